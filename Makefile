@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Bottom layer first: a file may call what stands above it here, never what stands below.
+
+# Layer 0: has it happened yet?
+obj-y				+= dma-fence.o
+obj-y				+= dma-fence-array.o
+obj-y				+= dma-fence-chain.o
+obj-y				+= dma-fence-unwrap.o
+
+# Layer 1: fences held by something
+obj-y				+= dma-resv.o
+obj-$(CONFIG_SYNC_FILE)		+= sync_file.o
+obj-$(CONFIG_SW_SYNC)		+= sw_sync.o
+obj-$(CONFIG_SW_SYNC)		+= sync_debug.o
+
+# Layer 2: the buffer
+obj-y				+= dma-buf.o
+obj-y				+= dma-buf-file.o
+obj-y				+= dma-buf-attach.o
+obj-y				+= dma-buf-cpu.o
+obj-y				+= dma-buf-sync.o
+obj-$(CONFIG_DEBUG_FS)		+= dma-buf-debugfs.o
+obj-$(CONFIG_DMABUF_SYSFS_STATS) += dma-buf-stats.o
+
+# Layer 3: where buffers come from
+obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap.o
+obj-$(CONFIG_UDMABUF)		+= udmabuf.o
+
+# Layer 4: who owns the pages
+obj-$(CONFIG_DMABUF_HEAPS)	+= heaps/
+
+obj-$(CONFIG_DMABUF_SELFTESTS)	+= tests/

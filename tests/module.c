@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the whole test module says of itself, once for all its suites.
+ */
+#include <linux/module.h>
+
+MODULE_DESCRIPTION("KUnit suites of the dma-buf subsystem");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(DMA_BUF);
