@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The mock fence: a scripted driver, and a ledger of births and deaths.
+ *
+ * What it is:	the ops behind struct mock_fence (see mock_fence.h).
+ * What it owns: one ledger per test case, found among the KUnit resources
+ *		of the case and closed after all the others. Each living fence
+ *		holds a reference to it, so that a fence which outlives its test
+ *		counts into memory that is still there.
+ * Locks:	none beyond the lock of each fence; the counters are atomic.
+ * May call:	layer 0 (fences) and KUnit.
+ * Never here:	expectations about the code under test. The one thing this
+ *		file fails a test for is a leaked fence.
+ * Units:	deadlines are CLOCK_MONOTONIC nanoseconds, as ktime_t.
+ */
+#include <kunit/resource.h>
+#include <kunit/test.h>
+
+#include <linux/completion.h>
+#include <linux/kref.h>
+#include <linux/slab.h>
+
+#include "mock_fence.h"
+
+/* How long a fence may take to die after its test: put from a workqueue, say. */
+#define MOCK_FENCE_GRACE	(5 * HZ)
+
+struct mock_fence_ledger {
+	struct kunit *test;
+	struct kref refcount;
+	struct completion death;
+	atomic_t created;
+	atomic_t released;
+};
+
+static void ledger_free(struct kref *refcount)
+{
+	struct mock_fence_ledger *ledger =
+		container_of(refcount, struct mock_fence_ledger, refcount);
+
+	kfree(ledger);
+}
+
+static int ledger_live(struct mock_fence_ledger *ledger)
+{
+	return atomic_read(&ledger->created) - atomic_read(&ledger->released);
+}
+
+static void ledger_note_death(struct mock_fence_ledger *ledger)
+{
+	atomic_inc(&ledger->released);
+	complete(&ledger->death);
+	kref_put(&ledger->refcount, ledger_free);
+}
+
+/* Runs when the test case is over: every fence of the case has to be dead. */
+static void ledger_close(struct kunit_resource *res)
+{
+	struct mock_fence_ledger *ledger = res->data;
+
+	/* One completion per death, most of them long ago. */
+	while (ledger_live(ledger) > 0)
+		if (!wait_for_completion_timeout(&ledger->death,
+						 MOCK_FENCE_GRACE))
+			break;
+
+	if (ledger_live(ledger) > 0)
+		KUNIT_FAIL(ledger->test, "%d mock fence(s) leaked",
+			   ledger_live(ledger));
+	kref_put(&ledger->refcount, ledger_free);
+}
+
+static bool ledger_match(struct kunit *test, struct kunit_resource *res,
+			 void *unused)
+{
+	return res->free == ledger_close;
+}
+
+static struct mock_fence_ledger *ledger_find(struct kunit *test)
+{
+	struct mock_fence_ledger *ledger;
+	struct kunit_resource *res;
+
+	res = kunit_find_resource(test, ledger_match, NULL);
+	if (!res)
+		return NULL;
+
+	/* Stays valid: the list of resources keeps it until the test ends. */
+	ledger = res->data;
+	kunit_put_resource(res);
+	return ledger;
+}
+
+static struct mock_fence_ledger *ledger_open(struct kunit *test)
+{
+	struct mock_fence_ledger *ledger = ledger_find(test);
+	struct kunit_resource *res;
+
+	if (ledger)
+		return ledger;
+
+	ledger = kzalloc(sizeof(*ledger), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ledger);
+	ledger->test = test;
+	kref_init(&ledger->refcount);
+	init_completion(&ledger->death);
+
+	res = kunit_alloc_and_get_resource(test, NULL, ledger_close, GFP_KERNEL,
+					   ledger);
+	if (!res)
+		kfree(ledger);
+	KUNIT_ASSERT_NOT_NULL(test, res);
+
+	/*
+	 * KUnit frees from the tail. The ledger goes to the head, because the
+	 * other resources of the case may be what holds the fences: a buffer
+	 * that was made before the first fence, for example.
+	 */
+	spin_lock_irq(&test->lock);
+	list_move(&res->node, &test->resources);
+	spin_unlock_irq(&test->lock);
+	kunit_put_resource(res);
+	return ledger;
+}
+
+static const char *mock_driver_name(struct dma_fence *fence)
+{
+	atomic_inc(&to_mock_fence(fence)->name_calls);
+	return MOCK_FENCE_DRIVER;
+}
+
+static const char *mock_timeline_name(struct dma_fence *fence)
+{
+	atomic_inc(&to_mock_fence(fence)->name_calls);
+	return MOCK_FENCE_TIMELINE;
+}
+
+static bool mock_enable_signaling(struct dma_fence *fence)
+{
+	struct mock_fence *mock = to_mock_fence(fence);
+
+	lockdep_assert_held(&mock->lock);
+	WRITE_ONCE(mock->enable_calls, mock->enable_calls + 1);
+	if (!READ_ONCE(mock->refuse_signaling))
+		return true;
+
+	if (mock->refuse_error)
+		dma_fence_set_error(fence, mock->refuse_error);
+	return false;
+}
+
+static bool mock_signaled(struct dma_fence *fence)
+{
+	struct mock_fence *mock = to_mock_fence(fence);
+
+	WRITE_ONCE(mock->peek_calls, mock->peek_calls + 1);
+	return READ_ONCE(mock->peek_done);
+}
+
+static void mock_set_deadline(struct dma_fence *fence, ktime_t deadline)
+{
+	struct mock_fence *mock = to_mock_fence(fence);
+	unsigned long flags;
+
+	/* Also holds the core to its word: this lock is not taken by the caller. */
+	spin_lock_irqsave(&mock->lock, flags);
+	if (ktime_before(deadline, mock->deadline))
+		mock->deadline = deadline;
+	spin_unlock_irqrestore(&mock->lock, flags);
+	atomic_inc(&mock->deadline_calls);
+}
+
+static void mock_release(struct dma_fence *fence)
+{
+	struct mock_fence_ledger *ledger = to_mock_fence(fence)->ledger;
+
+	dma_fence_free(fence);
+	ledger_note_death(ledger);
+}
+
+static void mock_value_str(struct dma_fence *fence, char *str, int size)
+{
+	snprintf(str, size, "%llu", fence->seqno);
+}
+
+#define MOCK_FENCE_FULL_OPS					\
+	.get_driver_name	= mock_driver_name,		\
+	.get_timeline_name	= mock_timeline_name,		\
+	.enable_signaling	= mock_enable_signaling,	\
+	.signaled		= mock_signaled,		\
+	.release		= mock_release,			\
+	.fence_value_str	= mock_value_str,		\
+	.timeline_value_str	= mock_value_str,		\
+	.set_deadline		= mock_set_deadline
+
+const struct dma_fence_ops mock_fence_ops = {
+	MOCK_FENCE_FULL_OPS,
+};
+
+const struct dma_fence_ops mock_fence_ops_64bit = {
+	.use_64bit_seqno	= true,
+	MOCK_FENCE_FULL_OPS,
+};
+
+const struct dma_fence_ops mock_fence_ops_bare = {
+	.get_driver_name	= mock_driver_name,
+	.get_timeline_name	= mock_timeline_name,
+	.release		= mock_release,
+};
+
+/**
+ * mock_fence_create_ops - a mock fence with a driver of the test's choice
+ * @test: the running test case
+ * @ops: one of the mock_fence_ops, or ops of the test which use them
+ * @context: context of the new fence
+ * @seqno: seqno of the new fence
+ *
+ * An ops table of the test's own has to end its release op in that of
+ * mock_fence_ops, or leave it to that.
+ *
+ * Context: Process context of the test; may sleep. Ends the test case when
+ *	    there is no memory.
+ * Return: an unsignalled fence with one reference, the caller's.
+ */
+struct dma_fence *mock_fence_create_ops(struct kunit *test,
+					const struct dma_fence_ops *ops,
+					u64 context, u64 seqno)
+{
+	struct mock_fence_ledger *ledger = ledger_open(test);
+	struct mock_fence *mock;
+
+	/* Freed with kfree_rcu() by the core, so not managed by KUnit. */
+	mock = kzalloc(sizeof(*mock), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mock);
+
+	kref_get(&ledger->refcount);
+	atomic_inc(&ledger->created);
+	mock->ledger = ledger;
+	mock->deadline = KTIME_MAX;
+	spin_lock_init(&mock->lock);
+	dma_fence_init(&mock->base, ops, &mock->lock, context, seqno);
+	return &mock->base;
+}
+
+/**
+ * mock_fence_create_on - a mock fence at a given place of a given timeline
+ * @test: the running test case
+ * @context: context of the new fence
+ * @seqno: seqno of the new fence
+ *
+ * Context: Process context of the test; may sleep. Ends the test case when
+ *	    there is no memory.
+ * Return: an unsignalled fence with one reference, the caller's.
+ */
+struct dma_fence *mock_fence_create_on(struct kunit *test, u64 context,
+				       u64 seqno)
+{
+	return mock_fence_create_ops(test, &mock_fence_ops, context, seqno);
+}
+
+/**
+ * mock_fence_create - a mock fence, first of a timeline of its own
+ * @test: the running test case
+ *
+ * Context: Process context of the test; may sleep. Ends the test case when
+ *	    there is no memory.
+ * Return: an unsignalled fence with one reference, the caller's.
+ */
+struct dma_fence *mock_fence_create(struct kunit *test)
+{
+	return mock_fence_create_on(test, dma_fence_context_alloc(1), 1);
+}
+
+/**
+ * mock_fence_created - how many mock fences this test case has made
+ * @test: the running test case
+ *
+ * Context: Any.
+ * Return: the count, released ones included.
+ */
+int mock_fence_created(struct kunit *test)
+{
+	struct mock_fence_ledger *ledger = ledger_find(test);
+
+	return ledger ? atomic_read(&ledger->created) : 0;
+}
+
+/**
+ * mock_fence_released - how many mock fences of this test case have died
+ * @test: the running test case
+ *
+ * Context: Any.
+ * Return: the number of release ops that ran.
+ */
+int mock_fence_released(struct kunit *test)
+{
+	struct mock_fence_ledger *ledger = ledger_find(test);
+
+	return ledger ? atomic_read(&ledger->released) : 0;
+}
+
+/**
+ * mock_fence_live - how many mock fences of this test case still live
+ * @test: the running test case
+ *
+ * Context: Any.
+ * Return: created minus released.
+ */
+int mock_fence_live(struct kunit *test)
+{
+	struct mock_fence_ledger *ledger = ledger_find(test);
+
+	return ledger ? ledger_live(ledger) : 0;
+}
