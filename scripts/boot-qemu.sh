@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Boot an x86-64 kernel in QEMU with two CPUs, an IOMMU and the "edu" device.
+# See --help; ACCEL=kvm in the environment replaces software emulation.
+
+set -euo pipefail
+# shellcheck source=scripts/places.sh
+. "$(dirname -- "$0")/places.sh"
+# shellcheck source=scripts/guest.sh
+. "$ROOT/scripts/guest.sh"
+# shellcheck disable=SC2034,SC2154
+
+default_kernel="qemu-demo"
+default_memory=1G
+
+start_guest() {
+	local accel=${ACCEL:-tcg} cpu=max tar=$out/out.tar result=0
+	local -a qemu line
+
+	[ "$accel" != tcg ] || accel="tcg,thread=multi"
+	[ "$accel" != kvm ] || cpu=host
+	[ -n "$image" ] || image=$kernel_dir/arch/x86/boot/bzImage
+	"$ROOT/scripts/need-packages" qemu
+
+	# shellcheck disable=SC2054
+	qemu=(qemu-system-x86_64 -accel "$accel" -M "q35,kernel-irqchip=split"
+	      -cpu "$cpu" -smp 2 -m "$memory"
+	      -nodefaults -display none -no-reboot -no-user-config
+	      -device "intel-iommu,intremap=on" -device edu
+	      -device virtio-serial-pci
+	      -chardev "file,id=out,path=$tar" -device virtserialport,chardev=out,name=out
+	      -kernel "$image" -initrd "$initramfs")
+	line=(console=ttyS0 guest=qemu "cma=${CMA:-96M}@0-4G" "$append")
+	rm -f -- "$tar"
+	if [ -n "$shell" ]; then
+		"${qemu[@]}" -append "${line[*]}" -serial mon:stdio
+	else
+		timeout -k 5 "$limit" "${qemu[@]}" -append "${line[*]} quiet loglevel=7" \
+			-serial "file:$kernel_log" \
+			-chardev "file,id=user,path=/dev/fd/3" \
+			-device "virtserialport,chardev=user,name=user" \
+			3> >(cat) </dev/null || result=$?
+	fi
+	if [ -s "$tar" ]; then
+		tar -xf "$tar" -C "$out" --no-same-owner || result=1
+	fi
+	rm -f -- "$tar"
+	return "$result"
+}
+
+guest_main "$@"

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Boot User Mode Linux: the kernel as an ordinary process, one CPU. See --help.
+
+set -euo pipefail
+# shellcheck source=scripts/places.sh
+. "$(dirname -- "$0")/places.sh"
+# shellcheck source=scripts/guest.sh
+. "$ROOT/scripts/guest.sh"
+# shellcheck disable=SC2034,SC2154
+
+default_kernel=uml
+default_memory=512M
+
+start_guest() {
+	local -a line
+
+	[ -n "$image" ] || image=$kernel_dir/linux
+	line=("mem=$memory" "initrd=$initramfs" guest=uml "out=$out" con=null)
+	read -ra words <<<"$append"
+	if [ -n "$shell" ]; then
+		"$image" "${line[@]}" con0=fd:0,fd:1 "${words[@]}"
+	else
+		# Both consoles are pipes: UML cannot wait for a plain file.
+		timeout -k 5 "$limit" "$image" "${line[@]}" "${words[@]}" \
+			con0=null,fd:3 con1=null,fd:4 \
+			3> >(cat >"$kernel_log") 4> >(cat) </dev/null >"$out/uml.log" 2>&1
+	fi
+}
+
+guest_main "$@"

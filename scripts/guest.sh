@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Sourced by boot-uml.sh and boot-qemu.sh: what both guests have in common,
+# from the command line to the exit status. The sourcing script sets
+#
+#   default_kernel   name of the configuration to boot
+#   default_memory   in the guest's own notation
+#
+# and then calls guest_main "$@", which calls its start_guest(); that starts
+# the guest, with the kernel log going to $kernel_log, what the command prints
+# to standard output and /out to $out.
+#
+# shellcheck disable=SC2034,SC2154
+
+guest_usage() {
+	cat <<-EOF
+	usage: ${0##*/} [option]... [--] COMMAND...
+
+	Build a kernel, boot it, run COMMAND in it and exit with its status.
+
+	  --kernel NAME      scripts/config/NAME.config (default: $default_kernel)
+	  --image FILE       boot this kernel and build nothing
+	  --stock            the kernel tree as it comes, without this project
+	  --add HOST=GUEST   a file or folder for the guest; may be repeated
+	  --out DIR          where /out of the guest and its logs go (default: a
+	                     folder below build/guest)
+	  --append STRING    more kernel parameters; may be repeated
+	  --memory SIZE      default: $default_memory
+	  --timeout SECONDS  default: 120
+	  --shell            an interactive shell instead of COMMAND, no time limit
+
+	Exit status: the command's; 124 when time is up; 70 when the kernel
+	complained or the guest did not come to an end.
+	EOF
+}
+
+guest_options() {
+	kernel=$default_kernel
+	memory=$default_memory
+	image=
+	out=
+	append=
+	limit=120
+	shell=
+	command=
+	adds=()
+	build_options=()
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--stock)	build_options=(--stock); shift; continue ;;
+		--shell)	shell=1; shift; continue ;;
+		--help)		guest_usage; exit 0 ;;
+		--)		shift; break ;;
+		-*)		;;
+		*)		break ;;
+		esac
+		[ $# -ge 2 ] || die "$1: wants a value, see --help"
+		case $1 in
+		--kernel)	kernel=$2 ;;
+		--image)	image=$2 ;;
+		--add)		adds+=("$2") ;;
+		--out)		out=$2 ;;
+		--append)	append+=" $2" ;;
+		--memory)	memory=$2 ;;
+		--timeout)	limit=$2 ;;
+		*)		die "$1: no such option, see --help" ;;
+		esac
+		shift 2
+	done
+	command=$*
+	[ -n "$command$shell" ] || die "what shall the guest run? see --help"
+}
+
+# The one line that init leaves on the kernel log.
+guest_status() {
+	sed -n 's/.*guest: exit status \([0-9]*\).*/\1/p' "$kernel_log" | tail -n 1
+}
+
+guest_main() {
+	local result=0 status
+
+	guest_options "$@"
+	"$ROOT/scripts/need-packages" guest
+	[ -n "$image" ] || kernel_dir=$("$ROOT/scripts/build-kernel" "${build_options[@]}" "$kernel")
+
+	out=${out:-$BUILD/guest/$kernel}
+	mkdir -p -- "$out"
+	out=$(cd -- "$out" && pwd -P)
+	kernel_log=$out/kernel.log
+	initramfs=$out/initramfs.gz
+	rm -f -- "$kernel_log"
+	: >"$kernel_log"
+	"$ROOT/scripts/make-initramfs" "$initramfs" "$command" "${adds[@]}"
+
+	append="panic=-1 oops=panic $append"
+	[ -z "$shell" ] || append+=" shell=1"
+	start_guest || result=$?
+	[ -z "$shell" ] || return 0
+
+	status=$(guest_status)
+	if [ "$result" -eq 124 ] || [ "$result" -eq 137 ]; then
+		printf '%s: %s seconds are up, the guest was stopped; its log is %s\n' \
+			"${0##*/}" "$limit" "$kernel_log" >&2
+		tail -n 15 "$kernel_log" >&2
+		status=124
+	elif [ -z "$status" ]; then
+		printf '%s: the guest did not come to an end; its log is %s\n' \
+			"${0##*/}" "$kernel_log" >&2
+		tail -n 15 "$kernel_log" >&2
+		status=70
+	fi
+	if ! "$ROOT/scripts/guest-log" "$kernel_log" >&2; then
+		[ "$status" -ne 0 ] || status=70
+	fi
+	return "$status"
+}
