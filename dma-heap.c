@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Heaps: the register, and the device nodes in front of it
+ *
+ * What it is: keeps the list of heaps by name, makes /dev/dma_heap/NAME for
+ * each, and turns DMA_HEAP_IOCTL_ALLOC on that node into a call of the heap's
+ * &dma_heap_ops.allocate and a file descriptor.
+ * What it owns: &struct dma_heap, the device class, the device numbers.
+ * Locks: heap_list_lock (mutex) orders everything that adds to the list of
+ * heaps; it is never held while a heap allocates.
+ * May call: the buffer (layer 2).
+ * Never here: anything about a certain heap, or about pages.
+ * Units: lengths are in bytes; they are whole pages once past
+ * dma_heap_buffer_alloc().
+ */
+#include <linux/cdev.h>
+#include <linux/cleanup.h>
+#include <linux/device.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/init.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <uapi/linux/dma-heap.h>
+
+#include "ioctl_table.h"
+
+#define DMA_HEAP_DEVNAME	"dma_heap"
+#define DMA_HEAP_MINORS		128
+
+static_assert(sizeof(struct dma_heap_allocation_data) == 24);
+static_assert(offsetof(struct dma_heap_allocation_data, len) == 0);
+static_assert(offsetof(struct dma_heap_allocation_data, fd) == 8);
+static_assert(offsetof(struct dma_heap_allocation_data, fd_flags) == 12);
+static_assert(offsetof(struct dma_heap_allocation_data, heap_flags) == 16);
+static_assert(DMA_HEAP_IOCTL_ALLOC == 0xc0184800);
+
+/**
+ * struct dma_heap - one heap
+ * @info: name, ops and private pointer, as the owner gave them; constant
+ * @node: entry of heap_list; heap_list_lock
+ * @dev: the device; its reference count is the heap's
+ * @cdev: the node in /dev; an open file holds it, and thereby @dev
+ */
+struct dma_heap {
+	struct dma_heap_export_info info;
+	struct list_head node;
+	struct device dev;
+	struct cdev cdev;
+};
+
+static LIST_HEAD(heap_list);
+static DEFINE_MUTEX(heap_list_lock);
+static DEFINE_IDA(heap_minors);
+static dev_t heap_devt;
+
+static struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, u64 len,
+					     u32 fd_flags, u64 heap_flags)
+{
+	if (fd_flags & ~DMA_HEAP_VALID_FD_FLAGS ||
+	    heap_flags & ~DMA_HEAP_VALID_HEAP_FLAGS)
+		return ERR_PTR(-EINVAL);
+
+	/* Zero stays zero, and what overflows becomes zero. */
+	len = PAGE_ALIGN(len);
+	if (!len)
+		return ERR_PTR(-EINVAL);
+	if (overflows_type(len, unsigned long))
+		return ERR_PTR(-ENOMEM);
+
+	return heap->info.ops->allocate(heap, len, fd_flags, heap_flags);
+}
+
+/* DMA_HEAP_IOCTL_ALLOC: the descriptor becomes visible last, when nothing can fail. */
+static long dma_heap_ioctl_alloc(struct ioctl_call *call, void *args)
+{
+	struct dma_heap_allocation_data *data = args;
+	struct dma_buf *dmabuf;
+	int fd, ret;
+
+	if (data->fd)
+		return -EINVAL;
+
+	fd = get_unused_fd_flags(data->fd_flags & O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+
+	dmabuf = dma_heap_buffer_alloc(call->file->private_data, data->len,
+				       data->fd_flags, data->heap_flags);
+	if (IS_ERR(dmabuf)) {
+		ret = PTR_ERR(dmabuf);
+		goto err_unused_fd;
+	}
+
+	data->fd = fd;
+	ret = ioctl_call_reply(call);
+	if (ret)
+		goto err_put_dmabuf;
+
+	fd_install(fd, dmabuf->file);
+	return 0;
+
+err_put_dmabuf:
+	dma_buf_put(dmabuf);
+err_unused_fd:
+	put_unused_fd(fd);
+	return ret;
+}
+
+static const struct ioctl_entry dma_heap_ioctls[] = {
+	IOCTL_GROWS(DMA_HEAP_IOCTL_ALLOC, struct dma_heap_allocation_data,
+		    fd_flags, IOCTL_TAIL_IGNORE, dma_heap_ioctl_alloc),
+};
+
+static long dma_heap_ioctl(struct file *file, unsigned int cmd,
+			   unsigned long arg)
+{
+	long ret = ioctl_table_call(dma_heap_ioctls, file, cmd, arg);
+
+	/* These nodes have always said EINVAL to a command which they lack. */
+	return ret == -ENOTTY ? -EINVAL : ret;
+}
+
+static int dma_heap_open(struct inode *inode, struct file *file)
+{
+	file->private_data = container_of(inode->i_cdev, struct dma_heap, cdev);
+	return nonseekable_open(inode, file);
+}
+
+static const struct file_operations dma_heap_fops = {
+	.owner		= THIS_MODULE,
+	.open		= dma_heap_open,
+	.unlocked_ioctl	= dma_heap_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+static char *dma_heap_devnode(const struct device *dev, umode_t *mode)
+{
+	return kasprintf(GFP_KERNEL, DMA_HEAP_DEVNAME "/%s", dev_name(dev));
+}
+
+static const struct class dma_heap_class = {
+	.name		= DMA_HEAP_DEVNAME,
+	.devnode	= dma_heap_devnode,
+};
+
+static void dma_heap_free(struct device *dev)
+{
+	struct dma_heap *heap = container_of(dev, struct dma_heap, dev);
+
+	if (dev->devt)
+		ida_free(&heap_minors, MINOR(dev->devt));
+	kfree(heap);
+}
+
+/**
+ * dma_heap_get_drvdata - what the owner of a heap left with it
+ * @heap: the heap
+ *
+ * Context: Any.
+ * Return: &dma_heap_export_info.priv as given to dma_heap_add().
+ */
+void *dma_heap_get_drvdata(struct dma_heap *heap)
+{
+	return heap->info.priv;
+}
+EXPORT_SYMBOL_GPL(dma_heap_get_drvdata);
+
+/**
+ * dma_heap_get_name - name of a heap, that of its device node
+ * @heap: the heap
+ *
+ * Context: Any.
+ * Return: the name, valid as long as the heap.
+ */
+const char *dma_heap_get_name(struct dma_heap *heap)
+{
+	return heap->info.name;
+}
+EXPORT_SYMBOL_GPL(dma_heap_get_name);
+
+static struct dma_heap *dma_heap_find_locked(const char *name)
+{
+	struct dma_heap *heap;
+
+	lockdep_assert_held(&heap_list_lock);
+	list_for_each_entry(heap, &heap_list, node)
+		if (!strcmp(heap->info.name, name))
+			return heap;
+	return NULL;
+}
+
+/* A heap with a name and a number, not yet known to anybody. */
+static struct dma_heap *dma_heap_new(const struct dma_heap_export_info *exp_info)
+{
+	struct dma_heap *heap;
+	int ret;
+
+	heap = kzalloc(sizeof(*heap), GFP_KERNEL);
+	if (!heap)
+		return ERR_PTR(-ENOMEM);
+
+	heap->info = *exp_info;
+	cdev_init(&heap->cdev, &dma_heap_fops);
+	device_initialize(&heap->dev);
+	heap->dev.class = &dma_heap_class;
+	heap->dev.release = dma_heap_free;
+
+	ret = dev_set_name(&heap->dev, "%s", heap->info.name);
+	if (ret)
+		goto err_put_device;
+
+	ret = ida_alloc_max(&heap_minors, DMA_HEAP_MINORS - 1, GFP_KERNEL);
+	if (ret < 0) {
+		ret = ret == -ENOSPC ? -EBUSY : ret;
+		goto err_put_device;
+	}
+	heap->dev.devt = MKDEV(MAJOR(heap_devt), MINOR(heap_devt) + ret);
+	return heap;
+
+err_put_device:
+	put_device(&heap->dev);
+	return ERR_PTR(ret);
+}
+
+/**
+ * dma_heap_add - offer a heap to programs
+ * @exp_info: what it is called and can do
+ *
+ * The device node may be opened and used before this returns.
+ *
+ * Context: Process context, after subsys_initcall. May sleep.
+ * Return: the heap; ERR_PTR(-EINVAL) when name or @allocate is missing, the
+ * name has a slash in it or another heap has it; ERR_PTR(-EBUSY) when there are
+ * 128 heaps already; ERR_PTR(-ENOMEM); or what the driver core says when it
+ * cannot make the node.
+ */
+struct dma_heap *dma_heap_add(const struct dma_heap_export_info *exp_info)
+{
+	struct dma_heap *heap;
+	int ret;
+
+	if (!exp_info->name || !*exp_info->name || strchr(exp_info->name, '/')) {
+		pr_err("dma_heap: a heap needs a name that a file can have\n");
+		return ERR_PTR(-EINVAL);
+	}
+	if (!exp_info->ops || !exp_info->ops->allocate) {
+		pr_err("dma_heap: %s: cannot allocate\n", exp_info->name);
+		return ERR_PTR(-EINVAL);
+	}
+
+	guard(mutex)(&heap_list_lock);
+	if (dma_heap_find_locked(exp_info->name)) {
+		pr_err("dma_heap: %s: there is one already\n", exp_info->name);
+		return ERR_PTR(-EINVAL);
+	}
+
+	heap = dma_heap_new(exp_info);
+	if (IS_ERR(heap))
+		return heap;
+
+	ret = cdev_device_add(&heap->cdev, &heap->dev);
+	if (ret) {
+		pr_err("dma_heap: %s: no device node: %d\n", heap->info.name, ret);
+		put_device(&heap->dev);
+		return ERR_PTR(ret);
+	}
+	list_add_tail(&heap->node, &heap_list);
+	return heap;
+}
+EXPORT_SYMBOL_GPL(dma_heap_add);
+
+static int __init dma_heap_init(void)
+{
+	int ret;
+
+	ret = alloc_chrdev_region(&heap_devt, 0, DMA_HEAP_MINORS,
+				  DMA_HEAP_DEVNAME);
+	if (ret)
+		return ret;
+
+	ret = class_register(&dma_heap_class);
+	if (ret)
+		unregister_chrdev_region(heap_devt, DMA_HEAP_MINORS);
+	return ret;
+}
+subsys_initcall(dma_heap_init);

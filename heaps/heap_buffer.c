@@ -1,0 +1,688 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The body that all page-backed heaps share
+ *
+ * What it is: makes a dma-buf of the pages that a heap got, and is its exporter:
+ * device mappings, CPU access, mmap, vmap, release.
+ * What it owns: &struct heap_buffer, and with it one reference on every page
+ * between &heap_backing.get and &heap_backing.put.
+ * Locks: heap_buffer.lock (mutex, innermost of the sleeping locks here; taken
+ * with or without the reservation lock held). Faults take none of ours: chunks
+ * do not change while the buffer lives.
+ * May call: the buffer (layer 2), the heap register, mm, the DMA API.
+ * Never here: where pages come from, and why.
+ * Units: offsets and lengths in pages, unless a name says bytes.
+ *
+ * Pages in mappings are ordinary reference-counted pages, so that direct I/O,
+ * io_uring and the like accept them. The price: somebody may hold a page when
+ * the buffer is gone. So nothing here ever frees a page; the buffer drops its
+ * reference, and whoever drops the last one frees it.
+ */
+#include <linux/align.h>
+#include <linux/cleanup.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/highmem.h>
+#include <linux/huge_mm.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/mm_types.h>
+#include <linux/pgtable.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/sizes.h>
+#include <linux/userfaultfd_k.h>
+#include <linux/vmalloc.h>
+
+#include "heap_buffer.h"
+
+/* How many pages one fault maps at most; they must share a page table. */
+#define HEAP_FAULT_PAGES	min_t(unsigned long, PTRS_PER_PTE, SZ_2M >> PAGE_SHIFT)
+
+/**
+ * struct heap_mapping - the buffer as one device sees it
+ * @sgt: what the importer gets
+ * @node: entry of &heap_buffer.mappings, or empty
+ * @dev: which device
+ *
+ * Made by map_dma_buf, unmade by unmap_dma_buf: an attachment which is not
+ * mapped costs nothing.
+ */
+struct heap_mapping {
+	struct sg_table sgt;
+	struct list_head node;
+	struct device *dev;
+};
+
+/* -- finding a page ------------------------------------------------------- */
+
+/* The chunk which has page @index of the buffer in it. */
+static unsigned int heap_buffer_chunk_at(const struct heap_buffer *buffer,
+					 pgoff_t index)
+{
+	unsigned int low = 0, high = buffer->nr_chunks;
+
+	/* Invariant: the chunk is in [low, high). */
+	while (high - low > 1) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (buffer->chunks[middle].start <= index)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct page *heap_buffer_page(const struct heap_buffer *buffer,
+				     pgoff_t index)
+{
+	const struct heap_chunk *chunk;
+
+	chunk = &buffer->chunks[heap_buffer_chunk_at(buffer, index)];
+	return nth_page(chunk->page, index - chunk->start);
+}
+
+/* -- devices -------------------------------------------------------------- */
+
+/*
+ * The longest piece, in pages, that @dev takes. A driver that has not stated a
+ * limit does not get the DMA API's cautious default of 64 KiB, which would cut
+ * every chunk to shreds for hardware that does not ask for it.
+ */
+static unsigned long heap_segment_pages(struct device *dev)
+{
+	unsigned int limit = UINT_MAX;
+
+	if (dev->dma_parms && dev->dma_parms->max_segment_size)
+		limit = dev->dma_parms->max_segment_size;
+	return max(limit >> PAGE_SHIFT, 1);
+}
+
+static int heap_table_fill(struct sg_table *sgt,
+			   const struct heap_buffer *buffer,
+			   unsigned long segment)
+{
+	struct scatterlist *sg;
+	unsigned int count = 0, i;
+	int ret;
+
+	for (i = 0; i < buffer->nr_chunks; i++)
+		count += DIV_ROUND_UP(heap_chunk_pages(buffer, i), segment);
+
+	ret = sg_alloc_table(sgt, count, GFP_KERNEL);
+	if (ret)
+		return ret;
+
+	sg = sgt->sgl;
+	for (i = 0; i < buffer->nr_chunks; i++) {
+		unsigned long left = heap_chunk_pages(buffer, i);
+		struct page *page = buffer->chunks[i].page;
+
+		while (left) {
+			unsigned long nr = min(left, segment);
+
+			sg_set_page(sg, page, nr << PAGE_SHIFT, 0);
+			sg = sg_next(sg);
+			page = nth_page(page, nr);
+			left -= nr;
+		}
+	}
+	return 0;
+}
+
+static struct sg_table *heap_buffer_map(struct dma_buf_attachment *attach,
+					enum dma_data_direction dir)
+{
+	struct heap_buffer *buffer = attach->dmabuf->priv;
+	struct device *dev = attach->dev;
+	struct heap_mapping *mapping;
+	int ret;
+
+	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
+	if (!mapping)
+		return ERR_PTR(-ENOMEM);
+
+	mapping->dev = dev;
+	INIT_LIST_HEAD(&mapping->node);
+	ret = heap_table_fill(&mapping->sgt, buffer, heap_segment_pages(dev));
+	if (ret)
+		goto err_free_mapping;
+
+	ret = dma_map_sgtable(dev, &mapping->sgt, dir, 0);
+	if (ret)
+		goto err_free_table;
+
+	/*
+	 * Asked after mapping: a device turns needy with its first bounced page,
+	 * and the pages of this table do not change any more.
+	 */
+	if (dma_dev_need_sync(dev)) {
+		guard(mutex)(&buffer->lock);
+		list_add(&mapping->node, &buffer->mappings);
+	}
+	return &mapping->sgt;
+
+err_free_table:
+	sg_free_table(&mapping->sgt);
+err_free_mapping:
+	kfree(mapping);
+	return ERR_PTR(ret);
+}
+
+static void heap_buffer_unmap(struct dma_buf_attachment *attach,
+			      struct sg_table *sgt,
+			      enum dma_data_direction dir)
+{
+	struct heap_mapping *mapping = container_of(sgt, typeof(*mapping), sgt);
+	struct heap_buffer *buffer = attach->dmabuf->priv;
+
+	/* Only map and unmap of this very mapping touch its node from outside. */
+	if (!list_empty(&mapping->node)) {
+		guard(mutex)(&buffer->lock);
+		list_del(&mapping->node);
+	}
+	dma_unmap_sgtable(mapping->dev, sgt, dir, 0);
+	sg_free_table(sgt);
+	kfree(mapping);
+}
+
+/* -- the CPU -------------------------------------------------------------- */
+
+/* Caches indexed by virtual address: make the vmap and the rest of us agree. */
+static void heap_buffer_sync_vmap_locked(struct heap_buffer *buffer,
+					 void (*sync)(void *vaddr, int bytes))
+{
+	unsigned long bytes = buffer->nr_pages << PAGE_SHIFT, at, step;
+
+	lockdep_assert_held(&buffer->lock);
+	if (!buffer->vaddr)
+		return;
+	for (at = 0; at < bytes; at += step) {
+		step = min(bytes - at, SZ_1G);
+		sync(buffer->vaddr + at, step);
+	}
+}
+
+static int heap_buffer_begin_cpu_access(struct dma_buf *dmabuf,
+					enum dma_data_direction dir)
+{
+	struct heap_buffer *buffer = dmabuf->priv;
+	struct heap_mapping *mapping;
+
+	guard(mutex)(&buffer->lock);
+	heap_buffer_sync_vmap_locked(buffer, invalidate_kernel_vmap_range);
+	list_for_each_entry(mapping, &buffer->mappings, node)
+		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, dir);
+	return 0;
+}
+
+static int heap_buffer_end_cpu_access(struct dma_buf *dmabuf,
+				      enum dma_data_direction dir)
+{
+	struct heap_buffer *buffer = dmabuf->priv;
+	struct heap_mapping *mapping;
+
+	guard(mutex)(&buffer->lock);
+	heap_buffer_sync_vmap_locked(buffer, flush_kernel_vmap_range);
+	list_for_each_entry(mapping, &buffer->mappings, node)
+		dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt, dir);
+	return 0;
+}
+
+/* All of the buffer in the linear map, or NULL. */
+static void *heap_buffer_linear_address(const struct heap_buffer *buffer)
+{
+	struct page *first = buffer->chunks->page;
+
+	/* Highmem lies above everything else, so the last page knows for all. */
+	if (buffer->nr_chunks > 1 ||
+	    PageHighMem(nth_page(first, buffer->nr_pages - 1)))
+		return NULL;
+	return page_address(first);
+}
+
+static void *heap_buffer_vmap_pages(const struct heap_buffer *buffer)
+{
+	struct page **pages __free(kvfree) = NULL;
+	unsigned int i;
+	pgoff_t at = 0;
+
+	pages = kvmalloc_array(buffer->nr_pages, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return NULL;
+
+	for (i = 0; i < buffer->nr_chunks; i++) {
+		unsigned long nr = heap_chunk_pages(buffer, i), n;
+
+		for (n = 0; n < nr; n++)
+			pages[at++] = nth_page(buffer->chunks[i].page, n);
+	}
+	return vmap(pages, buffer->nr_pages, VM_MAP, PAGE_KERNEL);
+}
+
+/* Called for the first user only, and vunmap for the last: the core counts. */
+static int heap_buffer_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct heap_buffer *buffer = dmabuf->priv;
+	void *vaddr;
+
+	vaddr = heap_buffer_linear_address(buffer);
+	if (!vaddr)
+		vaddr = heap_buffer_vmap_pages(buffer);
+	if (!vaddr)
+		return -ENOMEM;
+
+	scoped_guard(mutex, &buffer->lock)
+		buffer->vaddr = vaddr;
+	iosys_map_set_vaddr(map, vaddr);
+	return 0;
+}
+
+static void heap_buffer_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct heap_buffer *buffer = dmabuf->priv;
+
+	scoped_guard(mutex, &buffer->lock)
+		buffer->vaddr = NULL;
+	if (is_vmalloc_addr(map->vaddr))
+		vunmap(map->vaddr);
+	iosys_map_clear(map);
+}
+
+/* -- mmap ----------------------------------------------------------------- */
+
+/*
+ * Would a page table entry of the level above map this folio here? Then
+ * finish_fault() makes one. It has reasons of its own to decline, such as
+ * MADV_NOHUGEPAGE; it enters one page then, and the next fault finds a page
+ * table and comes to the batch.
+ */
+static bool heap_fault_is_huge(const struct vm_fault *vmf, struct folio *folio)
+{
+	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) &&
+	       folio_order(folio) == PMD_SHIFT - PAGE_SHIFT &&
+	       pmd_none(*vmf->pmd) &&
+	       thp_vma_suitable_order(vmf->vma, vmf->address,
+				      PMD_SHIFT - PAGE_SHIFT) &&
+	       folio_page_idx(folio, vmf->page) == pte_index(vmf->address);
+}
+
+/*
+ * Must this fault be resolved by the core, page by page? So it is when a
+ * private copy is about to be made, and when somebody watches single pages.
+ */
+static bool heap_fault_is_single(const struct vm_fault *vmf)
+{
+	return vmf->cow_page || userfaultfd_armed(vmf->vma) ||
+	       (vmf->flags & FAULT_FLAG_ORIG_PTE_VALID &&
+		!pte_none(vmf->orig_pte));
+}
+
+/*
+ * Enter up to @nr pages of one folio, from @page on, at vmf->pte. Stops where
+ * an entry is in use already, or a page is broken. Returns how many places it
+ * has dealt with, at least one.
+ */
+static unsigned long heap_fault_enter(struct vm_fault *vmf, struct page *page,
+				      unsigned long nr, unsigned long address)
+{
+	struct folio *folio = page_folio(page);
+	unsigned long n;
+
+	nr = min(nr, folio_pfn(folio) + folio_nr_pages(folio) - page_to_pfn(page));
+	for (n = 0; n < nr; n++)
+		if (!pte_none(ptep_get(vmf->pte + n)) ||
+		    PageHWPoison(nth_page(page, n)))
+			break;
+	if (!n)
+		return 1;
+
+	folio_ref_add(folio, n);
+	set_pte_range(vmf, folio, page, n, address);
+	add_mm_counter(vmf->vma->vm_mm, mm_counter_file(folio), n);
+	return n;
+}
+
+/*
+ * Enter the pages around the fault, as far as buffer, mapping and page table
+ * reach. The pages are there anyway, so the only thing that waiting for the
+ * next fault would save is time.
+ *
+ * Context: may be under rcu_read_lock(), so must not sleep. The page table
+ * exists, or has just vanished.
+ */
+static void heap_fault_batch(struct vm_fault *vmf,
+			     const struct heap_buffer *buffer)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long span = HEAP_FAULT_PAGES, before, index, end, address, done;
+	unsigned int i;
+	pte_t *table;
+
+	/* Down to the start of the span, but not past that of the mapping. */
+	before = min(pte_index(vmf->address) % span,
+		     (vmf->address - vma->vm_start) >> PAGE_SHIFT);
+	index = vmf->pgoff - before;
+	address = (vmf->address & PAGE_MASK) - (before << PAGE_SHIFT);
+	end = index + span - pte_index(address) % span;
+	end = min3(end, index + ((vma->vm_end - address) >> PAGE_SHIFT),
+		   buffer->nr_pages);
+
+	table = pte_offset_map_lock(vma->vm_mm, vmf->pmd, address, &vmf->ptl);
+	if (!table)
+		return;
+	/* sparse loses sight of the lock in there */
+	__acquire(vmf->ptl);
+
+	vmf->pte = table;
+	for (i = heap_buffer_chunk_at(buffer, index); index < end; i++) {
+		const struct heap_chunk *chunk = &buffer->chunks[i];
+		pgoff_t stop = min(end, chunk->start + heap_chunk_pages(buffer, i));
+
+		for (; index < stop; index += done) {
+			done = heap_fault_enter(vmf, nth_page(chunk->page,
+							      index - chunk->start),
+						stop - index, address);
+			address += done << PAGE_SHIFT;
+			vmf->pte += done;
+		}
+	}
+	pte_unmap_unlock(table, vmf->ptl);
+	vmf->pte = NULL;
+}
+
+static vm_fault_t heap_buffer_fault(struct vm_fault *vmf)
+{
+	const struct heap_buffer *buffer = vmf->vma->vm_private_data;
+	struct page *page;
+	struct folio *folio;
+
+	/* mremap() can make a mapping longer than the buffer. */
+	if (vmf->pgoff >= buffer->nr_pages)
+		return VM_FAULT_SIGBUS;
+
+	/* Here to pin for long? See heap_buffer_short_pin_vm_ops. */
+	if (!buffer->backing->longterm_pin && current->flags & PF_MEMALLOC_PIN)
+		return VM_FAULT_SIGBUS;
+
+	page = heap_buffer_page(buffer, vmf->pgoff);
+	if (PageHWPoison(page))
+		return VM_FAULT_HWPOISON;
+
+	vmf->page = page;
+	folio = page_folio(page);
+	if (heap_fault_is_single(vmf) || heap_fault_is_huge(vmf, folio)) {
+		folio_get(folio);
+		return 0;
+	}
+
+	vmf->page = NULL;
+	if (pte_alloc(vmf->vma->vm_mm, vmf->pmd))
+		return VM_FAULT_OOM;
+	heap_fault_batch(vmf, buffer);
+	return VM_FAULT_NOPAGE;
+}
+
+/* The quick way in for reading, where the page table is already there. */
+static vm_fault_t heap_buffer_map_pages(struct vm_fault *vmf,
+					pgoff_t start, pgoff_t end)
+{
+	const struct heap_buffer *buffer = vmf->vma->vm_private_data;
+
+	if (vmf->pgoff >= buffer->nr_pages || pmd_none(*vmf->pmd) ||
+	    heap_fault_is_single(vmf) ||
+	    PageHWPoison(heap_buffer_page(buffer, vmf->pgoff)))
+		return 0;
+	heap_fault_batch(vmf, buffer);
+	return VM_FAULT_NOPAGE;
+}
+
+static const struct vm_operations_struct heap_buffer_vm_ops = {
+	.fault		= heap_buffer_fault,
+	.map_pages	= heap_buffer_map_pages,
+};
+
+/* Never called for pages that are in the mem_map, as all of ours are. */
+static vm_fault_t heap_buffer_pfn_mkwrite(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+/*
+ * For memory that must come back when its owner wants it, as that of CMA. The mm
+ * would try to migrate such a page before it pins it for long, and try forever,
+ * as ours cannot migrate. So it has to refuse: it does, for writing, where a
+ * mapping says that it wants to know of writes, which is all that the extra op
+ * is for. For reading it does not ask; there only pages which are not yet in the
+ * page table can be refused, by the fault handler. Short pins, as for direct
+ * I/O, are not concerned.
+ */
+static const struct vm_operations_struct heap_buffer_short_pin_vm_ops = {
+	.fault		= heap_buffer_fault,
+	.map_pages	= heap_buffer_map_pages,
+	.pfn_mkwrite	= heap_buffer_pfn_mkwrite,
+};
+
+/*
+ * Whoever calls, mmap() itself or a driver through dma_buf_mmap(): the mapping
+ * is one of the dma-buf's own file, at the offset that is wanted, and keeps that
+ * file, and so the buffer, alive.
+ *
+ * No VM_PFNMAP, no VM_MIXEDMAP: these are pages as in any file.
+ */
+static int heap_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	struct heap_buffer *buffer = dmabuf->priv;
+
+	if (!buffer->backing->private_mmap && !(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+
+	vma->vm_private_data = buffer;
+	vma->vm_ops = buffer->backing->longterm_pin ?
+		      &heap_buffer_vm_ops : &heap_buffer_short_pin_vm_ops;
+	vm_flags_set(vma, VM_DONTDUMP);
+	return 0;
+}
+
+/* -- birth and death ------------------------------------------------------ */
+
+static void heap_buffer_destroy(struct heap_buffer *buffer)
+{
+	WARN_ON_ONCE(!list_empty(&buffer->mappings));
+	WARN_ON_ONCE(buffer->vaddr);
+
+	buffer->backing->put(buffer);
+	mutex_destroy(&buffer->lock);
+	if (buffer->chunks != &buffer->sole_chunk)
+		kvfree(buffer->chunks);
+	kfree(buffer);
+}
+
+static void heap_buffer_release(struct dma_buf *dmabuf)
+{
+	heap_buffer_destroy(dmabuf->priv);
+}
+
+static const struct dma_buf_ops heap_buffer_ops = {
+	.map_dma_buf		= heap_buffer_map,
+	.unmap_dma_buf		= heap_buffer_unmap,
+	.begin_cpu_access	= heap_buffer_begin_cpu_access,
+	.end_cpu_access		= heap_buffer_end_cpu_access,
+	.mmap			= heap_buffer_mmap,
+	.vmap			= heap_buffer_vmap,
+	.vunmap			= heap_buffer_vunmap,
+	.release		= heap_buffer_release,
+};
+
+/* Make room for one more chunk: none, one, then twice as many each time. */
+static int heap_buffer_grow(struct heap_buffer *buffer)
+{
+	bool was_sole = buffer->chunks == &buffer->sole_chunk;
+	unsigned int max = buffer->max_chunks * 2;
+	struct heap_chunk *chunks;
+
+	/* No more than one per page can ever be needed. */
+	max = min_t(unsigned long, max_t(unsigned int, max, 16), buffer->nr_pages);
+	chunks = kvmalloc_array(max, sizeof(*chunks), GFP_KERNEL);
+	if (!chunks)
+		return -ENOMEM;
+
+	memcpy(chunks, buffer->chunks, buffer->nr_chunks * sizeof(*chunks));
+	if (!was_sole)
+		kvfree(buffer->chunks);
+	buffer->chunks = chunks;
+	buffer->max_chunks = max;
+	return 0;
+}
+
+/**
+ * heap_buffer_add - give a buffer its next pages
+ * @buffer: the buffer, as passed to &heap_backing.get
+ * @page: the first of some physically contiguous, zeroed pages: one folio, or
+ *	single pages in a row; not in use for anything else
+ * @nr_pages: how many, at least one
+ *
+ * On success the buffer owns the caller's reference on each folio. Pages that
+ * follow the previous ones in memory extend the last chunk.
+ *
+ * Context: Process context, only from within &heap_backing.get. May sleep.
+ * Return: 0; -ENOMEM when the chunk cannot be noted, -EINVAL (with a warning)
+ * when the buffer would get more pages than it has room for. The pages are the
+ * caller's still then.
+ */
+int heap_buffer_add(struct heap_buffer *buffer, struct page *page,
+		    unsigned long nr_pages)
+{
+	struct heap_chunk *last = buffer->chunks + buffer->nr_chunks - 1;
+	pgoff_t start = buffer->nr_filled;
+	struct folio *folio = page_folio(page);
+	int ret;
+
+	if (WARN_ON_ONCE(!nr_pages || nr_pages > buffer->nr_pages - start))
+		return -EINVAL;
+
+	if (buffer->nr_chunks &&
+	    page_to_pfn(last->page) + (start - last->start) == page_to_pfn(page)) {
+		last = NULL;
+	} else if (buffer->nr_chunks == buffer->max_chunks) {
+		ret = heap_buffer_grow(buffer);
+		if (ret)
+			return ret;
+	}
+	if (last || !buffer->nr_chunks)
+		buffer->chunks[buffer->nr_chunks++] =
+			(struct heap_chunk){ .page = page, .start = start };
+
+	/* finish_fault() compares a large folio's place with the file's end. */
+	if (folio_test_large(folio))
+		folio->index = start;
+	buffer->nr_filled += nr_pages;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(heap_buffer_add, DMA_BUF);
+
+/**
+ * heap_buffer_put_folios - drop the buffer's reference on each of its folios
+ * @buffer: the buffer, as passed to &heap_backing.put
+ *
+ * A &heap_backing.put for pages that need nothing else to go home.
+ *
+ * Context: Process context. May sleep.
+ */
+void heap_buffer_put_folios(struct heap_buffer *buffer)
+{
+	unsigned int i;
+
+	for (i = 0; i < buffer->nr_chunks; i++) {
+		unsigned long left = heap_chunk_pages(buffer, i), nr;
+		struct page *page = buffer->chunks[i].page;
+		struct folio *folio;
+
+		for (; left; left -= nr, page = nth_page(page, nr)) {
+			folio = page_folio(page);
+			nr = folio_nr_pages(folio);
+			folio_put(folio);
+		}
+		cond_resched();
+	}
+}
+EXPORT_SYMBOL_NS_GPL(heap_buffer_put_folios, DMA_BUF);
+
+static struct heap_buffer *heap_buffer_new(struct dma_heap *heap,
+					   unsigned long nr_pages,
+					   const struct heap_backing *backing)
+{
+	struct heap_buffer *buffer;
+
+	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
+	if (!buffer)
+		return NULL;
+
+	buffer->heap = heap;
+	buffer->backing = backing;
+	buffer->nr_pages = nr_pages;
+	buffer->chunks = &buffer->sole_chunk;
+	buffer->max_chunks = 1;
+	mutex_init(&buffer->lock);
+	INIT_LIST_HEAD(&buffer->mappings);
+	return buffer;
+}
+
+/**
+ * heap_buffer_create - allocate a buffer and export it
+ * @heap: the heap, which names the exporter
+ * @len: bytes, a multiple of PAGE_SIZE, more than zero
+ * @fd_flags: access mode of the dma-buf's file
+ * @backing: where the pages come from and go to
+ *
+ * The whole of a page-backed heap's &dma_heap_ops.allocate.
+ *
+ * Context: Process context. May sleep, and long; a fatal signal ends it.
+ * Return: the dma-buf, whose one reference is the caller's; ERR_PTR(-EINVAL)
+ * when @len is not as it should be; the error of &heap_backing.get, commonly
+ * ERR_PTR(-ENOMEM) or ERR_PTR(-EINTR); or that of dma_buf_export().
+ */
+struct dma_buf *heap_buffer_create(struct dma_heap *heap, unsigned long len,
+				   u32 fd_flags,
+				   const struct heap_backing *backing)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(exp_info);
+	struct heap_buffer *buffer;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	might_sleep();
+	if (!len || !PAGE_ALIGNED(len))
+		return ERR_PTR(-EINVAL);
+
+	buffer = heap_buffer_new(heap, len >> PAGE_SHIFT, backing);
+	if (!buffer)
+		return ERR_PTR(-ENOMEM);
+
+	ret = backing->get(buffer);
+	if (!ret && WARN_ON_ONCE(buffer->nr_filled != buffer->nr_pages))
+		ret = -EIO;
+	if (ret)
+		goto err_destroy_buffer;
+
+	exp_info.exp_name = dma_heap_get_name(heap);
+	exp_info.ops = &heap_buffer_ops;
+	exp_info.size = len;
+	exp_info.flags = fd_flags;
+	exp_info.priv = buffer;
+	dmabuf = dma_buf_export(&exp_info);
+	if (IS_ERR(dmabuf)) {
+		ret = PTR_ERR(dmabuf);
+		goto err_destroy_buffer;
+	}
+	return dmabuf;
+
+err_destroy_buffer:
+	heap_buffer_destroy(buffer);
+	return ERR_PTR(ret);
+}
+EXPORT_SYMBOL_NS_GPL(heap_buffer_create, DMA_BUF);

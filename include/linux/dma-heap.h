@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Heaps: who offers memory to programs as dma-bufs, and under which name
+ *
+ * For the file that owns some kind of memory. It fills in a
+ * &struct dma_heap_export_info and calls dma_heap_add(); from then on programs
+ * find /dev/dma_heap/NAME, and each request ends in &dma_heap_ops.allocate.
+ */
+#ifndef _DMA_HEAPS_H
+#define _DMA_HEAPS_H
+
+#include <linux/types.h>
+
+struct dma_buf;
+struct dma_heap;
+
+/**
+ * struct dma_heap_ops - what a heap can do
+ * @allocate: make one buffer of @len bytes, all zero, and export it.
+ *	@len is a multiple of PAGE_SIZE and not zero, both sets of flags have
+ *	been checked against the DMA_HEAP_VALID masks.
+ *
+ *	Context: process context, no lock held, may sleep, and must give up with
+ *	-EINTR on a fatal signal.
+ *
+ *	Return: the dma-buf, whose one reference is the caller's, or an ERR_PTR().
+ */
+struct dma_heap_ops {
+	struct dma_buf *(*allocate)(struct dma_heap *heap,
+				    unsigned long len,
+				    u32 fd_flags,
+				    u64 heap_flags);
+};
+
+/**
+ * struct dma_heap_export_info - a heap, as its owner describes it
+ * @name: name of the device node, unique among the heaps; must outlive the heap
+ * @ops: what it can do; must outlive the heap
+ * @priv: the owner's own, see dma_heap_get_drvdata()
+ *
+ * Needed only during dma_heap_add(), except for what its pointers point to.
+ */
+struct dma_heap_export_info {
+	const char *name;
+	const struct dma_heap_ops *ops;
+	void *priv;
+};
+
+void *dma_heap_get_drvdata(struct dma_heap *heap);
+
+const char *dma_heap_get_name(struct dma_heap *heap);
+
+struct dma_heap *dma_heap_add(const struct dma_heap_export_info *exp_info);
+
+#endif /* _DMA_HEAPS_H */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * How a program asks a heap for a buffer
+ *
+ * Each heap is a character device, /dev/dma_heap/NAME. A program opens the one
+ * whose memory its devices can use and issues DMA_HEAP_IOCTL_ALLOC there.
+ */
+#ifndef _UAPI_LINUX_DMABUF_POOL_H
+#define _UAPI_LINUX_DMABUF_POOL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: Heap ioctls
+ *
+ * There is one command, and its struct grows at the end. The size that the
+ * command encodes says how much of the struct a program knows: what it does
+ * not supply counts as zero, what the kernel does not know is left alone.
+ */
+
+/* What &dma_heap_allocation_data.fd_flags may hold: one access mode, O_CLOEXEC */
+#define DMA_HEAP_VALID_FD_FLAGS (O_CLOEXEC | O_ACCMODE)
+
+/* What &dma_heap_allocation_data.heap_flags may hold: nothing so far */
+#define DMA_HEAP_VALID_HEAP_FLAGS (0ULL)
+
+/**
+ * struct dma_heap_allocation_data - a request for one buffer, and its answer
+ * @len: in: bytes wanted, more than zero; the buffer has this many, rounded up
+ *	to whole pages
+ * @fd: in: must be zero; out: a new file descriptor, the buffer's only one
+ * @fd_flags: in: access mode of that descriptor, and O_CLOEXEC if it shall not
+ *	survive execve(2); see DMA_HEAP_VALID_FD_FLAGS
+ * @heap_flags: in: must be zero; see DMA_HEAP_VALID_HEAP_FLAGS
+ */
+struct dma_heap_allocation_data {
+	__u64 len;
+	__u32 fd;
+	__u32 fd_flags;
+	__u64 heap_flags;
+};
+
+#define DMA_HEAP_IOC_MAGIC		'H'
+
+/**
+ * DOC: DMA_HEAP_IOCTL_ALLOC
+ *
+ * Allocates one buffer, every byte of it zero, and opens a dma-buf descriptor
+ * for it. Fails with
+ *
+ * - EINVAL: @len is zero or overflows when rounded up, @fd is not zero, a
+ *   flag is unknown, or the struct is shorter than its first version
+ * - ENOMEM: there is not that much memory to be had, or not in one piece where
+ *   the heap promises one
+ * - EINTR: a fatal signal arrived meanwhile
+ * - EMFILE, ENFILE: no descriptor is left
+ * - EFAULT: the struct cannot be read or written
+ *
+ * and in each of these cases nothing stays allocated.
+ */
+#define DMA_HEAP_IOCTL_ALLOC	_IOWR(DMA_HEAP_IOC_MAGIC, 0x0,\
+				      struct dma_heap_allocation_data)
+
+#endif /* _UAPI_LINUX_DMABUF_POOL_H */
