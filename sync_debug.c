@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What debugfs shows of timelines and sync files
+ *
+ * What it is: the directory /sys/kernel/debug/sync with "info", a report of
+ * every open software timeline and every sync file of the system, and
+ * "sw_sync", the way to make a timeline.
+ * What it owns: the two lists. It holds no references: whoever is about to go
+ * unlists himself first, and waits for a report that is being written.
+ * Locks: one mutex for both lists. Under it, a timeline's lock, or the locks of
+ * single fences.
+ * May call: dma-fence, sync_file.
+ * Never here: anything that somebody could depend on outside of debugging.
+ */
+#include <linux/debugfs.h>
+#include <linux/dma-fence-unwrap.h>
+#include <linux/init.h>
+#include <linux/mutex.h>
+#include <linux/seq_file.h>
+
+#include "sync_debug.h"
+
+static DEFINE_MUTEX(sync_debug_lock);
+static LIST_HEAD(sync_timelines);
+static LIST_HEAD(sync_files);
+
+static void sync_debug_list(struct list_head *node, struct list_head *list)
+{
+	mutex_lock(&sync_debug_lock);
+	list_add_tail(node, list);
+	mutex_unlock(&sync_debug_lock);
+}
+
+static void sync_debug_unlist(struct list_head *node)
+{
+	mutex_lock(&sync_debug_lock);
+	list_del(node);
+	mutex_unlock(&sync_debug_lock);
+}
+
+/**
+ * sync_timeline_debug_add - show a timeline from now on
+ * @timeline: the timeline, complete
+ *
+ * Context: May sleep.
+ */
+void sync_timeline_debug_add(struct sync_timeline *timeline)
+{
+	sync_debug_list(&timeline->node, &sync_timelines);
+}
+
+/**
+ * sync_timeline_debug_remove - no longer show a timeline
+ * @timeline: the timeline, still complete
+ *
+ * Context: May sleep.
+ */
+void sync_timeline_debug_remove(struct sync_timeline *timeline)
+{
+	sync_debug_unlist(&timeline->node);
+}
+
+/**
+ * sync_file_debug_add - show a sync file from now on
+ * @sync_file: the sync file, complete
+ *
+ * Context: May sleep.
+ */
+void sync_file_debug_add(struct sync_file *sync_file)
+{
+	sync_debug_list(&sync_file->sync_file_list, &sync_files);
+}
+
+/**
+ * sync_file_debug_remove - no longer show a sync file
+ * @sync_file: the sync file, still complete
+ *
+ * Context: May sleep.
+ */
+void sync_file_debug_remove(struct sync_file *sync_file)
+{
+	sync_debug_unlist(&sync_file->sync_file_list);
+}
+
+static const char *sync_debug_status(int status)
+{
+	if (!status)
+		return "active";
+	return status > 0 ? "signaled" : "error";
+}
+
+/* "own value / value of the timeline", as far as the driver tells. */
+static void sync_debug_values(struct seq_file *s, struct dma_fence *fence)
+{
+	const struct dma_fence_ops *ops = fence->ops;
+	char value[64] = "";
+
+	if (!ops->fence_value_str || !ops->timeline_value_str)
+		return;
+
+	ops->fence_value_str(fence, value, sizeof(value));
+	if (!value[0])
+		return;
+	seq_printf(s, ": %s", value);
+
+	value[0] = '\0';
+	ops->timeline_value_str(fence, value, sizeof(value));
+	if (value[0])
+		seq_printf(s, " / %s", value);
+}
+
+/* One line. @timeline is printed before the word fence, unless it is NULL. */
+static void sync_debug_fence(struct seq_file *s, struct dma_fence *fence,
+			     int status, const char *timeline)
+{
+	seq_puts(s, "  ");
+	if (timeline)
+		seq_printf(s, "%s_", timeline);
+	seq_printf(s, "fence %s", sync_debug_status(status));
+
+	if (status) {
+		struct timespec64 when;
+
+		when = ktime_to_timespec64(dma_fence_timestamp(fence));
+		seq_printf(s, "@%lld.%09ld", (s64)when.tv_sec, when.tv_nsec);
+	}
+
+	sync_debug_values(s, fence);
+	seq_putc(s, '\n');
+}
+
+static void sync_debug_timeline(struct seq_file *s,
+				struct sync_timeline *timeline)
+{
+	struct rb_node *node;
+
+	spin_lock_irq(&timeline->lock);
+	seq_printf(s, "%s: %d\n", timeline->name, timeline->value);
+	/* What is in the tree was not reached, and leaves it under this lock. */
+	for (node = rb_first_cached(&timeline->pending); node; node = rb_next(node))
+		sync_debug_fence(s, &rb_entry(node, struct sync_pt, node)->base,
+				 0, NULL);
+	spin_unlock_irq(&timeline->lock);
+}
+
+static void sync_debug_file(struct seq_file *s, struct sync_file *sync_file)
+{
+	struct dma_fence_unwrap iter;
+	struct dma_fence *fence;
+	char name[128];
+
+	seq_printf(s, "[%p] %s: %s\n", sync_file,
+		   sync_file_get_name(sync_file, name, sizeof(name)),
+		   sync_debug_status(dma_fence_get_status(sync_file->fence)));
+
+	dma_fence_unwrap_for_each(fence, &iter, sync_file->fence) {
+		int status = dma_fence_get_status(fence);
+
+		rcu_read_lock();
+		sync_debug_fence(s, fence, status, dma_fence_timeline_name(fence));
+		rcu_read_unlock();
+	}
+}
+
+static int sync_info_show(struct seq_file *s, void *unused)
+{
+	struct sync_timeline *timeline;
+	struct sync_file *sync_file;
+
+	mutex_lock(&sync_debug_lock);
+
+	seq_puts(s, "objs:\n--------------\n");
+	list_for_each_entry(timeline, &sync_timelines, node) {
+		sync_debug_timeline(s, timeline);
+		seq_putc(s, '\n');
+	}
+
+	seq_puts(s, "fences:\n--------------\n");
+	list_for_each_entry(sync_file, &sync_files, sync_file_list) {
+		sync_debug_file(s, sync_file);
+		seq_putc(s, '\n');
+	}
+
+	mutex_unlock(&sync_debug_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(sync_info);
+
+static int __init sync_debug_init(void)
+{
+	struct dentry *dir = debugfs_create_dir("sync", NULL);
+
+	debugfs_create_file("info", 0444, dir, NULL, &sync_info_fops);
+
+	/*
+	 * Unsafe only for files that may be removed while open. This one never
+	 * is, and the proxy of the safe variant would hide its ioctls.
+	 */
+	debugfs_create_file_unsafe("sw_sync", 0644, dir, NULL,
+				   &sw_sync_debugfs_fops);
+	return 0;
+}
+late_initcall(sync_debug_init);

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A fence as a file descriptor
+ *
+ * What it is: the file that carries one fence to user space and back, and what
+ * a program can do with it: wait by poll(), merge, ask, set a deadline.
+ * What it owns: struct sync_file, which lives exactly as long as its file and
+ * holds one reference to its fence.
+ * Locks: none of its own. Fence and name are set before the file can be seen
+ * and never change; the one thing that changes is a bit in flags.
+ * May call: the fences, and sync_debug to be listed. It knows no buffers.
+ * Never here: who waits for whose fence; where descriptors come from beyond
+ * those that its own ioctls return.
+ * Units: times towards user space are nanoseconds of CLOCK_MONOTONIC.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/build_bug.h>
+#include <linux/dma-fence-unwrap.h>
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/stddef.h>
+#include <linux/string.h>
+#include <linux/sync_file.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/sync_file.h>
+
+#include "ioctl_table.h"
+#include "sync_debug.h"
+
+static_assert(sizeof(struct sync_merge_data) == 48);
+static_assert(offsetof(struct sync_merge_data, name) == 0);
+static_assert(offsetof(struct sync_merge_data, fd2) == 32);
+static_assert(offsetof(struct sync_merge_data, fence) == 36);
+static_assert(offsetof(struct sync_merge_data, flags) == 40);
+static_assert(offsetof(struct sync_merge_data, pad) == 44);
+
+static_assert(sizeof(struct sync_fence_info) == 80);
+static_assert(offsetof(struct sync_fence_info, obj_name) == 0);
+static_assert(offsetof(struct sync_fence_info, driver_name) == 32);
+static_assert(offsetof(struct sync_fence_info, status) == 64);
+static_assert(offsetof(struct sync_fence_info, flags) == 68);
+static_assert(offsetof(struct sync_fence_info, timestamp_ns) == 72);
+
+static_assert(sizeof(struct sync_file_info) == 56);
+static_assert(offsetof(struct sync_file_info, name) == 0);
+static_assert(offsetof(struct sync_file_info, status) == 32);
+static_assert(offsetof(struct sync_file_info, flags) == 36);
+static_assert(offsetof(struct sync_file_info, num_fences) == 40);
+static_assert(offsetof(struct sync_file_info, pad) == 44);
+static_assert(offsetof(struct sync_file_info, sync_fence_info) == 48);
+
+static_assert(sizeof(struct sync_set_deadline) == 16);
+static_assert(offsetof(struct sync_set_deadline, deadline_ns) == 0);
+static_assert(offsetof(struct sync_set_deadline, pad) == 8);
+
+static_assert(SYNC_IOC_MERGE == 0xc0303e03);
+static_assert(SYNC_IOC_FILE_INFO == 0xc0383e04);
+static_assert(SYNC_IOC_SET_DEADLINE == 0x40103e05);
+
+static const struct file_operations sync_file_fops;
+
+/* ---- life --------------------------------------------------------------- */
+
+static void sync_file_free(struct sync_file *sync_file)
+{
+	dma_fence_put(sync_file->fence);
+	kfree(sync_file);
+}
+
+/* Takes a reference to @fence. @user_name may be empty. */
+static struct sync_file *sync_file_make(struct dma_fence *fence,
+					const char *user_name)
+{
+	struct sync_file *sync_file;
+
+	sync_file = kzalloc(sizeof(*sync_file), GFP_KERNEL);
+	if (!sync_file)
+		return NULL;
+
+	strscpy(sync_file->user_name, user_name);
+	init_waitqueue_head(&sync_file->wq);
+	INIT_LIST_HEAD(&sync_file->cb.node);
+	sync_file->fence = dma_fence_get(fence);
+
+	sync_file->file = anon_inode_getfile("sync_file", &sync_file_fops,
+					     sync_file, 0);
+	if (IS_ERR(sync_file->file)) {
+		sync_file_free(sync_file);
+		return NULL;
+	}
+
+	sync_file_debug_add(sync_file);
+	return sync_file;
+}
+
+/**
+ * sync_file_create - make a sync file from a fence
+ * @fence: the fence; a reference is taken
+ *
+ * The file has no descriptor yet. fd_install() on &sync_file.file publishes it,
+ * fput() on it is the way back until then.
+ *
+ * Context: May sleep.
+ * Return: the sync file, or NULL when there is no memory for it.
+ */
+struct sync_file *sync_file_create(struct dma_fence *fence)
+{
+	return sync_file_make(fence, "");
+}
+EXPORT_SYMBOL(sync_file_create);
+
+static int sync_file_release(struct inode *inode, struct file *file)
+{
+	struct sync_file *sync_file = file->private_data;
+
+	sync_file_debug_remove(sync_file);
+
+	/* If it was called, that is over now: both happen under one lock. */
+	if (test_bit(POLL_ENABLED, &sync_file->flags))
+		dma_fence_remove_callback(sync_file->fence, &sync_file->cb);
+
+	sync_file_free(sync_file);
+	return 0;
+}
+
+/* The sync file behind a descriptor, valid while the descriptor is held. */
+static struct sync_file *sync_file_from_fd(struct fd f)
+{
+	struct file *file = fd_file(f);
+
+	if (!file || file->f_op != &sync_file_fops)
+		return NULL;
+	return file->private_data;
+}
+
+/**
+ * sync_file_get_fence - get the fence of a sync file that a program passed in
+ * @fd: the descriptor
+ *
+ * Context: Process context of that program.
+ * Return: a reference to the fence, often a container of several; NULL when @fd
+ * is not a sync file, or not open.
+ */
+struct dma_fence *sync_file_get_fence(int fd)
+{
+	CLASS(fd, f)(fd);
+	struct sync_file *sync_file = sync_file_from_fd(f);
+
+	return sync_file ? dma_fence_get(sync_file->fence) : NULL;
+}
+EXPORT_SYMBOL(sync_file_get_fence);
+
+/**
+ * sync_file_get_name - what a sync file is called
+ * @sync_file: the sync file
+ * @buf: where to put the name
+ * @len: size of @buf; the name is cut to fit, and always terminated
+ *
+ * The name given when it was merged, if there was one. Otherwise made of what
+ * the fence knows: driver, timeline, context and sequence number.
+ *
+ * Context: Any in which RCU may be used.
+ * Return: @buf.
+ */
+char *sync_file_get_name(struct sync_file *sync_file, char *buf, int len)
+{
+	struct dma_fence *fence = sync_file->fence;
+
+	if (*sync_file->user_name) {
+		strscpy(buf, sync_file->user_name, len);
+		return buf;
+	}
+
+	rcu_read_lock();
+	snprintf(buf, len, "%s-%s%llu-%lld", dma_fence_driver_name(fence),
+		 dma_fence_timeline_name(fence), fence->context, fence->seqno);
+	rcu_read_unlock();
+	return buf;
+}
+
+/* ---- waiting ------------------------------------------------------------ */
+
+static void sync_file_wake(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	wake_up_all(&container_of(cb, struct sync_file, cb)->wq);
+}
+
+static __poll_t sync_file_poll(struct file *file, poll_table *wait)
+{
+	struct sync_file *sync_file = file->private_data;
+
+	poll_wait(file, &sync_file->wq, wait);
+
+	/*
+	 * One callback serves all who ever poll. It is too late for one when
+	 * the fence has signalled: others may have seen the bit, queued up
+	 * and rely on being woken.
+	 */
+	if (!test_and_set_bit(POLL_ENABLED, &sync_file->flags) &&
+	    dma_fence_add_callback(sync_file->fence, &sync_file->cb,
+				   sync_file_wake))
+		wake_up_all(&sync_file->wq);
+
+	return dma_fence_is_signaled(sync_file->fence) ? EPOLLIN : 0;
+}
+
+/* ---- ioctls ------------------------------------------------------------- */
+
+/* Merge into a new sync file that nobody sees yet. */
+static struct sync_file *sync_file_merge(struct dma_fence *one,
+					 struct dma_fence *other,
+					 const char *user_name)
+{
+	struct sync_file *sync_file;
+	struct dma_fence *both;
+
+	both = dma_fence_unwrap_merge(one, other);
+	if (!both)
+		return ERR_PTR(-ENOMEM);
+
+	sync_file = sync_file_make(both, user_name);
+	dma_fence_put(both);
+	return sync_file ?: ERR_PTR(-ENOMEM);
+}
+
+static long sync_file_ioctl_merge(struct ioctl_call *call, void *args)
+{
+	struct sync_file *mine = call->file->private_data, *merged;
+	struct sync_merge_data *data = args;
+	struct dma_fence *other;
+	int fd, ret;
+
+	if (data->flags || data->pad)
+		return -EINVAL;
+
+	other = sync_file_get_fence(data->fd2);
+	if (!other)
+		return -ENOENT;
+
+	/* strscpy() reads up to the terminator; programs need not send one. */
+	data->name[sizeof(data->name) - 1] = '\0';
+	merged = sync_file_merge(mine->fence, other, data->name);
+	dma_fence_put(other);
+	if (IS_ERR(merged))
+		return PTR_ERR(merged);
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		ret = fd;
+		goto err_put_file;
+	}
+
+	data->fence = fd;
+	ret = ioctl_call_reply(call);
+	if (ret)
+		goto err_put_fd;
+
+	fd_install(fd, merged->file);
+	return 0;
+
+err_put_fd:
+	put_unused_fd(fd);
+err_put_file:
+	fput(merged->file);
+	return ret;
+}
+
+static void sync_file_describe_fence(struct dma_fence *fence,
+				     struct sync_fence_info *info)
+{
+	memset(info, 0, sizeof(*info));
+
+	/* Asked first: a fence that has signalled may have lost its names. */
+	info->status = dma_fence_get_status(fence);
+	if (info->status)
+		info->timestamp_ns = ktime_to_ns(dma_fence_timestamp(fence));
+
+	rcu_read_lock();
+	strscpy(info->obj_name, dma_fence_timeline_name(fence));
+	strscpy(info->driver_name, dma_fence_driver_name(fence));
+	rcu_read_unlock();
+}
+
+static unsigned int sync_file_count_fences(struct sync_file *sync_file)
+{
+	struct dma_fence_unwrap iter;
+	struct dma_fence *fence;
+	unsigned int count = 0;
+
+	dma_fence_unwrap_for_each(fence, &iter, sync_file->fence)
+		count++;
+	return count;
+}
+
+/*
+ * Describe each fence to the array of the program, which has room for
+ * info->num_fences. Containers lose members as these signal, but never gain
+ * any: what was counted fits, and the last count is the right one.
+ */
+static int sync_file_describe_fences(struct sync_file *sync_file,
+				     struct sync_file_info *info)
+{
+	struct sync_fence_info __user *to = u64_to_user_ptr(info->sync_fence_info);
+	struct sync_fence_info one;
+	struct dma_fence_unwrap iter;
+	struct dma_fence *fence;
+	unsigned int count = 0;
+	int ret = 0;
+
+	info->status = 1;
+	/* Walked to the end also after an error: the walk holds references. */
+	dma_fence_unwrap_for_each(fence, &iter, sync_file->fence) {
+		if (ret || count == info->num_fences)
+			continue;
+
+		sync_file_describe_fence(fence, &one);
+		if (info->status > 0)
+			info->status = one.status;
+		if (copy_to_user(to + count, &one, sizeof(one)))
+			ret = -EFAULT;
+		count++;
+	}
+	info->num_fences = count;
+	return ret;
+}
+
+static long sync_file_ioctl_file_info(struct ioctl_call *call, void *args)
+{
+	struct sync_file *sync_file = call->file->private_data;
+	struct sync_file_info *info = args;
+	unsigned int count;
+	int ret = 0;
+
+	if (info->flags || info->pad)
+		return -EINVAL;
+
+	count = sync_file_count_fences(sync_file);
+	if (info->num_fences && info->num_fences < count)
+		return -EINVAL;
+
+	if (info->num_fences) {
+		ret = sync_file_describe_fences(sync_file, info);
+	} else {
+		info->status = dma_fence_get_status(sync_file->fence);
+		info->num_fences = count;
+	}
+	if (ret)
+		return ret;
+
+	sync_file_get_name(sync_file, info->name, sizeof(info->name));
+	return ioctl_call_reply(call);
+}
+
+static long sync_file_ioctl_set_deadline(struct ioctl_call *call, void *args)
+{
+	struct sync_file *sync_file = call->file->private_data;
+	struct sync_set_deadline *data = args;
+
+	if (data->pad)
+		return -EINVAL;
+
+	/* The end of time, rather than a moment before it began. */
+	dma_fence_set_deadline(sync_file->fence,
+			       ns_to_ktime(min_t(u64, data->deadline_ns, KTIME_MAX)));
+	return 0;
+}
+
+static const struct ioctl_entry sync_file_ioctls[] = {
+	IOCTL_EXACT(SYNC_IOC_MERGE, struct sync_merge_data,
+		    sync_file_ioctl_merge),
+	IOCTL_EXACT(SYNC_IOC_FILE_INFO, struct sync_file_info,
+		    sync_file_ioctl_file_info),
+	IOCTL_EXACT(SYNC_IOC_SET_DEADLINE, struct sync_set_deadline,
+		    sync_file_ioctl_set_deadline),
+};
+
+static long sync_file_ioctl(struct file *file, unsigned int cmd,
+			    unsigned long arg)
+{
+	return ioctl_table_call(sync_file_ioctls, file, cmd, arg);
+}
+
+static const struct file_operations sync_file_fops = {
+	.release	= sync_file_release,
+	.poll		= sync_file_poll,
+	.unlocked_ioctl	= sync_file_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
