@@ -24,6 +24,7 @@ obj-$(CONFIG_DMABUF_SYSFS_STATS) += dma-buf-stats.o
 
 # Layer 3: where buffers come from
 obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap.o
+obj-$(CONFIG_UDMABUF)		+= udmabuf-folios.o
 obj-$(CONFIG_UDMABUF)		+= udmabuf.o
 
 # Layer 4: who owns the pages

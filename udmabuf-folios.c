@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memfd memory, pinned and put in order
+ *
+ * What it is: an array of {folio, first page, position} records, one per folio
+ * and not one per page, so that a 2 MiB folio costs 16 bytes and one step of
+ * every walk. All that a udmabuf does with its memory (scatterlists, kernel
+ * and user mappings) is told in runs of contiguous pages which are read off it.
+ * What it owns: the records, and with each of them one long-term pin.
+ * Locks: none of its own. A list is filled by one task before anybody else
+ * knows it and does not change afterwards.
+ * May call: the memory management, nothing of this folder.
+ * Never here: devices, dma-bufs, user space's structs, limits, seals.
+ * Units: offsets and sizes of memfds are bytes; whatever is called "at" or
+ * "pages" counts pages of PAGE_SIZE. Ranges exclude their end.
+ *
+ * A list has at most U32_MAX pages. Contiguous means consecutive page frames,
+ * whichever folios they belong to.
+ */
+#include <kunit/visibility.h>
+#include <linux/fs.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+#include <linux/scatterlist.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "udmabuf-private.h"
+
+/* One page cache look-up finds this many; larger batches would ask again. */
+#define UDMABUF_PIN_BATCH	PAGEVEC_SIZE
+
+/*
+ * Make room for @more records, which stand for @done pages, with @left pages
+ * yet to come. Folios are mostly of one size, so these will need records in the
+ * same proportion: one allocation serves a whole range. Growing by half at
+ * least keeps long lists of short ranges from copying all the time.
+ */
+static int udmabuf_folios_reserve(struct udmabuf_folios *folios, size_t more,
+				  u32 done, u32 left)
+{
+	size_t need = folios->nr + more;
+	struct udmabuf_extent *extents;
+	size_t room;
+
+	if (need <= folios->room)
+		return 0;
+
+	room = need + DIV_ROUND_UP_ULL((u64)left * more, done);
+	room = max(room, folios->room + folios->room / 2);
+	extents = kvrealloc(folios->extents, array_size(room, sizeof(*extents)),
+			    GFP_KERNEL_ACCOUNT);
+	if (!extents)
+		return -ENOMEM;
+
+	folios->extents = extents;
+	folios->room = room;
+	return 0;
+}
+
+/* How many pages from @offset, in bytes, the batch has, at most @want. */
+static u32 udmabuf_batch_pages(struct folio *const *batch, long nr,
+			       size_t offset, u32 want)
+{
+	u64 pages = 0;
+	long i;
+
+	for (i = 0; i < nr; i++)
+		pages += folio_nr_pages(batch[i]);
+	return min_t(u64, want, pages - (offset >> PAGE_SHIFT));
+}
+
+/* Record a pinned batch whose first folio starts at @first; there is room. */
+static void udmabuf_folios_append(struct udmabuf_folios *folios,
+				  struct folio *const *batch, long nr,
+				  u32 first, u32 pages)
+{
+	u32 end = folios->pages + pages;
+	long i;
+
+	for (i = 0; i < nr; i++) {
+		folios->extents[folios->nr++] = (struct udmabuf_extent) {
+			.folio = batch[i],
+			.first = first,
+			.at = folios->pages,
+		};
+		folios->pages += min_t(u64, end - folios->pages,
+				       folio_nr_pages(batch[i]) - first);
+		first = 0;
+	}
+}
+
+/*
+ * Pin and record what one batch holds of the @want pages from byte @pos.
+ * Returns how many pages that were, or a negative errno and pinned nothing.
+ */
+static long udmabuf_folios_pin_batch(struct udmabuf_folios *folios,
+				     struct file *memfd, u64 pos, u32 want)
+{
+	struct folio *batch[UDMABUF_PIN_BATCH];
+	u64 last = pos + ((u64)want << PAGE_SHIFT) - 1;
+	pgoff_t offset = 0;
+	u32 pages;
+	long nr;
+	int ret;
+
+	nr = memfd_pin_folios(memfd, pos, last, batch, ARRAY_SIZE(batch),
+			      &offset);
+	if (nr <= 0)
+		return nr ?: -EINVAL;
+
+	pages = udmabuf_batch_pages(batch, nr, offset, want);
+	ret = udmabuf_folios_reserve(folios, nr, pages, want - pages);
+	if (ret) {
+		unpin_folios(batch, nr);
+		return ret;
+	}
+
+	udmabuf_folios_append(folios, batch, nr, offset >> PAGE_SHIFT, pages);
+	return pages;
+}
+
+/**
+ * udmabuf_folios_pin - append a range of a memfd
+ * @folios: the list
+ * @memfd: a shmem or hugetlbfs file
+ * @offset: start of the range, in bytes, a multiple of PAGE_SIZE
+ * @size: its length, in bytes, a multiple of PAGE_SIZE and not 0
+ *
+ * Folios that the memfd has not got yet are allocated, those which lie where
+ * nothing may stay for long are migrated. When it fails, the list keeps what it
+ * had got so far: the caller is expected to udmabuf_folios_unpin() it.
+ *
+ * Context: Process context, may sleep and allocate. The caller keeps @memfd's
+ * seals from changing under it.
+ * Return: 0; -EINVAL when the range is empty, unaligned, does not lie within
+ * the file or makes the list longer than it can be, or when the file is of the
+ * wrong kind; -ENOMEM; -EINTR when a fatal signal is pending; or what the file
+ * system says when it cannot provide a page.
+ */
+int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,
+		       u64 offset, u64 size)
+{
+	u64 end, left;
+	long pages;
+
+	if (!size || !PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size))
+		return -EINVAL;
+	if (check_add_overflow(offset, size, &end) || end > LLONG_MAX)
+		return -EINVAL;
+
+	left = size >> PAGE_SHIFT;
+	if (left > U32_MAX - folios->pages)
+		return -EINVAL;
+
+	for (; left; left -= pages) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		pages = udmabuf_folios_pin_batch(folios, memfd,
+						 end - (left << PAGE_SHIFT),
+						 left);
+		if (pages < 0)
+			return pages;
+		cond_resched();
+	}
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_pin);
+
+/**
+ * udmabuf_folios_unpin - let go of everything
+ * @folios: the list, empty afterwards
+ *
+ * A device, or a program through its mapping of the buffer, may have written
+ * to pages which the memfd thinks are clean. While they were pinned nothing
+ * could reclaim them; before that ends they have to be marked.
+ *
+ * Context: Process context, may sleep.
+ */
+void udmabuf_folios_unpin(struct udmabuf_folios *folios)
+{
+	size_t i;
+
+	for (i = 0; i < folios->nr; i++) {
+		struct folio *folio = folios->extents[i].folio;
+
+		if (!folio_test_dirty(folio)) {
+			folio_lock(folio);
+			folio_mark_dirty(folio);
+			folio_unlock(folio);
+		}
+		unpin_folio(folio);
+	}
+	kvfree(folios->extents);
+	memset(folios, 0, sizeof(*folios));
+}
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_unpin);
+
+/* Where extent @i ends: where the next one starts. */
+static u32 udmabuf_extent_end(const struct udmabuf_folios *folios, size_t i)
+{
+	return i + 1 < folios->nr ? folios->extents[i + 1].at : folios->pages;
+}
+
+/* The frame of buffer page @at, which extent @i holds. */
+static unsigned long udmabuf_extent_pfn(const struct udmabuf_folios *folios,
+					size_t i, u32 at)
+{
+	const struct udmabuf_extent *extent = &folios->extents[i];
+
+	return folio_pfn(extent->folio) + extent->first + (at - extent->at);
+}
+
+/* Index of the record that holds page @at; there must be one. */
+static size_t udmabuf_extent_find(const struct udmabuf_folios *folios, u32 at)
+{
+	size_t low = 0, high = folios->nr;
+
+	/* extents[low].at <= at < extents[high].at, the latter if it exists */
+	while (high - low > 1) {
+		size_t mid = low + (high - low) / 2;
+
+		if (folios->extents[mid].at <= at)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/**
+ * udmabuf_run_start - prepare to walk contiguous pages
+ * @run: the walk; udmabuf_run_next() gives its first run
+ * @folios: the list; must not change meanwhile
+ * @at: the page that the first run starts with
+ * @limit: greatest length of a run, in pages, not 0
+ *
+ * Context: Any.
+ */
+void udmabuf_run_start(struct udmabuf_run *run,
+		       const struct udmabuf_folios *folios, u32 at, u32 limit)
+{
+	*run = (struct udmabuf_run) {
+		.at = at,
+		.folios = folios,
+		.limit = limit,
+		.extent = udmabuf_extent_find(folios, at),
+	};
+}
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_run_start);
+
+/**
+ * udmabuf_run_next - go on to the next contiguous pages
+ * @run: the walk
+ *
+ * Context: Any.
+ * Return: true, or false when the list has no further page; @run means nothing
+ * then.
+ */
+bool udmabuf_run_next(struct udmabuf_run *run)
+{
+	const struct udmabuf_folios *folios = run->folios;
+	size_t i = run->extent;
+	u32 end;
+
+	run->at += run->pages;
+	if (run->at >= folios->pages)
+		return false;
+
+	run->pfn = udmabuf_extent_pfn(folios, i, run->at);
+	do {
+		end = udmabuf_extent_end(folios, i);
+		if (end - run->at > run->limit) {
+			run->pages = run->limit;
+			break;
+		}
+		run->pages = end - run->at;
+		i++;
+	} while (run->pages < run->limit && i < folios->nr &&
+		 udmabuf_extent_pfn(folios, i, end) == run->pfn + run->pages);
+
+	run->extent = i;
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_run_next);
+
+/**
+ * udmabuf_folios_fill_sgt - describe the memory as a scatterlist
+ * @folios: the list, not empty
+ * @sgt: table to set up; the caller ends it with sg_free_table()
+ * @max_segment: what one entry may have at most, in bytes; less than a page
+ *	means a page
+ *
+ * One entry per run. Nothing is mapped for any device yet.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or -ENOMEM and nothing to be freed.
+ */
+int udmabuf_folios_fill_sgt(const struct udmabuf_folios *folios,
+			    struct sg_table *sgt, unsigned int max_segment)
+{
+	u32 limit = max(max_segment >> PAGE_SHIFT, 1U);
+	struct scatterlist *sg;
+	struct udmabuf_run run;
+	unsigned int runs = 0;
+	int ret;
+
+	udmabuf_run_start(&run, folios, 0, limit);
+	while (udmabuf_run_next(&run))
+		runs++;
+
+	ret = sg_alloc_table(sgt, runs, GFP_KERNEL);
+	if (ret)
+		return ret;
+
+	sg = sgt->sgl;
+	udmabuf_run_start(&run, folios, 0, limit);
+	while (udmabuf_run_next(&run)) {
+		sg_set_page(sg, pfn_to_page(run.pfn), run.pages << PAGE_SHIFT,
+			    0);
+		sg = sg_next(sg);
+	}
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_fill_sgt);
+
+/**
+ * udmabuf_folios_page_array - every page, in buffer order
+ * @folios: the list, not empty
+ *
+ * The pages of a large folio are told one by one: what vmap() wants.
+ *
+ * Context: Process context, may sleep.
+ * Return: an array of &udmabuf_folios.pages entries, to be freed with kvfree();
+ * NULL when there is no memory for it.
+ */
+struct page **udmabuf_folios_page_array(const struct udmabuf_folios *folios)
+{
+	struct udmabuf_run run;
+	struct page **pages;
+	u32 i;
+
+	pages = kvmalloc_array(folios->pages, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return NULL;
+
+	udmabuf_run_start(&run, folios, 0, U32_MAX);
+	while (udmabuf_run_next(&run))
+		for (i = 0; i < run.pages; i++)
+			pages[run.at + i] = pfn_to_page(run.pfn + i);
+	return pages;
+}
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_page_array);

@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * udmabuf: dma-bufs made of memfd memory
+ *
+ * What it is: the device /dev/udmabuf, which pins ranges of memfds and wraps
+ * them into a dma-buf without copying, and the operations of such a buffer.
+ * What it owns: a struct udmabuf per dma-buf, from creation to release; the
+ * folios in it are kept by udmabuf-folios.c.
+ * Locks: udmabuf.lock guards the list of mappings, nothing else. It nests in
+ * the reservation lock, which the core holds around map and unmap; begin and
+ * end of CPU access take it alone. A memfd's inode lock is held, shared, from
+ * looking at its seals until its folios are pinned.
+ * May call: the dma-buf core, udmabuf-folios.c, the memory management.
+ * Never here: how memory is pinned, counted and walked.
+ * Units: ioctl arguments are bytes; size_limit_mb is MiB; positions in a buffer
+ * are pages.
+ *
+ * User mappings are page frames (VM_PFNMAP), not counted references. The folios
+ * belong to the page cache of a memfd, which may punch a hole or go away
+ * entirely while the buffer lives. It then looks for mappings of the folio
+ * among those of the memfd, where a mapping of the dma-buf does not show up,
+ * and a folio that leaves the page cache while still counted as mapped is taken
+ * for corruption. Frames are not counted, the buffer's pins keep them in place,
+ * and they may be entered a PMD at a time. A program which wants to do
+ * direct I/O has the memfd to map.
+ */
+#include <kunit/visibility.h>
+#include <linux/build_bug.h>
+#include <linux/compat.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/hugetlb.h>
+#include <linux/init.h>
+#include <linux/iosys-map.h>
+#include <linux/list.h>
+#include <linux/memfd.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pfn_t.h>
+#include <linux/scatterlist.h>
+#include <linux/shmem_fs.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/stddef.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+#include <uapi/linux/fcntl.h>
+#include <uapi/linux/udmabuf.h>
+
+#include "ioctl_table.h"
+#include "udmabuf-private.h"
+
+static_assert(sizeof(struct udmabuf_create) == 24);
+static_assert(offsetof(struct udmabuf_create, memfd) == 0);
+static_assert(offsetof(struct udmabuf_create, flags) == 4);
+static_assert(offsetof(struct udmabuf_create, offset) == 8);
+static_assert(offsetof(struct udmabuf_create, size) == 16);
+static_assert(sizeof(struct udmabuf_create_item) == 24);
+static_assert(offsetof(struct udmabuf_create_item, memfd) == 0);
+static_assert(offsetof(struct udmabuf_create_item, __pad) == 4);
+static_assert(offsetof(struct udmabuf_create_item, offset) == 8);
+static_assert(offsetof(struct udmabuf_create_item, size) == 16);
+static_assert(sizeof(struct udmabuf_create_list) == 8);
+static_assert(offsetof(struct udmabuf_create_list, flags) == 0);
+static_assert(offsetof(struct udmabuf_create_list, count) == 4);
+static_assert(offsetof(struct udmabuf_create_list, list) == 8);
+
+static int list_limit = 1024;
+module_param(list_limit, int, 0644);
+MODULE_PARM_DESC(list_limit, "Most ranges that one UDMABUF_CREATE_LIST may name (default 1024)");
+
+/* 4096 x 4096 pixels of 8 bytes are 128 MiB; rows and planes may be padded. */
+static int size_limit_mb = 256;
+module_param(size_limit_mb, int, 0644);
+MODULE_PARM_DESC(size_limit_mb, "Largest buffer that may be made, in MiB (default 256)");
+
+/* What a fault maps around itself when it cannot map a PMD. */
+#define UDMABUF_FAULT_AROUND	SZ_64K
+
+/* The buffer must stay there, and must stay writable. */
+#define UDMABUF_SEALS_WANTED	F_SEAL_SHRINK
+#define UDMABUF_SEALS_REFUSED	(F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
+
+/**
+ * struct udmabuf - one buffer
+ * @folios: its memory; constant once the buffer is published
+ * @lock: guards @mappings and @cpu_began
+ * @mappings: &udmabuf_mapping.node, what devices have mapped at the moment
+ * @cpu_began: a CPU access has been announced at least once
+ */
+struct udmabuf {
+	struct udmabuf_folios folios;
+	struct mutex lock;	/* mappings, cpu_began */
+	struct list_head mappings;
+	bool cpu_began;
+};
+
+/**
+ * struct udmabuf_mapping - the buffer as one device sees it
+ * @sgt: the table which the importer got, mapped for @dev
+ * @dev: the device
+ * @dir: which way data goes
+ * @node: in &udmabuf.mappings
+ */
+struct udmabuf_mapping {
+	struct sg_table sgt;
+	struct device *dev;
+	enum dma_data_direction dir;
+	struct list_head node;
+};
+
+/* ---------------------------------------------------------------- devices */
+
+static struct sg_table *udmabuf_map(struct dma_buf_attachment *attach,
+				    enum dma_data_direction dir)
+{
+	struct udmabuf *buf = attach->dmabuf->priv;
+	struct udmabuf_mapping *mapping;
+	int ret;
+
+	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
+	if (!mapping)
+		return ERR_PTR(-ENOMEM);
+	mapping->dev = attach->dev;
+	mapping->dir = dir;
+
+	ret = udmabuf_folios_fill_sgt(&buf->folios, &mapping->sgt,
+				      dma_get_max_seg_size(attach->dev));
+	if (ret)
+		goto err_free_mapping;
+
+	ret = dma_map_sgtable(attach->dev, &mapping->sgt, dir, 0);
+	if (ret)
+		goto err_free_table;
+
+	mutex_lock(&buf->lock);
+	list_add(&mapping->node, &buf->mappings);
+	mutex_unlock(&buf->lock);
+	return &mapping->sgt;
+
+err_free_table:
+	sg_free_table(&mapping->sgt);
+err_free_mapping:
+	kfree(mapping);
+	return ERR_PTR(ret);
+}
+
+static void udmabuf_unmap(struct dma_buf_attachment *attach,
+			  struct sg_table *sgt, enum dma_data_direction dir)
+{
+	struct udmabuf_mapping *mapping = container_of(sgt,
+						       struct udmabuf_mapping,
+						       sgt);
+	struct udmabuf *buf = attach->dmabuf->priv;
+
+	mutex_lock(&buf->lock);
+	list_del(&mapping->node);
+	mutex_unlock(&buf->lock);
+
+	dma_unmap_sgtable(mapping->dev, sgt, mapping->dir, 0);
+	sg_free_table(sgt);
+	kfree(mapping);
+}
+
+/* ---------------------------------------------------------------- the CPU */
+
+/*
+ * Every mapping is brought up to date with the direction that it was made for:
+ * what the CPU is going to do says nothing of what that device did. Devices
+ * which are coherent and do not bounce cost nothing here.
+ */
+static int udmabuf_begin_cpu_access(struct dma_buf *dmabuf,
+				    enum dma_data_direction dir)
+{
+	struct udmabuf *buf = dmabuf->priv;
+	struct udmabuf_mapping *mapping;
+
+	mutex_lock(&buf->lock);
+	buf->cpu_began = true;
+	list_for_each_entry(mapping, &buf->mappings, node)
+		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt,
+					 mapping->dir);
+	mutex_unlock(&buf->lock);
+	return 0;
+}
+
+/* An end without any begin is a mistake, and always was answered as one. */
+static int udmabuf_end_cpu_access(struct dma_buf *dmabuf,
+				  enum dma_data_direction dir)
+{
+	struct udmabuf *buf = dmabuf->priv;
+	struct udmabuf_mapping *mapping;
+	int ret = -EINVAL;
+
+	mutex_lock(&buf->lock);
+	if (buf->cpu_began) {
+		list_for_each_entry(mapping, &buf->mappings, node)
+			dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt,
+						    mapping->dir);
+		ret = 0;
+	}
+	mutex_unlock(&buf->lock);
+	return ret;
+}
+
+/* The linear map's address of a buffer in one piece, NULL if there is none. */
+static void *udmabuf_linear_address(struct udmabuf *buf)
+{
+	struct udmabuf_run run;
+
+	udmabuf_run_start(&run, &buf->folios, 0, U32_MAX);
+	if (!udmabuf_run_next(&run) || run.pages != buf->folios.pages)
+		return NULL;
+
+	/* Highmem is on top: if the last page is not, none is. */
+	if (PageHighMem(pfn_to_page(run.pfn + run.pages - 1)))
+		return NULL;
+	return page_address(pfn_to_page(run.pfn));
+}
+
+/* The core counts: called once, until udmabuf_vunmap(). */
+static int udmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct udmabuf *buf = dmabuf->priv;
+	struct page **pages;
+	void *vaddr;
+
+	vaddr = udmabuf_linear_address(buf);
+	if (!vaddr) {
+		pages = udmabuf_folios_page_array(&buf->folios);
+		if (!pages)
+			return -ENOMEM;
+		vaddr = vmap(pages, buf->folios.pages, VM_MAP, PAGE_KERNEL);
+		kvfree(pages);
+	}
+	if (!vaddr)
+		return -ENOMEM;
+
+	iosys_map_set_vaddr(map, vaddr);
+	return 0;
+}
+
+static void udmabuf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	if (is_vmalloc_addr(map->vaddr))
+		vunmap(map->vaddr);
+}
+
+/*
+ * The frame which a PMD around the fault would start at, if all that the PMD
+ * spans belongs to the VMA and is contiguous and aligned in the buffer.
+ *
+ * This depends on nothing but VMA and buffer. Two tasks which fault in the same
+ * place come to the same answer, so a PMD never races with a page table.
+ */
+static bool udmabuf_pmd_pfn(struct udmabuf *buf, struct vm_fault *vmf,
+			    unsigned long *pfn)
+{
+	unsigned long start = ALIGN_DOWN(vmf->address, PMD_SIZE);
+	struct vm_area_struct *vma = vmf->vma;
+	u32 pages = PMD_SIZE >> PAGE_SHIFT;
+	struct udmabuf_run run;
+
+	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP))
+		return false;
+	if (start < vma->vm_start || vma->vm_end - start < PMD_SIZE)
+		return false;
+
+	udmabuf_run_start(&run, &buf->folios, linear_page_index(vma, start),
+			  pages);
+	if (!udmabuf_run_next(&run))
+		return false;
+
+	*pfn = run.pfn;
+	return run.pages == pages && IS_ALIGNED(run.pfn, pages);
+}
+
+/*
+ * Enter the pages around the fault. They are all in place already, so it is the
+ * faults which cost. Neighbours behind the page asked for may fail.
+ */
+static vm_fault_t udmabuf_fault_around(struct udmabuf *buf,
+				       struct vm_fault *vmf)
+{
+	unsigned long addr = ALIGN_DOWN(vmf->address, UDMABUF_FAULT_AROUND);
+	unsigned long last = addr + (UDMABUF_FAULT_AROUND - PAGE_SIZE);
+	struct vm_area_struct *vma = vmf->vma;
+	struct udmabuf_run run;
+	vm_fault_t ret;
+	u32 i;
+
+	addr = max(addr, vma->vm_start);
+	last = min(last, vma->vm_end - PAGE_SIZE);
+	udmabuf_run_start(&run, &buf->folios, linear_page_index(vma, addr),
+			  (last - addr) / PAGE_SIZE + 1);
+	while (udmabuf_run_next(&run)) {
+		for (i = 0; i < run.pages; i++, addr += PAGE_SIZE) {
+			if (addr > last)
+				return VM_FAULT_NOPAGE;
+			ret = vmf_insert_pfn(vma, addr, run.pfn + i);
+			if (ret != VM_FAULT_NOPAGE)
+				return addr <= vmf->address ? ret : VM_FAULT_NOPAGE;
+		}
+	}
+	return VM_FAULT_NOPAGE;
+}
+
+static vm_fault_t udmabuf_vm_fault(struct vm_fault *vmf)
+{
+	struct udmabuf *buf = vmf->vma->vm_private_data;
+	unsigned long pfn;
+
+	if (vmf->pgoff >= buf->folios.pages)
+		return VM_FAULT_SIGBUS;
+
+	/* A page table may be left from when the VMA had another shape. */
+	if (udmabuf_pmd_pfn(buf, vmf, &pfn)) {
+		pmd_t pmd = pmdp_get_lockless(vmf->pmd);
+
+		if (pmd_none(pmd))
+			return vmf_insert_pfn_pmd(vmf,
+						  __pfn_to_pfn_t(pfn, PFN_DEV),
+						  vmf->flags & FAULT_FLAG_WRITE);
+		if (pmd_leaf(pmd))
+			return VM_FAULT_NOPAGE;
+	}
+	return udmabuf_fault_around(buf, vmf);
+}
+
+static const struct vm_operations_struct udmabuf_vm_ops = {
+	.fault = udmabuf_vm_fault,
+};
+
+/* The range was checked by the core. A private copy would be nobody's buffer. */
+static int udmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+
+	vma->vm_private_data = dmabuf->priv;
+	vma->vm_ops = &udmabuf_vm_ops;
+	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	return 0;
+}
+
+/* ------------------------------------------------------------ life of one */
+
+static void udmabuf_release(struct dma_buf *dmabuf)
+{
+	udmabuf_free(dmabuf->priv);
+}
+
+static const struct dma_buf_ops udmabuf_ops = {
+	.cache_sgt_mapping = true,
+	.map_dma_buf = udmabuf_map,
+	.unmap_dma_buf = udmabuf_unmap,
+	.begin_cpu_access = udmabuf_begin_cpu_access,
+	.end_cpu_access = udmabuf_end_cpu_access,
+	.mmap = udmabuf_mmap,
+	.vmap = udmabuf_vmap,
+	.vunmap = udmabuf_vunmap,
+	.release = udmabuf_release,
+};
+
+/**
+ * udmabuf_new - a buffer without memory yet
+ *
+ * Followed by udmabuf_add() for each range and udmabuf_publish().
+ *
+ * Context: Process context, may sleep.
+ * Return: the buffer, to be ended by udmabuf_free() until it is published, or
+ * NULL when there is no memory.
+ */
+struct udmabuf *udmabuf_new(void)
+{
+	struct udmabuf *buf = kzalloc(sizeof(*buf), GFP_KERNEL);
+
+	if (!buf)
+		return NULL;
+	mutex_init(&buf->lock);
+	INIT_LIST_HEAD(&buf->mappings);
+	return buf;
+}
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_new);
+
+/**
+ * udmabuf_free - end a buffer which nobody else knows, or knows any more
+ * @buf: from udmabuf_new()
+ *
+ * Context: Process context, may sleep.
+ */
+void udmabuf_free(struct udmabuf *buf)
+{
+	WARN_ON_ONCE(!list_empty(&buf->mappings));
+	udmabuf_folios_unpin(&buf->folios);
+	mutex_destroy(&buf->lock);
+	kfree(buf);
+}
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_free);
+
+/* Is this a memfd, and sealed the way that a buffer needs it? */
+static int udmabuf_check_seals(struct file *memfd)
+{
+	long seals;
+
+	if (!shmem_file(memfd) && !is_file_hugepages(memfd))
+		return -EBADFD;
+
+	seals = memfd_fcntl(memfd, F_GET_SEALS, 0);
+	if (seals < 0)
+		return -EBADFD;
+	if ((seals & UDMABUF_SEALS_WANTED) != UDMABUF_SEALS_WANTED)
+		return -EINVAL;
+	if (seals & UDMABUF_SEALS_REFUSED)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * udmabuf_add - append a range of a memfd to a buffer not yet published
+ * @buf: the buffer
+ * @memfd: the file; not needed any longer when this returns
+ * @offset: start of the range, in bytes
+ * @size: its length, in bytes
+ *
+ * Seals are added with the inode lock held, and %F_SEAL_WRITE is not while a
+ * folio is pinned. So with the lock held from the check until all is pinned,
+ * nobody ends up with a write-sealed memfd that a device writes to.
+ *
+ * Context: Process context, may sleep; takes @memfd's inode lock.
+ * Return: 0; -EBADFD when @memfd is no memfd; -EINVAL when its seals are not
+ * right; or as udmabuf_folios_pin().
+ */
+int udmabuf_add(struct udmabuf *buf, struct file *memfd, u64 offset, u64 size)
+{
+	struct inode *inode = file_inode(memfd);
+	int ret;
+
+	inode_lock_shared(inode);
+	ret = udmabuf_check_seals(memfd);
+	if (!ret)
+		ret = udmabuf_folios_pin(&buf->folios, memfd, offset, size);
+	inode_unlock_shared(inode);
+	return ret;
+}
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_add);
+
+/**
+ * udmabuf_publish - turn a buffer into a dma-buf
+ * @buf: the buffer, with memory in it
+ *
+ * Context: Process context, may sleep.
+ * Return: the dma-buf, which owns @buf now, or an ERR_PTR() as dma_buf_export()
+ * gives it, and @buf remains the caller's.
+ */
+struct dma_buf *udmabuf_publish(struct udmabuf *buf)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(exp_info);
+
+	exp_info.ops = &udmabuf_ops;
+	exp_info.size = (size_t)buf->folios.pages << PAGE_SHIFT;
+	exp_info.flags = O_RDWR;
+	exp_info.priv = buf;
+	return dma_buf_export(&exp_info);
+}
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_publish);
+
+/* ------------------------------------------------------------- the device */
+
+/*
+ * Refuse what can be refused by looking at the numbers, before a single
+ * descriptor is looked up or page allocated.
+ */
+static int udmabuf_check_items(const struct udmabuf_create_item *items,
+			       u32 count)
+{
+	u64 room = min_t(u64, (u64)max(size_limit_mb, 0) << 20, SIZE_MAX);
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		if (!items[i].size || !PAGE_ALIGNED(items[i].size) ||
+		    !PAGE_ALIGNED(items[i].offset))
+			return -EINVAL;
+		if (items[i].size > room)
+			return -EINVAL;
+		room -= items[i].size;
+	}
+	return 0;
+}
+
+/* Look up and append each item's memory. */
+static int udmabuf_add_items(struct udmabuf *buf,
+			     const struct udmabuf_create_item *items, u32 count)
+{
+	struct file *memfd;
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < count && !ret; i++) {
+		memfd = fget(items[i].memfd);
+		if (!memfd)
+			return -EBADFD;
+		ret = udmabuf_add(buf, memfd, items[i].offset, items[i].size);
+		fput(memfd);
+	}
+	return ret;
+}
+
+/*
+ * From items to a descriptor: what both commands come to. Flags which mean
+ * nothing have been let through since the first version.
+ */
+static long udmabuf_create(const struct udmabuf_create_item *items, u32 count,
+			   u32 flags)
+{
+	struct dma_buf *dmabuf;
+	struct udmabuf *buf;
+	int ret;
+
+	ret = udmabuf_check_items(items, count);
+	if (ret)
+		return ret;
+
+	buf = udmabuf_new();
+	if (!buf)
+		return -ENOMEM;
+	ret = udmabuf_add_items(buf, items, count);
+	if (ret)
+		goto err_free_buf;
+
+	dmabuf = udmabuf_publish(buf);
+	if (IS_ERR(dmabuf)) {
+		ret = PTR_ERR(dmabuf);
+		goto err_free_buf;
+	}
+
+	/* From here on the dma-buf owns the buffer. */
+	ret = dma_buf_fd(dmabuf, flags & UDMABUF_FLAGS_CLOEXEC ? O_CLOEXEC : 0);
+	if (ret < 0)
+		dma_buf_put(dmabuf);
+	return ret;
+
+err_free_buf:
+	udmabuf_free(buf);
+	return ret;
+}
+
+static long udmabuf_ioctl_create(struct ioctl_call *call, void *args)
+{
+	const struct udmabuf_create *create = args;
+	const struct udmabuf_create_item item = {
+		.memfd = create->memfd,
+		.offset = create->offset,
+		.size = create->size,
+	};
+
+	return udmabuf_create(&item, 1, create->flags);
+}
+
+static long udmabuf_ioctl_create_list(struct ioctl_call *call, void *args)
+{
+	const struct udmabuf_create_list *head = args;
+	struct udmabuf_create_item *items;
+	long ret;
+
+	if (!head->count || head->count > max(list_limit, 0))
+		return -EINVAL;
+
+	items = vmemdup_array_user(call->user + sizeof(*head), head->count,
+				   sizeof(*items));
+	if (IS_ERR(items))
+		return PTR_ERR(items);
+
+	ret = udmabuf_create(items, head->count, head->flags);
+	kvfree(items);
+	return ret;
+}
+
+static const struct ioctl_entry udmabuf_ioctls[] = {
+	IOCTL_EXACT(UDMABUF_CREATE, struct udmabuf_create, udmabuf_ioctl_create),
+	IOCTL_EXACT(UDMABUF_CREATE_LIST, struct udmabuf_create_list,
+		    udmabuf_ioctl_create_list),
+};
+
+static long udmabuf_ioctl(struct file *file, unsigned int cmd,
+			  unsigned long arg)
+{
+	return ioctl_table_call(udmabuf_ioctls, file, cmd, arg);
+}
+
+static const struct file_operations udmabuf_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = udmabuf_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+static struct miscdevice udmabuf_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "udmabuf",
+	.fops = &udmabuf_fops,
+};
+
+static int __init udmabuf_init(void)
+{
+	return misc_register(&udmabuf_misc);
+}
+device_initcall(udmabuf_init);
