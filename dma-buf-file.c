@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The file behind a buffer.
+ *
+ * What it is: the pseudo file system that buffers live in, and the table of what
+ *	can be done with their descriptors: which system call and which ioctl goes
+ *	to which file of this layer.
+ * What it owns: the inode, the dentry and the file of each buffer, and so the
+ *	moment of its death.
+ * Locks: none of its own.
+ * May call: the other dma-buf-*.c.
+ * Never here: what any of the calls does, beyond seeking and telling.
+ * Units: sizes and offsets in bytes.
+ *
+ * Two things end in turn. When the last reference to the file goes, the buffer
+ * disappears from the list of living ones. The dentry goes after that, and with
+ * it the buffer: until then somebody may be asking d_path() for its name.
+ */
+#include <linux/atomic.h>
+#include <linux/dcache.h>
+#include <linux/dma-buf.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/magic.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/seq_file.h>
+#include <linux/stddef.h>
+
+#include "dma-buf-private.h"
+#include "ioctl_table.h"
+
+/* What programs were compiled with. */
+static_assert(sizeof(struct dma_buf_sync) == 8);
+static_assert(offsetof(struct dma_buf_sync, flags) == 0);
+static_assert(sizeof(struct dma_buf_export_sync_file) == 8);
+static_assert(offsetof(struct dma_buf_export_sync_file, flags) == 0);
+static_assert(offsetof(struct dma_buf_export_sync_file, fd) == 4);
+static_assert(sizeof(struct dma_buf_import_sync_file) == 8);
+static_assert(offsetof(struct dma_buf_import_sync_file, flags) == 0);
+static_assert(offsetof(struct dma_buf_import_sync_file, fd) == 4);
+static_assert(DMA_BUF_IOCTL_SYNC == 0x40086200);
+static_assert(DMA_BUF_SET_NAME_A == 0x40046201);
+static_assert(DMA_BUF_SET_NAME_B == 0x40086201);
+static_assert(DMA_BUF_IOCTL_EXPORT_SYNC_FILE == 0xc0086202);
+static_assert(DMA_BUF_IOCTL_IMPORT_SYNC_FILE == 0x40086203);
+
+static struct vfsmount *dma_buf_mnt;
+
+static const struct ioctl_entry dma_buf_ioctls[] = {
+	IOCTL_EXACT(DMA_BUF_IOCTL_SYNC, struct dma_buf_sync,
+		    dma_buf_cpu_ioctl_sync),
+	IOCTL_RAW(DMA_BUF_SET_NAME_A, dma_buf_ioctl_set_name),
+	IOCTL_RAW(DMA_BUF_SET_NAME_B, dma_buf_ioctl_set_name),
+	IOCTL_EXACT(DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
+		    struct dma_buf_export_sync_file, dma_buf_sync_ioctl_export),
+	IOCTL_EXACT(DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
+		    struct dma_buf_import_sync_file, dma_buf_sync_ioctl_import),
+};
+
+static long dma_buf_file_ioctl(struct file *file, unsigned int cmd,
+			       unsigned long arg)
+{
+	return ioctl_table_call(dma_buf_ioctls, file, cmd, arg);
+}
+
+/* A way to ask for the size, and to go back: there is no position to keep. */
+static loff_t dma_buf_file_llseek(struct file *file, loff_t offset, int whence)
+{
+	const struct dma_buf *dmabuf = file->private_data;
+
+	if (offset)
+		return -EINVAL;
+	if (whence == SEEK_END)
+		return dmabuf->size;
+	return whence == SEEK_SET ? 0 : -EINVAL;
+}
+
+static void dma_buf_file_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct dma_buf *dmabuf = file->private_data;
+	char name[DMA_BUF_NAME_LEN];
+
+	seq_printf(m, "size:\t%zu\n", dmabuf->size);
+	/* Who reads this holds one reference to be able to. */
+	seq_printf(m, "count:\t%ld\n", file_count(file) - 1);
+	seq_printf(m, "exp_name:\t%s\n", dmabuf->exp_name);
+
+	dma_buf_name_copy(dmabuf, name);
+	if (*name)
+		seq_printf(m, "name:\t%s\n", name);
+}
+
+/* The last reference is gone. There is none where the export failed. */
+static int dma_buf_file_release(struct inode *inode, struct file *file)
+{
+	if (file->private_data)
+		dma_buf_debugfs_del(file->private_data);
+	return 0;
+}
+
+static const struct file_operations dma_buf_file_ops = {
+	.release	= dma_buf_file_release,
+	.llseek		= dma_buf_file_llseek,
+	.mmap		= dma_buf_cpu_mmap,
+	.poll		= dma_buf_sync_poll,
+	.unlocked_ioctl	= dma_buf_file_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.show_fdinfo	= dma_buf_file_show_fdinfo,
+};
+
+static char *dma_buf_dentry_dname(struct dentry *dentry, char *buffer,
+				  int buflen)
+{
+	char name[DMA_BUF_NAME_LEN];
+
+	dma_buf_name_copy(dentry->d_fsdata, name);
+	return dynamic_dname(buffer, buflen, "/%pd:%s", dentry, name);
+}
+
+static void dma_buf_dentry_release(struct dentry *dentry)
+{
+	if (dentry->d_fsdata)
+		dma_buf_destroy(dentry->d_fsdata);
+}
+
+static const struct dentry_operations dma_buf_dentry_ops = {
+	.d_dname	= dma_buf_dentry_dname,
+	.d_release	= dma_buf_dentry_release,
+};
+
+/**
+ * dma_buf_file_to_buf - from a file to the buffer behind it
+ * @file: any file
+ *
+ * Context: Any.
+ * Return: the buffer, or NULL when this is some other kind of file.
+ */
+struct dma_buf *dma_buf_file_to_buf(struct file *file)
+{
+	return file->f_op == &dma_buf_file_ops ? file->private_data : NULL;
+}
+
+/**
+ * dma_buf_file_create - make a file for a buffer, with an inode number of its own
+ * @size: of the buffer, shown by stat(2)
+ * @flags: access mode and file status flags, as for open(2)
+ *
+ * Context: Process context. May sleep.
+ * Return: a file that has no buffer yet: dma_buf_file_bind() or fput() it. Or an
+ * ERR_PTR(): -ENOMEM, -ENFILE, -ENODEV when the file system is missing.
+ */
+struct file *dma_buf_file_create(size_t size, int flags)
+{
+	static atomic_long_t last_ino = ATOMIC_LONG_INIT(0);
+	struct inode *inode;
+	struct file *file;
+
+	if (!dma_buf_mnt)
+		return ERR_PTR(-ENODEV);
+
+	inode = alloc_anon_inode(dma_buf_mnt->mnt_sb);
+	if (IS_ERR(inode))
+		return ERR_CAST(inode);
+
+	/*
+	 * The one alloc_anon_inode() chose comes back after 2^32 inodes of any
+	 * kind; buffers are told apart by theirs.
+	 */
+	inode->i_ino = atomic_long_inc_return(&last_ino);
+	inode->i_size = size;
+	inode_set_bytes(inode, size);
+
+	file = alloc_file_pseudo(inode, dma_buf_mnt, "dmabuf", flags,
+				 &dma_buf_file_ops);
+	if (IS_ERR(file))
+		iput(inode);
+	return file;
+}
+
+/**
+ * dma_buf_file_bind - make a file and a buffer belong together
+ * @file: from dma_buf_file_create()
+ * @dmabuf: the buffer; from now on dma_buf_destroy() ends it when the file is gone
+ *
+ * Context: Any.
+ */
+void dma_buf_file_bind(struct file *file, struct dma_buf *dmabuf)
+{
+	dmabuf->file = file;
+	file->private_data = dmabuf;
+	file->f_path.dentry->d_fsdata = dmabuf;
+}
+
+static int dma_buf_fs_init_context(struct fs_context *fc)
+{
+	struct pseudo_fs_context *ctx = init_pseudo(fc, DMA_BUF_MAGIC);
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->dops = &dma_buf_dentry_ops;
+	return 0;
+}
+
+static struct file_system_type dma_buf_fs = {
+	.name			= "dmabuf",
+	.init_fs_context	= dma_buf_fs_init_context,
+	.kill_sb		= kill_anon_super,
+};
+
+/**
+ * dma_buf_file_init - mount the pseudo file system
+ *
+ * Context: Process context, at boot.
+ * Return: 0 or a negative errno.
+ */
+int __init dma_buf_file_init(void)
+{
+	struct vfsmount *mnt = kern_mount(&dma_buf_fs);
+
+	if (IS_ERR(mnt))
+		return PTR_ERR(mnt);
+
+	dma_buf_mnt = mnt;
+	return 0;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One directory per buffer, in /sys/kernel/dmabuf/buffers.
+ *
+ * What it is: the files of CONFIG_DMABUF_SYSFS_STATS.
+ * What it owns: dma_buf.sysfs_entry and the two ksets above all of them.
+ * Locks: none; sysfs waits for readers before a directory is gone.
+ * May call: sysfs.
+ * Never here: anything that changes during a buffer's life. These files do not
+ *	hold the buffer, they only outlast it by their last reader.
+ * Units: sizes in bytes.
+ */
+#define pr_fmt(fmt) "dma-buf: " fmt
+
+#include <linux/dma-buf.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/kobject.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "dma-buf-private.h"
+
+/**
+ * DOC: overview
+ *
+ * debugfs is not for production, and fdinfo shows a program's buffers only while one
+ * holds them open. With ``CONFIG_DMABUF_SYSFS_STATS`` each living buffer has
+ * a directory in ``/sys/kernel/dmabuf/buffers``, named by its inode number. In it
+ * are two files that everybody may read, ``exporter_name`` and ``size``.
+ *
+ * fdinfo and, for mappings, the maps file of a process show the same inode number, so
+ * memory can be counted once however many processes share it. There are no uevents for these directories: with thousands of
+ * short-lived buffers they would keep a machine busy.
+ *
+ * Making the directory costs a large part of what a small allocation takes,
+ * which is why the option is deprecated. The format is described in
+ * Documentation/ABI/testing/sysfs-kernel-dmabuf-buffers.
+ */
+
+static struct kset *dma_buf_stats_buffers;
+
+static struct dma_buf *dma_buf_stats_to_buf(struct kobject *kobj)
+{
+	return container_of(kobj, struct dma_buf_sysfs_entry, kobj)->dmabuf;
+}
+
+static ssize_t exporter_name_show(struct kobject *kobj,
+				  struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", dma_buf_stats_to_buf(kobj)->exp_name);
+}
+
+static ssize_t size_show(struct kobject *kobj, struct kobj_attribute *attr,
+			 char *buf)
+{
+	return sysfs_emit(buf, "%zu\n", dma_buf_stats_to_buf(kobj)->size);
+}
+
+static struct kobj_attribute exporter_name_attr = __ATTR_RO(exporter_name);
+static struct kobj_attribute size_attr = __ATTR_RO(size);
+
+static struct attribute *dma_buf_stats_attrs[] = {
+	&exporter_name_attr.attr,
+	&size_attr.attr,
+	NULL,
+};
+ATTRIBUTE_GROUPS(dma_buf_stats);
+
+static void dma_buf_stats_free(struct kobject *kobj)
+{
+	kfree(container_of(kobj, struct dma_buf_sysfs_entry, kobj));
+}
+
+static const struct kobj_type dma_buf_stats_type = {
+	.release	= dma_buf_stats_free,
+	.sysfs_ops	= &kobj_sysfs_ops,
+	.default_groups	= dma_buf_stats_groups,
+};
+
+/**
+ * dma_buf_stats_add - make the directory of a new buffer
+ * @dmabuf: the buffer, with everything but its file
+ * @file: the file that it is going to have
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EINVAL when the exporter has no name; -ENOMEM.
+ */
+int dma_buf_stats_add(struct dma_buf *dmabuf, struct file *file)
+{
+	struct dma_buf_sysfs_entry *entry;
+	int ret;
+
+	if (!dmabuf->exp_name) {
+		pr_err_once("an exporter without a name cannot have statistics\n");
+		return -EINVAL;
+	}
+
+	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
+	if (!entry)
+		return -ENOMEM;
+
+	entry->dmabuf = dmabuf;
+	entry->kobj.kset = dma_buf_stats_buffers;
+	ret = kobject_init_and_add(&entry->kobj, &dma_buf_stats_type, NULL,
+				   "%lu", file_inode(file)->i_ino);
+	if (ret) {
+		kobject_put(&entry->kobj);
+		return ret;
+	}
+
+	dmabuf->sysfs_entry = entry;
+	return 0;
+}
+
+/**
+ * dma_buf_stats_del - remove the directory of a dying buffer
+ * @dmabuf: the buffer
+ *
+ * Context: Process context. Sleeps until nobody reads its files.
+ */
+void dma_buf_stats_del(struct dma_buf *dmabuf)
+{
+	struct dma_buf_sysfs_entry *entry = dmabuf->sysfs_entry;
+
+	/* Readers are gone after this, even if the entry itself is not. */
+	kobject_del(&entry->kobj);
+	kobject_put(&entry->kobj);
+	dmabuf->sysfs_entry = NULL;
+}
+
+static int dma_buf_stats_no_uevent(const struct kobject *kobj)
+{
+	return 0;
+}
+
+static const struct kset_uevent_ops dma_buf_stats_uevents = {
+	.filter = dma_buf_stats_no_uevent,
+};
+
+/**
+ * dma_buf_stats_init - make the directory of directories
+ *
+ * Context: Process context, at boot.
+ * Return: 0 or -ENOMEM.
+ */
+int __init dma_buf_stats_init(void)
+{
+	struct kset *top;
+
+	top = kset_create_and_add("dmabuf", &dma_buf_stats_uevents, kernel_kobj);
+	if (!top)
+		return -ENOMEM;
+
+	dma_buf_stats_buffers = kset_create_and_add("buffers",
+						    &dma_buf_stats_uevents,
+						    &top->kobj);
+	if (!dma_buf_stats_buffers) {
+		kset_unregister(top);
+		return -ENOMEM;
+	}
+	return 0;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The journey of a buffer, event by event.
+ *
+ * Every event names the buffer by its inode number, the one that fdinfo, debugfs
+ * and /proc/PID/maps show, so that a trace can be joined with those. An
+ * event with a result is recorded after the fact, successful or not, with the
+ * errno as a negative number.
+ *
+ * born		dma_buf_export, dma_buf_fd, dma_buf_get
+ * devices	dma_buf_attach, dma_buf_pin, dma_buf_map, dma_buf_unmap,
+ *		dma_buf_unpin, dma_buf_detach, dma_buf_move_notify
+ * the CPU	dma_buf_begin_cpu, dma_buf_end_cpu, dma_buf_mmap, dma_buf_vmap,
+ *		dma_buf_vunmap
+ * dying	dma_buf_put, dma_buf_release
+ *
+ * Units: size is in bytes; dir is enum dma_data_direction.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM dma_buf
+
+#if !defined(_TRACE_DMA_BUF_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_DMA_BUF_H
+
+#include <linux/device.h>
+#include <linux/dma-buf.h>
+#include <linux/fs.h>
+#include <linux/tracepoint.h>
+
+TRACE_DEFINE_ENUM(DMA_BIDIRECTIONAL);
+TRACE_DEFINE_ENUM(DMA_TO_DEVICE);
+TRACE_DEFINE_ENUM(DMA_FROM_DEVICE);
+TRACE_DEFINE_ENUM(DMA_NONE);
+
+#define show_dma_buf_dir(_dir)					\
+	__print_symbolic(_dir,					\
+			 { DMA_BIDIRECTIONAL,	"both" },	\
+			 { DMA_TO_DEVICE,	"to-device" },	\
+			 { DMA_FROM_DEVICE,	"from-device" },\
+			 { DMA_NONE,		"none" })
+
+/* Something happened to the buffer, and @ret says how it went. */
+DECLARE_EVENT_CLASS(dma_buf,
+		    TP_PROTO(struct dma_buf *dmabuf, int ret),
+		    TP_ARGS(dmabuf, ret),
+		    TP_STRUCT__entry(__string(exporter, dmabuf->exp_name)
+				     __field(unsigned long, ino)
+				     __field(size_t, size)
+				     __field(int, ret)),
+		    TP_fast_assign(__assign_str(exporter);
+				   __entry->ino = file_inode(dmabuf->file)->i_ino;
+				   __entry->size = dmabuf->size;
+				   __entry->ret = ret;),
+		    TP_printk("ino=%lu exporter=%s size=%zu ret=%d",
+			      __entry->ino, __get_str(exporter),
+			      __entry->size, __entry->ret)
+);
+
+#define DMA_BUF_EVENT(_name)						\
+	DEFINE_EVENT(dma_buf, _name,					\
+		     TP_PROTO(struct dma_buf *dmabuf, int ret),		\
+		     TP_ARGS(dmabuf, ret))
+
+DMA_BUF_EVENT(dma_buf_export);
+
+/* ret is the descriptor */
+DMA_BUF_EVENT(dma_buf_fd);
+DMA_BUF_EVENT(dma_buf_get);
+DMA_BUF_EVENT(dma_buf_put);
+DMA_BUF_EVENT(dma_buf_release);
+DMA_BUF_EVENT(dma_buf_mmap);
+DMA_BUF_EVENT(dma_buf_vmap);
+
+/* ret is the number of users that remain */
+DMA_BUF_EVENT(dma_buf_vunmap);
+
+/* ret is the number of importers that were told */
+DMA_BUF_EVENT(dma_buf_move_notify);
+
+/* Something happened between the buffer and a device. */
+DECLARE_EVENT_CLASS(dma_buf_device,
+		    TP_PROTO(struct dma_buf_attachment *attach, int dir, int ret),
+		    TP_ARGS(attach, dir, ret),
+		    TP_STRUCT__entry(__string(device, dev_name(attach->dev))
+				     __string(exporter, attach->dmabuf->exp_name)
+				     __field(unsigned long, ino)
+				     __field(size_t, size)
+				     __field(int, dir)
+				     __field(int, ret)),
+		    TP_fast_assign(__assign_str(device);
+				   __assign_str(exporter);
+				   __entry->ino = file_inode(attach->dmabuf->file)->i_ino;
+				   __entry->size = attach->dmabuf->size;
+				   __entry->dir = dir;
+				   __entry->ret = ret;),
+		    TP_printk("ino=%lu exporter=%s size=%zu device=%s dir=%s ret=%d",
+			      __entry->ino, __get_str(exporter), __entry->size,
+			      __get_str(device), show_dma_buf_dir(__entry->dir),
+			      __entry->ret)
+);
+
+#define DMA_BUF_DEVICE_EVENT(_name)					\
+	DEFINE_EVENT(dma_buf_device, _name,				\
+		     TP_PROTO(struct dma_buf_attachment *attach,	\
+			      int dir, int ret),			\
+		     TP_ARGS(attach, dir, ret))
+
+DMA_BUF_DEVICE_EVENT(dma_buf_attach);
+DMA_BUF_DEVICE_EVENT(dma_buf_detach);
+DMA_BUF_DEVICE_EVENT(dma_buf_pin);
+DMA_BUF_DEVICE_EVENT(dma_buf_unpin);
+DMA_BUF_DEVICE_EVENT(dma_buf_map);
+DMA_BUF_DEVICE_EVENT(dma_buf_unmap);
+
+/* The CPU begins or ends to touch the buffer. */
+DECLARE_EVENT_CLASS(dma_buf_cpu,
+		    TP_PROTO(struct dma_buf *dmabuf, int dir, int ret),
+		    TP_ARGS(dmabuf, dir, ret),
+		    TP_STRUCT__entry(__string(exporter, dmabuf->exp_name)
+				     __field(unsigned long, ino)
+				     __field(size_t, size)
+				     __field(int, dir)
+				     __field(int, ret)),
+		    TP_fast_assign(__assign_str(exporter);
+				   __entry->ino = file_inode(dmabuf->file)->i_ino;
+				   __entry->size = dmabuf->size;
+				   __entry->dir = dir;
+				   __entry->ret = ret;),
+		    TP_printk("ino=%lu exporter=%s size=%zu dir=%s ret=%d",
+			      __entry->ino, __get_str(exporter), __entry->size,
+			      show_dma_buf_dir(__entry->dir), __entry->ret)
+);
+
+#define DMA_BUF_CPU_EVENT(_name)					\
+	DEFINE_EVENT(dma_buf_cpu, _name,				\
+		     TP_PROTO(struct dma_buf *dmabuf, int dir, int ret),\
+		     TP_ARGS(dmabuf, dir, ret))
+
+DMA_BUF_CPU_EVENT(dma_buf_begin_cpu);
+DMA_BUF_CPU_EVENT(dma_buf_end_cpu);
+
+#endif /* _TRACE_DMA_BUF_H */
+
+/* This part must be outside protection */
+#include <trace/define_trace.h>
