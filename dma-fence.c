@@ -1,0 +1,690 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One fence: born, watched, signalled, released.
+ *
+ * What it is:	the life of a struct dma_fence, whoever made it. How a task
+ *		sleeps until one signals stands in dma-fence-wait.c.
+ * What it owns: the counter of contexts, the stub fence, and the lockdep map
+ *		that stands for "the end of some device work depends on this".
+ * Locks:	dma_fence.lock of the driver, interrupts off, around enabling,
+ *		signalling and the list of callbacks. It nests inside any lock
+ *		of the caller. Neither it nor any op but release is touched
+ *		after the fence has signalled, except to take a callback back.
+ * May call:	the driver's dma_fence_ops; nothing else of this folder.
+ * Never here:	containers, reservation objects, file descriptors.
+ * Units:	timestamps and deadlines in CLOCK_MONOTONIC nanoseconds.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
+
+#include <linux/dma-fence.h>
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/lockdep.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "dma-fence-misuse.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/dma_fence.h>
+
+EXPORT_TRACEPOINT_SYMBOL(dma_fence_emit);
+EXPORT_TRACEPOINT_SYMBOL(dma_fence_enable_signal);
+EXPORT_TRACEPOINT_SYMBOL(dma_fence_signaled);
+
+/**
+ * DOC: DMA fences overview
+ *
+ * A &struct dma_fence tells when a piece of work that a device does is over.
+ * The driver that queues the work makes the fence with dma_fence_init() on one
+ * of its timelines (dma_fence_context_alloc()), hands out references, and calls
+ * dma_fence_signal() when the device is done. Anybody else can:
+ *
+ * * look, with dma_fence_is_signaled() and dma_fence_get_status();
+ *
+ * * sleep, with dma_fence_wait() and its relatives;
+ *
+ * * leave a function to be called, with dma_fence_add_callback();
+ *
+ * * let another device wait without the CPU, if both belong to one driver,
+ *   which recognises its own fences by their &dma_fence.ops.
+ *
+ * Fences travel in three ways. Explicitly, as a &sync_file or inside a
+ * &drm_syncobj, which user space passes around. Implicitly, in the &dma_resv of a
+ * buffer, where each driver that uses the buffer finds them. And inside the
+ * kernel from one component to the next.
+ *
+ * Enabling the interrupt for a fence can be expensive. It happens only when the
+ * first waiter on the CPU comes, through &dma_fence_ops.enable_signaling.
+ */
+
+/**
+ * DOC: fence cross-driver contract
+ *
+ * A fence from one driver ends up in the hands of all others, and in those of
+ * memory management. That works because all of them keep these promises:
+ *
+ * * Every fence signals within a reasonable time. Work that may hang needs a
+ *   timeout in its driver, which then gives up and signals with an error. Work
+ *   whose end user space decides can have no fence at all.
+ *
+ * * Once a fence is published, nothing that leads to its signalling may wait
+ *   for anything that may itself wait for a fence. A lock is such a thing if
+ *   somebody waits for fences while holding it: among them are dma_resv_lock()
+ *   and whatever the caller of a waiting function happens to hold.
+ *
+ * * In particular, no memory is allocated on that way in a mode that can enter
+ *   reclaim (GFP_KERNEL, GFP_NOFS), because shrinkers and MMU notifiers may
+ *   wait for fences. So what signalling needs has to be allocated before the
+ *   fence is published.
+ *
+ * * Waiting for fences is allowed while holding a &dma_resv, and in shrinkers
+ *   and MMU notifiers. Those must in turn not be entered where the end of a
+ *   fence hangs on it.
+ *
+ * * A driver stays loaded until all its fences have signalled. How long others
+ *   hold on to a signalled fence is their affair.
+ *
+ * dma_fence_begin_signalling() teaches these rules to lockdep.
+ */
+
+/**
+ * DOC: fence signalling annotation
+ *
+ * Deadlocks between fences and locks need several drivers and bad luck, so they
+ * hardly show in tests. Lockdep finds them without the bad luck, if it is told
+ * two things.
+ *
+ * Where signalling depends on code: a driver encloses everything that runs
+ * between the publishing of a fence and its signalling, on whatever thread,
+ * in dma_fence_begin_signalling() and dma_fence_end_signalling(), or puts
+ * ``guard(dma_fence_signalling)()`` at the top of a scope. For lockdep that is
+ * a read lock. Typical places are the tail of a submission, the workers of a
+ * scheduler, the handler that resets a hung device, interrupt threads.
+ *
+ * Where code depends on signalling: each function that waits for a fence says
+ * so, whether it has to sleep this time or not. For lockdep that takes and
+ * drops the same lock for writing.
+ *
+ * A lock which is held around a wait in one place and taken inside such a
+ * section in another closes a circle, and lockdep reports it when each side has
+ * run once, together or not. Memory reclaim is part of it: at boot dma-resv
+ * shows lockdep that reclaim and MMU notifiers may wait for fences.
+ *
+ * Sections are recursive in the reading sense: two of them never wait for each
+ * other, so a lock may be held around one and taken inside another.
+ *
+ * Some cannot be checked. A section in atomic context is ignored, since a
+ * wait is forbidden there anyway and found by might_sleep(). A wait for one
+ * fence inside the section of another is allowed: it is right if that fence is
+ * an earlier one, and lockdep cannot know.
+ */
+
+/**
+ * DOC: deadline hints
+ *
+ * Devices clock down when they are idle, and power management judges by how busy
+ * they were. Work with gaps in it, one frame and then a pause, looks idle, runs
+ * slowly and misses the next vertical blank although the device could do it.
+ *
+ * So one who waits may say until when the result is of use, with
+ * dma_fence_set_deadline(). Containers pass it on to what they contain. The
+ * driver at the end may raise its clocks, or leave it.
+ *
+ * It is a hint. A fence with a deadline makes no promise to meet it, and no one
+ * is told when it does not. Compositors set it through
+ * SYNC_IOC_SET_DEADLINE, atomic commits set it to the next vblank.
+ */
+
+#if IS_ENABLED(CONFIG_KUNIT)
+bool dma_fence_misuse_expected(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(dma_fence_misuse_expected);
+	return false;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_fence_misuse_expected);
+#endif
+
+/* -- contexts ------------------------------------------------------------- */
+
+/* Context 0 is the timeline of the stub and of nobody else. */
+static atomic64_t dma_fence_next_context = ATOMIC64_INIT(1);
+
+/**
+ * dma_fence_context_alloc - reserve timelines
+ * @num: how many, at least 1
+ *
+ * The numbers are never used again.
+ *
+ * Context: Any.
+ * Return: the first of @num consecutive numbers.
+ */
+u64 dma_fence_context_alloc(unsigned int num)
+{
+	if (dma_fence_misuse(!num))
+		num = 1;
+
+	return atomic64_fetch_add(num, &dma_fence_next_context);
+}
+EXPORT_SYMBOL(dma_fence_context_alloc);
+
+/* -- what lockdep knows ---------------------------------------------------- */
+
+#ifdef CONFIG_LOCKDEP
+static struct lockdep_map dma_fence_map =
+	STATIC_LOCKDEP_MAP_INIT("dma_fence_map", &dma_fence_map);
+
+/**
+ * dma_fence_begin_signalling - from here on a fence depends on this code
+ *
+ * May be nested; only the outermost section counts. A pair must begin and end
+ * in the same task. Does nothing without lockdep.
+ *
+ * Context: Any; ignored in atomic context.
+ * Return: a cookie for dma_fence_end_signalling().
+ */
+bool dma_fence_begin_signalling(void)
+{
+	/* True means: no section was opened, so none is to be closed. */
+	if (!preemptible() || lock_is_held(&dma_fence_map))
+		return true;
+
+	lock_acquire_shared_recursive(&dma_fence_map, 0, 0, NULL, _RET_IP_);
+	return false;
+}
+EXPORT_SYMBOL(dma_fence_begin_signalling);
+
+/**
+ * dma_fence_end_signalling - no fence depends on what follows
+ * @cookie: what the matching dma_fence_begin_signalling() returned
+ *
+ * Context: As at the beginning of the section.
+ */
+void dma_fence_end_signalling(bool cookie)
+{
+	if (!cookie)
+		lock_release(&dma_fence_map, _RET_IP_);
+}
+EXPORT_SYMBOL(dma_fence_end_signalling);
+
+/* This code may wait for a fence: tell lockdep, whether it will or not. */
+void __dma_fence_might_wait(void)
+{
+	bool inside = lock_is_held(&dma_fence_map);
+
+	/* To wait for an earlier fence inside a section is no circle. */
+	if (inside)
+		lock_release(&dma_fence_map, _THIS_IP_);
+
+	lock_map_acquire(&dma_fence_map);
+	lock_map_release(&dma_fence_map);
+
+	if (inside)
+		lock_acquire_shared_recursive(&dma_fence_map, 0, 0, NULL,
+					      _THIS_IP_);
+}
+#endif
+
+/* -- birth and death ------------------------------------------------------- */
+
+static const char *dma_fence_broken_name(struct dma_fence *fence)
+{
+	return "broken";
+}
+
+/* Nobody knows what memory this fence is part of: better lost than wrecked. */
+static void dma_fence_broken_release(struct dma_fence *fence)
+{
+}
+
+static const struct dma_fence_ops dma_fence_broken_ops = {
+	.get_driver_name	= dma_fence_broken_name,
+	.get_timeline_name	= dma_fence_broken_name,
+	.release		= dma_fence_broken_release,
+};
+
+/* For the fences that have no driver: broken ones and stubs. */
+static DEFINE_SPINLOCK(dma_fence_core_lock);
+
+/**
+ * dma_fence_init - make a fence
+ * @fence: memory for it, part of a structure of the driver
+ * @ops: the driver's half; must outlive the fence
+ * @lock: the driver's lock for it; must stay until the fence has signalled
+ * @context: the timeline, from dma_fence_context_alloc()
+ * @seqno: the place on it; must rise from one fence of @context to the next
+ *
+ * The fence is pending and has one reference, the caller's.
+ *
+ * When @ops lacks a name, or @ops or @lock is missing, there is a warning and
+ * the fence is born signalled with -EINVAL: nobody will wait for it, and its
+ * memory is never freed.
+ *
+ * Context: Any.
+ */
+void dma_fence_init(struct dma_fence *fence, const struct dma_fence_ops *ops,
+		    spinlock_t *lock, u64 context, u64 seqno)
+{
+	bool broken = dma_fence_misuse(!lock || !ops ||
+				       !ops->get_driver_name ||
+				       !ops->get_timeline_name);
+
+	fence->ops = broken ? &dma_fence_broken_ops : ops;
+	fence->lock = broken ? &dma_fence_core_lock : lock;
+	fence->error = broken ? -EINVAL : 0;
+	fence->flags = 0;
+	fence->context = context;
+	fence->seqno = seqno;
+	INIT_LIST_HEAD(&fence->cb_list);
+	kref_init(&fence->refcount);
+	trace_dma_fence_init(fence);
+
+	if (broken)
+		dma_fence_signal(fence);
+}
+EXPORT_SYMBOL(dma_fence_init);
+
+/**
+ * dma_fence_free - free a fence that was allocated as such
+ * @fence: first member of something from kmalloc() or its relatives
+ *
+ * What &dma_fence_ops.release does where there is none. The memory stays
+ * readable for an RCU grace period.
+ *
+ * Context: Any.
+ */
+void dma_fence_free(struct dma_fence *fence)
+{
+	kfree_rcu(fence, rcu);
+}
+EXPORT_SYMBOL(dma_fence_free);
+
+/*
+ * The last reference is gone and someone still waits. The driver has broken its
+ * promise; what can be done is to wake the waiters and tell them.
+ */
+static void dma_fence_abandon(struct dma_fence *fence)
+{
+	unsigned long flags;
+
+	WARN_ONCE(!dma_fence_misuse_expected(),
+		  "fence %s:%s:%llu:%llu is released but was never signalled\n",
+		  dma_fence_driver_name(fence), dma_fence_timeline_name(fence),
+		  fence->context, fence->seqno);
+
+	spin_lock_irqsave(fence->lock, flags);
+	fence->error = -EDEADLK;
+	dma_fence_signal_locked(fence);
+	spin_unlock_irqrestore(fence->lock, flags);
+}
+
+/**
+ * dma_fence_release - the last reference is gone
+ * @kref: &dma_fence.refcount
+ *
+ * For dma_fence_put() alone. A pending fence is no mistake as such, its work may
+ * have been thrown away. But if callbacks still wait for it there is a
+ * warning, and it signals with -EDEADLK.
+ *
+ * Context: Any.
+ */
+void dma_fence_release(struct kref *kref)
+{
+	struct dma_fence *fence = container_of(kref, struct dma_fence, refcount);
+	void (*release)(struct dma_fence *fence) = fence->ops->release;
+
+	trace_dma_fence_destroy(fence);
+
+	if (!dma_fence_test_signaled_flag(fence) && !list_empty(&fence->cb_list))
+		dma_fence_abandon(fence);
+
+	if (!release)
+		release = dma_fence_free;
+	release(fence);
+}
+EXPORT_SYMBOL(dma_fence_release);
+
+/* -- signalling ------------------------------------------------------------ */
+
+/**
+ * dma_fence_signal_timestamp_locked - signal under the lock, at a known time
+ * @fence: the fence
+ * @timestamp: when the work was over, CLOCK_MONOTONIC; need not be now
+ *
+ * Runs the callbacks. Everything else is as for dma_fence_signal().
+ *
+ * Context: Atomic, &dma_fence.lock held with interrupts off.
+ * Return: 0, or -EINVAL when the fence has signalled before or, with a warning,
+ *	   when @fence is NULL.
+ */
+int dma_fence_signal_timestamp_locked(struct dma_fence *fence,
+				      ktime_t timestamp)
+{
+	struct dma_fence_cb *cb;
+	LIST_HEAD(waiting);
+
+	if (dma_fence_misuse(!fence))
+		return -EINVAL;
+
+	lockdep_assert_held(fence->lock);
+
+	if (test_and_set_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
+		return -EINVAL;
+
+	/* The time is stored where the list was. */
+	list_splice_init(&fence->cb_list, &waiting);
+	fence->timestamp = timestamp;
+	smp_mb__before_atomic(); /* for dma_fence_timestamp() */
+	set_bit(DMA_FENCE_FLAG_TIMESTAMP_BIT, &fence->flags);
+	trace_dma_fence_signaled(fence);
+
+	/* One by one off the list: each may free itself or be used again. */
+	while (!list_empty(&waiting)) {
+		cb = list_first_entry(&waiting, struct dma_fence_cb, node);
+		list_del_init(&cb->node);
+		cb->func(fence, cb);
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL(dma_fence_signal_timestamp_locked);
+
+/**
+ * dma_fence_signal_locked - signal under the lock
+ * @fence: the fence
+ *
+ * Context: Atomic, &dma_fence.lock held with interrupts off.
+ * Return: As dma_fence_signal_timestamp_locked().
+ */
+int dma_fence_signal_locked(struct dma_fence *fence)
+{
+	return dma_fence_signal_timestamp_locked(fence, ktime_get());
+}
+EXPORT_SYMBOL(dma_fence_signal_locked);
+
+/**
+ * dma_fence_signal_timestamp - signal, at a known time
+ * @fence: the fence
+ * @timestamp: when the work was over, CLOCK_MONOTONIC; need not be now
+ *
+ * For drivers whose hardware notes the time by itself.
+ *
+ * Context: Any, without &dma_fence.lock.
+ * Return: As dma_fence_signal().
+ */
+int dma_fence_signal_timestamp(struct dma_fence *fence, ktime_t timestamp)
+{
+	unsigned long flags;
+	bool cookie;
+	int ret;
+
+	if (dma_fence_misuse(!fence))
+		return -EINVAL;
+
+	cookie = dma_fence_begin_signalling();
+	spin_lock_irqsave(fence->lock, flags);
+	ret = dma_fence_signal_timestamp_locked(fence, timestamp);
+	spin_unlock_irqrestore(fence->lock, flags);
+	dma_fence_end_signalling(cookie);
+
+	return ret;
+}
+EXPORT_SYMBOL(dma_fence_signal_timestamp);
+
+/**
+ * dma_fence_signal - the work is over
+ * @fence: the fence; the caller has a reference
+ *
+ * Wakes all waiters and runs all callbacks, for good. An error must have been
+ * set before. It is no mistake to signal twice: drivers race with those who
+ * peek, and the first one wins.
+ *
+ * Context: Any, without &dma_fence.lock. Part of a signalling section.
+ * Return: 0, or -EINVAL when the fence has signalled before or, with a warning,
+ *	   when @fence is NULL.
+ */
+int dma_fence_signal(struct dma_fence *fence)
+{
+	return dma_fence_signal_timestamp(fence, ktime_get());
+}
+EXPORT_SYMBOL(dma_fence_signal);
+
+/* -- callbacks ------------------------------------------------------------- */
+
+/*
+ * Make sure that the driver will signal. Returns false when there is nothing to
+ * wait for (any more).
+ */
+static bool dma_fence_enable_locked(struct dma_fence *fence)
+{
+	const struct dma_fence_ops *ops = fence->ops;
+	bool asked;
+
+	lockdep_assert_held(fence->lock);
+
+	asked = test_and_set_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT,
+				 &fence->flags);
+	if (dma_fence_test_signaled_flag(fence))
+		return false;
+
+	if (!asked && ops->enable_signaling) {
+		trace_dma_fence_enable_signal(fence);
+		if (!ops->enable_signaling(fence))
+			dma_fence_signal_locked(fence);
+	}
+
+	/* The op may itself have signalled; then there is no list to join. */
+	return !dma_fence_test_signaled_flag(fence);
+}
+
+/**
+ * dma_fence_enable_sw_signaling - ask the driver to signal by itself
+ * @fence: the fence; the caller has a reference
+ *
+ * What the first waiter does as well. For those who will only look from time to
+ * time and want dma_fence_is_signaled() to become true.
+ *
+ * Context: Any, without &dma_fence.lock.
+ */
+void dma_fence_enable_sw_signaling(struct dma_fence *fence)
+{
+	unsigned long flags;
+
+	if (dma_fence_test_signaled_flag(fence))
+		return;
+
+	spin_lock_irqsave(fence->lock, flags);
+	dma_fence_enable_locked(fence);
+	spin_unlock_irqrestore(fence->lock, flags);
+}
+EXPORT_SYMBOL(dma_fence_enable_sw_signaling);
+
+/**
+ * dma_fence_add_callback - have a function called when a fence signals
+ * @fence: the fence. The caller has a reference, and sees to it that there is
+ *	one until the callback has run or was removed.
+ * @cb: storage for the callback, until then
+ * @func: the function
+ *
+ * Enables signalling. Callbacks run in the order they were added. One that could
+ * not be added is left as dma_fence_remove_callback() likes it.
+ *
+ * Context: Any, without &dma_fence.lock.
+ * Return: 0 when @func will be called; -ENOENT when the fence has signalled, so
+ *	   @func will not be called; -EINVAL, with a warning, when an argument is
+ *	   missing.
+ */
+int dma_fence_add_callback(struct dma_fence *fence, struct dma_fence_cb *cb,
+			   dma_fence_func_t func)
+{
+	unsigned long flags;
+	bool waiting;
+
+	if (dma_fence_misuse(!fence || !cb || !func))
+		return -EINVAL;
+
+	INIT_LIST_HEAD(&cb->node);
+	if (dma_fence_test_signaled_flag(fence))
+		return -ENOENT;
+
+	spin_lock_irqsave(fence->lock, flags);
+	waiting = dma_fence_enable_locked(fence);
+	if (waiting) {
+		cb->func = func;
+		list_add_tail(&cb->node, &fence->cb_list);
+	}
+	spin_unlock_irqrestore(fence->lock, flags);
+
+	return waiting ? 0 : -ENOENT;
+}
+EXPORT_SYMBOL(dma_fence_add_callback);
+
+/**
+ * dma_fence_remove_callback - take a callback back
+ * @fence: the fence
+ * @cb: what was given to dma_fence_add_callback(), whatever that returned
+ *
+ * After this the callback neither runs nor will run, so its storage is free.
+ * A reference that the callback was to drop is the caller's to drop if it did
+ * not run.
+ *
+ * Context: Any, without &dma_fence.lock and without anything the callback
+ *	    itself waits for.
+ * Return: true when it was removed in time, false when it has run or was never
+ *	   added.
+ */
+bool dma_fence_remove_callback(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	unsigned long flags;
+	bool waiting;
+
+	/* Not without the lock: the callback may be running at this moment. */
+	spin_lock_irqsave(fence->lock, flags);
+	waiting = !list_empty(&cb->node);
+	list_del_init(&cb->node);
+	spin_unlock_irqrestore(fence->lock, flags);
+
+	return waiting;
+}
+EXPORT_SYMBOL(dma_fence_remove_callback);
+
+/* -- looking --------------------------------------------------------------- */
+
+/**
+ * dma_fence_get_status - how is it going?
+ * @fence: the fence
+ *
+ * Context: Any, without &dma_fence.lock.
+ * Return: 0 when pending, 1 when signalled, or the negative errno with which it
+ *	   signalled.
+ */
+int dma_fence_get_status(struct dma_fence *fence)
+{
+	if (!dma_fence_is_signaled(fence))
+		return 0;
+
+	return fence->error ?: 1;
+}
+EXPORT_SYMBOL(dma_fence_get_status);
+
+/**
+ * dma_fence_describe - print a fence for debugfs
+ * @fence: the fence
+ * @seq: where to: one line, "driver timeline seq N signalled" or "unsignalled"
+ *
+ * Context: Any, without &dma_fence.lock.
+ */
+void dma_fence_describe(struct dma_fence *fence, struct seq_file *seq)
+{
+	const char *un = dma_fence_is_signaled(fence) ? "" : "un";
+
+	guard(rcu)();
+	seq_printf(seq, "%s %s seq %llu %ssignalled\n",
+		   dma_fence_driver_name(fence), dma_fence_timeline_name(fence),
+		   fence->seqno, un);
+}
+EXPORT_SYMBOL(dma_fence_describe);
+
+/**
+ * dma_fence_set_deadline - say until when the result is of use
+ * @fence: the fence
+ * @deadline: CLOCK_MONOTONIC; in the past means as soon as possible
+ *
+ * A hint, see the section on deadline hints. Nothing happens when the fence has
+ * signalled or its driver does not care.
+ *
+ * Context: Any, without &dma_fence.lock.
+ */
+void dma_fence_set_deadline(struct dma_fence *fence, ktime_t deadline)
+{
+	if (dma_fence_is_signaled(fence))
+		return;
+
+	if (fence->ops->set_deadline)
+		fence->ops->set_deadline(fence, deadline);
+}
+EXPORT_SYMBOL(dma_fence_set_deadline);
+
+/* -- stubs ----------------------------------------------------------------- */
+
+static const char *dma_fence_stub_name(struct dma_fence *fence)
+{
+	return "stub";
+}
+
+static const struct dma_fence_ops dma_fence_stub_ops = {
+	.get_driver_name	= dma_fence_stub_name,
+	.get_timeline_name	= dma_fence_stub_name,
+};
+
+static struct dma_fence dma_fence_stub;
+
+static void dma_fence_stub_setup(struct dma_fence *fence, ktime_t timestamp)
+{
+	dma_fence_init(fence, &dma_fence_stub_ops, &dma_fence_core_lock, 0, 0);
+	/* As if someone had waited: so nobody need take the lock again. */
+	__set_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags);
+	dma_fence_signal_timestamp(fence, timestamp);
+}
+
+/* Before any driver; readers then need neither a lock nor a check. */
+static int __init dma_fence_stub_boot(void)
+{
+	dma_fence_stub_setup(&dma_fence_stub, ktime_get());
+	return 0;
+}
+early_initcall(dma_fence_stub_boot);
+
+/**
+ * dma_fence_get_stub - a fence that has always been signalled
+ *
+ * All callers get the same one. It signalled at boot.
+ *
+ * Context: Any.
+ * Return: the fence, with a reference for the caller.
+ */
+struct dma_fence *dma_fence_get_stub(void)
+{
+	return dma_fence_get(&dma_fence_stub);
+}
+EXPORT_SYMBOL(dma_fence_get_stub);
+
+/**
+ * dma_fence_allocate_private_stub - a signalled fence with a time of its own
+ * @timestamp: when it is to have signalled, CLOCK_MONOTONIC
+ *
+ * Context: Process context; may sleep.
+ * Return: the fence, with a reference for the caller, or NULL when there is no
+ *	   memory.
+ */
+struct dma_fence *dma_fence_allocate_private_stub(ktime_t timestamp)
+{
+	struct dma_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+
+	if (fence)
+		dma_fence_stub_setup(fence, timestamp);
+
+	return fence;
+}
+EXPORT_SYMBOL(dma_fence_allocate_private_stub);
