@@ -30,4 +30,4 @@ obj-$(CONFIG_UDMABUF)		+= udmabuf.o
 # Layer 4: who owns the pages
 obj-$(CONFIG_DMABUF_HEAPS)	+= heaps/
 
-obj-$(CONFIG_DMABUF_SELFTESTS)	+= tests/
+obj-y				+= tests/
