@@ -3,6 +3,7 @@
 
 # Layer 0: has it happened yet?
 obj-y				+= dma-fence.o
+obj-y				+= dma-fence-wait.o
 obj-y				+= dma-fence-array.o
 obj-y				+= dma-fence-chain.o
 obj-y				+= dma-fence-unwrap.o
