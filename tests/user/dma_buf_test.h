@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,18 +149,19 @@ static inline int count_open_fds(void)
  */
 static inline long count_buffers(void)
 {
-	long n = -ENODATA;
+	long total = -ENODATA, n;
 	char line[512];
 	FILE *file;
 
 	file = fopen(DMA_BUF_BUFINFO, "re");
 	if (!file)
 		return -errno;
+	/* Each buffer has a "Total n devices" line of its own. */
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "Total %ld objects", &n) == 1)
-			break;
+		if (sscanf(line, "Total %ld", &n) == 1 && strstr(line, " objects,"))
+			total = n;
 	fclose(file);
-	return n;
+	return total;
 }
 
 /* One "Name:   n kB" line of /proc/meminfo, in bytes. */
