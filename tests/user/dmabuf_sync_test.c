@@ -43,7 +43,7 @@ FIXTURE_TEARDOWN(dmabuf_sync)
 }
 
 /* A fence of the timeline, put into the buffer; the sync file is closed. */
-static int add_fence(int timeline, uint32_t value, int dmabuf, uint32_t access)
+static int add_fence(int timeline, __u32 value, int dmabuf, __u32 access)
 {
 	int fence = sw_sync_fence(timeline, value, "work"), ret;
 
@@ -114,7 +114,7 @@ TEST_F(dmabuf_sync, epoll_hears_of_it)
 	EXPECT_EQ(0, epoll_wait(ep, &event, 1, 0));
 	ASSERT_EQ(0, sw_sync_inc(self->timeline, 1));
 	EXPECT_EQ(1, epoll_wait(ep, &event, 1, MINUTE_MS));
-	EXPECT_EQ((uint32_t)EPOLLOUT, event.events);
+	EXPECT_EQ((__u32)EPOLLOUT, event.events);
 	close(ep);
 }
 
@@ -126,7 +126,7 @@ TEST_F(dmabuf_sync, closing_while_polled_is_safe)
 	close(self->fd);
 	for (i = 0; i < 20; i++) {
 		ASSERT_GIVES(self->fd, heap_alloc_from("system", self->size));
-		ASSERT_EQ(0, add_fence(self->timeline, (uint32_t)i + 1, self->fd,
+		ASSERT_EQ(0, add_fence(self->timeline, (__u32)i + 1, self->fd,
 				       DMA_BUF_SYNC_WRITE));
 		EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
 		/* The callback of that poll is armed and must hold the buffer. */

@@ -242,7 +242,7 @@ TEST_F(dmabuf, each_buffer_has_its_own_inode)
 
 TEST_F(dmabuf, sync_brackets_an_access)
 {
-	static const uint64_t access[] = {
+	static const __u64 access[] = {
 		DMA_BUF_SYNC_READ, DMA_BUF_SYNC_WRITE, DMA_BUF_SYNC_RW,
 	};
 	size_t i;

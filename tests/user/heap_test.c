@@ -181,7 +181,7 @@ TEST_F(heap, buffers_do_not_overlap)
 
 TEST_F(heap, descriptor_flags_are_honoured)
 {
-	static const uint32_t access[] = { O_RDONLY, O_WRONLY, O_RDWR };
+	static const __u32 access[] = { O_RDONLY, O_WRONLY, O_RDWR };
 	size_t i;
 	int fd;
 
@@ -253,18 +253,18 @@ TEST_F(heap, many_small_buffers_come_and_go)
 /* Memory is given back: far more than the machine has passes through. */
 TEST_F(heap, more_than_all_memory_in_turn)
 {
-	uint64_t passed = 0, want, len;
+	__u64 passed = 0, want, len;
 	long long total = meminfo_bytes("MemTotal");
 	long long cma = meminfo_bytes("CmaTotal");
 	int fd;
 
 	ASSERT_LT(0, total);
-	len = (uint64_t)total / 16;
-	want = 2 * (uint64_t)total;
+	len = (__u64)total / 16;
+	want = 2 * (__u64)total;
 	if (variant->contiguous) {
 		ASSERT_LT(0, cma);
-		len = (uint64_t)cma / 8;
-		want = 3 * (uint64_t)cma;
+		len = (__u64)cma / 8;
+		want = 3 * (__u64)cma;
 	}
 	for (; passed < want; passed += len) {
 		ASSERT_GIVES(fd, heap_alloc(self->heap, len));
@@ -351,8 +351,8 @@ TEST_F(heap, no_descriptor_left_means_no_buffer)
 TEST_F(heap, impossible_sizes_are_refused_at_once)
 {
 	const long long total = meminfo_bytes("MemTotal");
-	const uint64_t lens[] = {
-		(uint64_t)total + (64 << 20), 4 * (uint64_t)total,
+	const __u64 lens[] = {
+		(__u64)total + (64 << 20), 4 * (__u64)total,
 		1ull << 40, 1ull << 50, 1ull << 62, 1ull << 63,
 		(1ull << 63) - page_size(),
 	};
@@ -385,7 +385,7 @@ TEST_F(heap, nothing_is_read_written_or_mapped_at_the_node)
 #define KILL_NONE	1	/* the allocation was over before the signal */
 
 /* In the child: allocate while a timer of @ns counts down to SIGKILL. */
-static void allocate_under_timer(int heap, uint64_t len, long ns)
+static void allocate_under_timer(int heap, __u64 len, long ns)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
 	struct itimerspec when = { .it_value = { .tv_nsec = ns } };
@@ -406,7 +406,7 @@ static void allocate_under_timer(int heap, uint64_t len, long ns)
  * KILL_NONE when the signal met it elsewhere. The registers at the exit stop
  * still hold the answer that no user code lives to read.
  */
-static int result_of_killed_alloc(int heap, uint64_t len, long ns)
+static int result_of_killed_alloc(int heap, __u64 len, long ns)
 {
 	int status, result = KILL_NONE;
 	pid_t pid = fork();
@@ -450,7 +450,7 @@ TEST_F_TIMEOUT(heap, a_fatal_signal_ends_a_long_allocation_with_eintr, 120)
 	ASSERT_LT(0, len);
 	before = meminfo_bytes("MemFree");
 	for (tries = 0; tries < 40 && interrupted < 3; tries++) {
-		result = result_of_killed_alloc(self->heap, (uint64_t)len, ns);
+		result = result_of_killed_alloc(self->heap, (__u64)len, ns);
 		if (result == -EINTR) {
 			interrupted++;
 		} else if (result < 0) {
