@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Boot an x86-64 kernel in QEMU with two CPUs, an IOMMU and the "edu" device.
-# See --help; ACCEL=kvm in the environment replaces software emulation.
+# Boot an x86-64 kernel in QEMU with two CPUs, an IOMMU and an "edu" device.
+# See --help; ACCEL=kvm in the environment replaces software emulation, EDU=N
+# plugs in N edu devices.
 
 set -euo pipefail
 # shellcheck source=scripts/places.sh
@@ -15,7 +16,7 @@ default_kernel="qemu-demo"
 default_memory=1G
 
 start_guest() {
-	local accel=${ACCEL:-tcg} cpu=max tar=$out/out.tar result=0
+	local accel=${ACCEL:-tcg} cpu=max tar=$out/out.tar result=0 i
 	local -a qemu line
 
 	[ "$accel" != tcg ] || accel="tcg,thread=multi"
@@ -27,10 +28,13 @@ start_guest() {
 	qemu=(qemu-system-x86_64 -accel "$accel" -M "q35,kernel-irqchip=split"
 	      -cpu "$cpu" -smp 2 -m "$memory"
 	      -nodefaults -display none -no-reboot -no-user-config
-	      -device "intel-iommu,intremap=on" -device edu
+	      -device "intel-iommu,intremap=on"
 	      -device virtio-serial-pci
 	      -chardev "file,id=out,path=$tar" -device virtserialport,chardev=out,name=out
 	      -kernel "$image" -initrd "$initramfs")
+	for ((i = 0; i < ${EDU:-1}; i++)); do
+		qemu+=(-device edu)
+	done
 	line=(console=ttyS0 guest=qemu "cma=${CMA:-96M}@0-4G" "$append")
 	rm -f -- "$tar"
 	if [ -n "$shell" ]; then
