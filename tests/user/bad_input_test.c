@@ -6,7 +6,7 @@
  * behind, and at the end no buffer.
  *
  * The document is the test's input, not a copy of it. It is looked for as
- * argv[1], then beside the program, then where the source tree has it.
+ * argv[1], then beside the program, then where a kernel tree has it.
  *
  * Grammar of the input column: "field = value; field = value". Fields that
  * are not named keep a value which would have been accepted. A value is a
@@ -296,25 +296,30 @@ static void read_rows(FILE *file)
 	}
 }
 
+/* As the header says; relative places are seen from the program's folder. */
 static FILE *open_document(const char *given)
 {
-	static const char name[] = "dma-buf-errors.rst";
-	char path[4096];
-	FILE *file;
+	static const char * const places[] = {
+		"dma-buf-errors.rst",
+		"../../../../Documentation/userspace-api/dma-buf-errors.rst",
+	};
+	char path[4096], *name;
+	FILE *file = NULL;
 	ssize_t len;
+	size_t i;
 
 	if (given)
 		return fopen(given, "re");
-	len = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name) - 1);
-	while (len > 0 && path[len - 1] != '/')
-		len--;
-	if (len > 0) {
-		memcpy(path + len, name, sizeof(name));
+	len = readlink("/proc/self/exe", path, sizeof(path) / 2);
+	if (len < 0)
+		return NULL;
+	path[len] = '\0';
+	name = strrchr(path, '/') + 1;
+	for (i = 0; i < ARRAY_SIZE(places) && !file; i++) {
+		snprintf(name, sizeof(path) / 2, "%s", places[i]);
 		file = fopen(path, "re");
-		if (file)
-			return file;
 	}
-	return fopen("Documentation/userspace-api/dma-buf-errors.rst", "re");
+	return file;
 }
 
 static const char *answer_name(long ret, char *text, size_t size)
