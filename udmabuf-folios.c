@@ -18,7 +18,10 @@
  * whichever folios they belong to.
  */
 #include <kunit/visibility.h>
+#include <linux/err.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/hugetlb.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -123,6 +126,76 @@ static long udmabuf_folios_pin_batch(struct udmabuf_folios *folios,
 	return pages;
 }
 
+/* End of a range which is neither empty, nor unaligned, nor beyond any file. */
+static int udmabuf_range_end(u64 offset, u64 size, u64 *end)
+{
+	if (!size || !PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size))
+		return -EINVAL;
+	if (check_add_overflow(offset, size, end) || *end > LLONG_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * udmabuf_folios_populate - let a hugetlbfs file have its pages
+ * @memfd: the file; one of another kind is left alone
+ * @offset: start of the range, in bytes, a multiple of PAGE_SIZE
+ * @size: its length, in bytes, a multiple of PAGE_SIZE and not 0
+ *
+ * memfd_pin_folios() takes missing huge pages out of the reservation, whether or
+ * not there is one for them: without, the count of reserved pages drops below
+ * zero. The file system's own way of allocation keeps its books.
+ *
+ * Context: Process context, may sleep; takes @memfd's inode lock.
+ * Return: 0; -EINVAL when the range is empty, unaligned or does not lie within
+ * the file; -ENOMEM when the pool has no huge page left; -EBADF when pages are
+ * missing and @memfd is not open for writing; -ERESTARTSYS when a signal came.
+ */
+int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
+{
+	u64 end;
+	int ret;
+
+	if (!is_file_hugepages(memfd))
+		return 0;
+
+	ret = udmabuf_range_end(offset, size, &end);
+	if (ret)
+		return ret;
+	if (end > i_size_read(file_inode(memfd)))
+		return -EINVAL;
+
+	ret = vfs_fallocate(memfd, FALLOC_FL_KEEP_SIZE, offset, size);
+	switch (ret) {
+	case -EINTR:
+		/* What has been allocated stays: there is an end to it. */
+		return -ERESTARTSYS;
+	case -ENOSPC:
+		return -ENOMEM;
+	default:
+		return ret;
+	}
+}
+
+/* Does the file have every page from @offset to @end? If hugetlbfs, else yes. */
+static bool udmabuf_is_populated(struct file *memfd, u64 offset, u64 end)
+{
+	struct folio *folio;
+	u64 step;
+
+	if (!is_file_hugepages(memfd))
+		return true;
+
+	step = huge_page_size(hstate_file(memfd));
+	for (offset = ALIGN_DOWN(offset, step); offset < end; offset += step) {
+		folio = filemap_get_folio(memfd->f_mapping, offset >> PAGE_SHIFT);
+		if (IS_ERR(folio))
+			return false;
+		folio_put(folio);
+	}
+	return true;
+}
+
 /**
  * udmabuf_folios_pin - append a range of a memfd
  * @folios: the list
@@ -130,26 +203,29 @@ static long udmabuf_folios_pin_batch(struct udmabuf_folios *folios,
  * @offset: start of the range, in bytes, a multiple of PAGE_SIZE
  * @size: its length, in bytes, a multiple of PAGE_SIZE and not 0
  *
- * Folios that the memfd has not got yet are allocated, those which lie where
- * nothing may stay for long are migrated. When it fails, the list keeps what it
- * had got so far: the caller is expected to udmabuf_folios_unpin() it.
+ * Folios that a shmem file has not got yet are allocated; for hugetlbfs there is
+ * udmabuf_folios_populate(). Those which lie where nothing may stay for long
+ * are migrated. When it fails, the list keeps what it had got so far: the caller
+ * is expected to udmabuf_folios_unpin() it.
  *
- * Context: Process context, may sleep and allocate. The caller keeps @memfd's
- * seals from changing under it.
+ * Context: Process context, may sleep and allocate. The caller holds @memfd's
+ * inode lock, at least shared, if it can change under it.
  * Return: 0; -EINVAL when the range is empty, unaligned, does not lie within
- * the file or makes the list longer than it can be, or when the file is of the
- * wrong kind; -ENOMEM; -EINTR when a fatal signal is pending; or what the file
- * system says when it cannot provide a page.
+ * the file or makes the list longer than it can be, when the file is of the
+ * wrong kind or of huge pages and not populated; -ENOMEM; -EINTR when a fatal
+ * signal is pending; or what the file system says when it cannot provide a page.
  */
 int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,
 		       u64 offset, u64 size)
 {
 	u64 end, left;
 	long pages;
+	int ret;
 
-	if (!size || !PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size))
-		return -EINVAL;
-	if (check_add_overflow(offset, size, &end) || end > LLONG_MAX)
+	ret = udmabuf_range_end(offset, size, &end);
+	if (ret)
+		return ret;
+	if (!udmabuf_is_populated(memfd, offset, end))
 		return -EINVAL;
 
 	left = size >> PAGE_SHIFT;

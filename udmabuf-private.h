@@ -72,6 +72,7 @@ struct udmabuf_run {
 	size_t extent;
 };
 
+int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size);
 int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,
 		       u64 offset, u64 size);
 void udmabuf_folios_unpin(struct udmabuf_folios *folios);

@@ -432,14 +432,23 @@ static int udmabuf_check_seals(struct file *memfd)
  * folio is pinned. So with the lock held from the check until all is pinned,
  * nobody ends up with a write-sealed memfd that a device writes to.
  *
+ * A memfd of huge pages is given those it lacks before, by its file system, but
+ * not one which is refused anyway.
+ *
  * Context: Process context, may sleep; takes @memfd's inode lock.
  * Return: 0; -EBADFD when @memfd is no memfd; -EINVAL when its seals are not
- * right; or as udmabuf_folios_pin().
+ * right; or as udmabuf_folios_populate() and udmabuf_folios_pin().
  */
 int udmabuf_add(struct udmabuf *buf, struct file *memfd, u64 offset, u64 size)
 {
 	struct inode *inode = file_inode(memfd);
 	int ret;
+
+	ret = udmabuf_check_seals(memfd);
+	if (!ret)
+		ret = udmabuf_folios_populate(memfd, offset, size);
+	if (ret)
+		return ret;
 
 	inode_lock_shared(inode);
 	ret = udmabuf_check_seals(memfd);

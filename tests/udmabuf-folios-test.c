@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of udmabuf-folios.c
+ *
+ * What it is: walks over hand-made lists, whose layout is known, and pins of
+ * real shmem memory, whose layout is not.
+ * What it owns: per case, a shmem file or one compound page.
+ * Never here: dma-bufs; udmabuf-test.c has them.
+ */
+#include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/scatterlist.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+
+#include "../udmabuf-private.h"
+
+MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
+
+#define PIECES	6
+#define ORDER	4
+
+static void put_file(void *file)
+{
+	fput(file);
+}
+
+static void put_test_folio(void *folio)
+{
+	folio_put(folio);
+}
+
+static void unpin_list(void *folios)
+{
+	udmabuf_folios_unpin(folios);
+}
+
+/* A list that lets go of its memory when the case ends. */
+static struct udmabuf_folios *list_create(struct kunit *test)
+{
+	struct udmabuf_folios *folios;
+
+	folios = kunit_kzalloc(test, sizeof(*folios), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, folios);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, unpin_list, folios));
+	return folios;
+}
+
+static struct file *file_create(struct kunit *test, u32 pages)
+{
+	struct file *file;
+
+	file = shmem_file_setup("udmabuf-test", (loff_t)pages << PAGE_SHIFT,
+				VM_NORESERVE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, put_file, file));
+	return file;
+}
+
+/* Each page of the file begins with its own index. */
+static void file_number_pages(struct kunit *test, struct file *file, u32 pages)
+{
+	struct page *page;
+	u32 i, *mem;
+
+	for (i = 0; i < pages; i++) {
+		page = shmem_read_mapping_page(file->f_mapping, i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+		mem = kmap_local_page(page);
+		*mem = i;
+		kunmap_local(mem);
+		set_page_dirty(page);
+		put_page(page);
+	}
+}
+
+static u32 page_number(struct page *page)
+{
+	u32 *mem = kmap_local_page(page);
+	u32 number = *mem;
+
+	kunmap_local(mem);
+	return number;
+}
+
+/* ------------------------------------------------------------------ walks */
+
+struct piece {
+	u8 first;
+	u8 pages;
+};
+
+/* Extents cut out of one folio; zero pages end a list. */
+struct walk_case {
+	const char *desc;
+	struct piece extents[PIECES];
+	u32 at;
+	u32 limit;
+	struct piece runs[PIECES];
+};
+
+static const struct walk_case walk_cases[] = {
+	{
+		.desc = "an extent is one run",
+		.extents = { { 0, 8 } }, .limit = U32_MAX,
+		.runs = { { 0, 8 } },
+	}, {
+		.desc = "extents that follow each other are one run",
+		.extents = { { 0, 2 }, { 2, 3 }, { 5, 1 } }, .limit = U32_MAX,
+		.runs = { { 0, 6 } },
+	}, {
+		.desc = "a gap in memory ends a run",
+		.extents = { { 0, 2 }, { 3, 3 } }, .limit = U32_MAX,
+		.runs = { { 0, 2 }, { 3, 3 } },
+	}, {
+		.desc = "memory in reverse order gives a run per extent",
+		.extents = { { 4, 1 }, { 3, 1 }, { 2, 1 } }, .limit = U32_MAX,
+		.runs = { { 4, 1 }, { 3, 1 }, { 2, 1 } },
+	}, {
+		.desc = "the same memory twice gives two runs",
+		.extents = { { 1, 2 }, { 1, 2 } }, .limit = U32_MAX,
+		.runs = { { 1, 2 }, { 1, 2 } },
+	}, {
+		.desc = "a limit cuts an extent",
+		.extents = { { 0, 8 } }, .limit = 3,
+		.runs = { { 0, 3 }, { 3, 3 }, { 6, 2 } },
+	}, {
+		.desc = "a limit counts across extents",
+		.extents = { { 0, 2 }, { 2, 5 } }, .limit = 3,
+		.runs = { { 0, 3 }, { 3, 3 }, { 6, 1 } },
+	}, {
+		.desc = "a limit that is met exactly goes on with the next extent",
+		.extents = { { 0, 2 }, { 2, 2 }, { 4, 2 } }, .limit = 4,
+		.runs = { { 0, 4 }, { 4, 2 } },
+	}, {
+		.desc = "a limit of one gives every page",
+		.extents = { { 7, 2 }, { 0, 2 } }, .limit = 1,
+		.runs = { { 7, 1 }, { 8, 1 }, { 0, 1 }, { 1, 1 } },
+	}, {
+		.desc = "a walk starts inside an extent",
+		.extents = { { 0, 4 }, { 8, 4 } }, .at = 3, .limit = U32_MAX,
+		.runs = { { 3, 1 }, { 8, 4 } },
+	}, {
+		.desc = "a walk starts where an extent does",
+		.extents = { { 0, 4 }, { 8, 4 } }, .at = 4, .limit = U32_MAX,
+		.runs = { { 8, 4 } },
+	}, {
+		.desc = "a walk starts inside the last of many",
+		.extents = { { 9, 1 }, { 7, 1 }, { 5, 1 }, { 3, 1 }, { 0, 3 } },
+		.at = 6, .limit = U32_MAX,
+		.runs = { { 2, 1 } },
+	}, {
+		.desc = "a walk from the end gives nothing",
+		.extents = { { 0, 4 } }, .at = 4, .limit = U32_MAX,
+	}, {
+		.desc = "a walk from far beyond the end gives nothing",
+		.extents = { { 0, 4 } }, .at = U32_MAX, .limit = U32_MAX,
+	}, {
+		.desc = "an empty list gives nothing",
+		.limit = U32_MAX,
+	},
+};
+
+KUNIT_ARRAY_PARAM_DESC(walk, walk_cases, desc);
+
+/* Lay the extents of a case out over a fresh folio, without any pin. */
+static struct folio *walk_setup(struct kunit *test,
+				const struct walk_case *walk,
+				struct udmabuf_folios *folios)
+{
+	struct folio *folio = folio_alloc(GFP_KERNEL, ORDER);
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, put_test_folio, folio));
+
+	folios->extents = kunit_kcalloc(test, PIECES, sizeof(*folios->extents),
+					GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, folios->extents);
+	for (i = 0; i < PIECES && walk->extents[i].pages; i++) {
+		folios->extents[i].folio = folio;
+		folios->extents[i].first = walk->extents[i].first;
+		folios->extents[i].at = folios->pages;
+		folios->pages += walk->extents[i].pages;
+	}
+	folios->nr = i;
+	return folio;
+}
+
+static void udmabuf_folios_test_walk(struct kunit *test)
+{
+	const struct walk_case *walk = test->param_value;
+	struct udmabuf_folios folios = {};
+	struct folio *folio = walk_setup(test, walk, &folios);
+	struct udmabuf_run run;
+	u32 i, at = walk->at;
+
+	udmabuf_run_start(&run, &folios, walk->at, walk->limit);
+	for (i = 0; i < PIECES && walk->runs[i].pages; i++) {
+		KUNIT_ASSERT_TRUE_MSG(test, udmabuf_run_next(&run),
+				      "run %u is missing", i);
+		KUNIT_EXPECT_EQ(test, run.at, at);
+		KUNIT_EXPECT_EQ(test, run.pages, walk->runs[i].pages);
+		KUNIT_EXPECT_EQ(test, run.pfn,
+				folio_pfn(folio) + walk->runs[i].first);
+		at += run.pages;
+	}
+	KUNIT_EXPECT_FALSE(test, udmabuf_run_next(&run));
+}
+
+/* The same lists, as scatterlist and as page array. */
+static void udmabuf_folios_test_describe(struct kunit *test)
+{
+	const struct walk_case *walk = test->param_value;
+	struct udmabuf_folios folios = {};
+	struct folio *folio = walk_setup(test, walk, &folios);
+	u64 limit = min_t(u64, (u64)walk->limit << PAGE_SHIFT, UINT_MAX);
+	struct sg_page_iter iter;
+	struct scatterlist *sg;
+	struct sg_table sgt;
+	struct page **pages;
+	u32 i, j, n = 0;
+
+	if (!folios.pages)
+		return;
+
+	KUNIT_ASSERT_EQ(test, 0, udmabuf_folios_fill_sgt(&folios, &sgt, limit));
+	pages = udmabuf_folios_page_array(&folios);
+	KUNIT_EXPECT_NOT_NULL(test, pages);
+	if (!pages)
+		goto out;
+
+	for (i = 0; i < folios.nr; i++)
+		for (j = 0; j < walk->extents[i].pages; j++, n++)
+			KUNIT_EXPECT_PTR_EQ(test, pages[n],
+					    folio_page(folio,
+						       walk->extents[i].first + j));
+	KUNIT_EXPECT_EQ(test, n, folios.pages);
+
+	n = 0;
+	for_each_sgtable_page(&sgt, &iter, 0)
+		KUNIT_EXPECT_PTR_EQ(test, sg_page_iter_page(&iter), pages[n++]);
+	KUNIT_EXPECT_EQ(test, n, folios.pages);
+
+	for_each_sgtable_sg(&sgt, sg, i)
+		KUNIT_EXPECT_LE(test, sg->length, limit);
+
+	/* A case that walks from the start says how many entries there are. */
+	for (n = 0; n < PIECES && walk->runs[n].pages; n++)
+		;
+	if (!walk->at)
+		KUNIT_EXPECT_EQ(test, sgt.orig_nents, n);
+
+	kvfree(pages);
+out:
+	sg_free_table(&sgt);
+}
+
+/* A device that takes less than a page per entry gets a page per entry. */
+static void udmabuf_folios_test_small_segments(struct kunit *test)
+{
+	static const struct walk_case three = { .extents = { { 0, 3 } } };
+	struct udmabuf_folios folios = {};
+	struct sg_table sgt;
+
+	walk_setup(test, &three, &folios);
+	KUNIT_ASSERT_EQ(test, 0, udmabuf_folios_fill_sgt(&folios, &sgt, 512));
+	KUNIT_EXPECT_EQ(test, sgt.orig_nents, 3);
+	KUNIT_EXPECT_EQ(test, sgt.sgl->length, PAGE_SIZE);
+	sg_free_table(&sgt);
+}
+
+/* ------------------------------------------------------------------- pins */
+
+/* More than two batches, the last one not full. */
+#define MANY	(2 * 31 + 7)
+
+static void udmabuf_folios_test_order(struct kunit *test)
+{
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file = file_create(test, MANY);
+	struct page **pages;
+	u32 i;
+
+	file_number_pages(test, file, MANY);
+
+	/* The end first, then all but the first page. */
+	KUNIT_ASSERT_EQ(test, 0, udmabuf_folios_pin(folios, file,
+						    (MANY - 3) * PAGE_SIZE,
+						    3 * PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, 0, udmabuf_folios_pin(folios, file, PAGE_SIZE,
+						    (MANY - 1) * PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, folios->pages, 3 + MANY - 1);
+
+	pages = udmabuf_folios_page_array(folios);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, page_number(pages[i]), MANY - 3 + i);
+	for (i = 1; i < MANY; i++)
+		KUNIT_EXPECT_EQ(test, page_number(pages[2 + i]), i);
+	kvfree(pages);
+}
+
+static void udmabuf_folios_test_pins(struct kunit *test)
+{
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file = file_create(test, 2);
+	struct page *page;
+	int before;	/* more than later: a page on its way to the LRU is held */
+
+	page = shmem_read_mapping_page(file->f_mapping, 1);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+	before = page_ref_count(page);
+
+	KUNIT_EXPECT_EQ(test, 0,
+			udmabuf_folios_pin(folios, file, 0, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(page_folio(page)));
+	KUNIT_EXPECT_FALSE(test, PageDirty(page));
+
+	udmabuf_folios_unpin(folios);
+	KUNIT_EXPECT_FALSE(test, folio_maybe_dma_pinned(page_folio(page)));
+	KUNIT_EXPECT_LE(test, page_ref_count(page), before);
+	KUNIT_EXPECT_EQ(test, folios->pages, 0);
+	KUNIT_EXPECT_EQ(test, folios->nr, 0);
+	KUNIT_EXPECT_NULL(test, folios->extents);
+
+	/* A device may have written there: reclaim must not drop it. */
+	KUNIT_EXPECT_TRUE(test, PageDirty(page));
+	put_page(page);
+}
+
+/* The file forgets a pinned page: the list must not. */
+static void udmabuf_folios_test_truncated(struct kunit *test)
+{
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file = file_create(test, 4);
+	struct page **pages;
+	u32 i;
+
+	file_number_pages(test, file, 4);
+	KUNIT_ASSERT_EQ(test, 0,
+			udmabuf_folios_pin(folios, file, 0, 4 * PAGE_SIZE));
+	shmem_truncate_range(file_inode(file), 0, 4 * PAGE_SIZE - 1);
+
+	pages = udmabuf_folios_page_array(folios);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, page_number(pages[i]), i);
+	kvfree(pages);
+}
+
+struct refusal_case {
+	const char *desc;
+	u64 offset;
+	u64 size;
+};
+
+#define FILE_PAGES	40
+#define FILE_SIZE	(FILE_PAGES * (u64)PAGE_SIZE)
+#define LAST_PAGE	((u64)LLONG_MAX + 1 - PAGE_SIZE)
+
+static const struct refusal_case refusal_cases[] = {
+	{ "refuses an empty range", 0, 0 },
+	{ "refuses an unaligned offset", 1, PAGE_SIZE },
+	{ "refuses an unaligned size", 0, PAGE_SIZE + 1 },
+	{ "refuses a range one page too long", 0, FILE_SIZE + PAGE_SIZE },
+	{ "refuses a range that starts at the end", FILE_SIZE, PAGE_SIZE },
+	{ "refuses a range that leaves the file late",
+	  PAGE_SIZE, FILE_SIZE },
+	{ "refuses the last page that a file can have", LAST_PAGE, PAGE_SIZE },
+	{ "refuses a negative offset", (u64)LLONG_MAX + 1, PAGE_SIZE },
+	{ "refuses an end that wraps", PAGE_SIZE, (u64)0 - PAGE_SIZE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(refusal, refusal_cases, desc);
+
+static void udmabuf_folios_test_refusal(struct kunit *test)
+{
+	const struct refusal_case *refusal = test->param_value;
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file = file_create(test, FILE_PAGES);
+
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			udmabuf_folios_pin(folios, file, refusal->offset,
+					   refusal->size));
+}
+
+static void udmabuf_folios_test_too_long(struct kunit *test)
+{
+	struct file *file = file_create(test, 2);
+	struct udmabuf_folios folios = { .pages = U32_MAX - 1 };
+
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			udmabuf_folios_pin(&folios, file, 0, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, folios.nr, 0);
+}
+
+static void udmabuf_folios_test_wrong_file(struct kunit *test)
+{
+	static const struct file_operations fops = {};
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file;
+
+	file = anon_inode_getfile("udmabuf-test", &fops, NULL, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			udmabuf_folios_pin(folios, file, 0, PAGE_SIZE));
+	fput(file);
+}
+
+static struct kunit_case udmabuf_folios_cases[] = {
+	KUNIT_CASE_PARAM(udmabuf_folios_test_walk, walk_gen_params),
+	KUNIT_CASE_PARAM(udmabuf_folios_test_describe, walk_gen_params),
+	KUNIT_CASE(udmabuf_folios_test_small_segments),
+	KUNIT_CASE(udmabuf_folios_test_order),
+	KUNIT_CASE(udmabuf_folios_test_pins),
+	KUNIT_CASE(udmabuf_folios_test_truncated),
+	KUNIT_CASE_PARAM(udmabuf_folios_test_refusal, refusal_gen_params),
+	KUNIT_CASE(udmabuf_folios_test_too_long),
+	KUNIT_CASE(udmabuf_folios_test_wrong_file),
+	{}
+};
+
+static struct kunit_suite udmabuf_folios_suite = {
+	.name = "udmabuf_folios",
+	.test_cases = udmabuf_folios_cases,
+};
+
+kunit_test_suite(udmabuf_folios_suite);
