@@ -3,7 +3,8 @@
 #
 # Boot an x86-64 kernel in QEMU with two CPUs, an IOMMU and an "edu" device.
 # See --help; ACCEL=kvm in the environment replaces software emulation, EDU=N
-# plugs in N edu devices.
+# plugs in N edu devices. ACCEL=icount emulates one CPU whose clock is its count
+# of instructions, a nanosecond each: for measurements.
 
 set -euo pipefail
 # shellcheck source=scripts/places.sh
@@ -16,17 +17,20 @@ default_kernel="qemu-demo"
 default_memory=1G
 
 start_guest() {
-	local accel=${ACCEL:-tcg} cpu=max tar=$out/out.tar result=0 i
-	local -a qemu line
+	local accel=${ACCEL:-tcg} cpu=max cpus=2 tar=$out/out.tar result=0 i
+	local -a qemu line clock=()
 
-	[ "$accel" != tcg ] || accel="tcg,thread=multi"
-	[ "$accel" != kvm ] || cpu=host
+	case $accel in
+	tcg)	accel="tcg,thread=multi" ;;
+	kvm)	cpu=host ;;
+	icount)	accel="tcg,thread=single" cpus=1 clock=(-icount "shift=0,sleep=off") ;;
+	esac
 	[ -n "$image" ] || image=$kernel_dir/arch/x86/boot/bzImage
 	"$ROOT/scripts/need-packages" qemu
 
 	# shellcheck disable=SC2054
-	qemu=(qemu-system-x86_64 -accel "$accel" -M "q35,kernel-irqchip=split"
-	      -cpu "$cpu" -smp 2 -m "$memory"
+	qemu=(qemu-system-x86_64 -accel "$accel" "${clock[@]}" -M "q35,kernel-irqchip=split"
+	      -cpu "$cpu" -smp "$cpus" -m "$memory"
 	      -nodefaults -display none -no-reboot -no-user-config
 	      -device "intel-iommu,intremap=on"
 	      -device virtio-serial-pci
