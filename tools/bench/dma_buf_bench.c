@@ -1,0 +1,611 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a program pays for dma-bufs: runs in a guest, stock or ours alike, and
+ * prints one line per figure:
+ *
+ *	BENCH <operation> <size in bytes or count> <nanoseconds or bytes>
+ *
+ * Each figure is the median of its rounds. Under QEMU's -icount shift=0 a guest
+ * nanosecond is one instruction, so the same lines are instruction counts there.
+ * An operation that the kernel refuses is printed as "-" with its errno: that
+ * is a result too.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <drm/drm.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+
+#include "kernel/dma_buf_bench.h"
+
+#define KIB		1024UL
+#define MIB		(1024 * KIB)
+#define HUGE_SIZE	(2 * MIB)
+#define MAX_ROUNDS	101
+#define IDLE_US		200000
+#define LIVE_BUFFERS	10000
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+#ifndef MFD_HUGETLB
+#define MFD_HUGETLB	0x0004U
+#endif
+
+static int heap_fd = -1, vgem_fd = -1, udmabuf_fd = -1, module_fd = -1;
+static const char *direct_file;
+static long page_size;
+
+/* What one round returns: nanoseconds, or a negative errno. */
+typedef __s64 (*bench_round)(size_t size);
+
+static __s64 now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static int heap_alloc(size_t size)
+{
+	struct dma_heap_allocation_data data = {
+		.len = size, .fd_flags = O_RDWR | O_CLOEXEC,
+	};
+
+	return ioctl(heap_fd, DMA_HEAP_IOCTL_ALLOC, &data) ? -errno : (int)data.fd;
+}
+
+static void touch(char *at, size_t size)
+{
+	for (size_t i = 0; i < size; i += page_size)
+		((volatile char *)at)[i] = 1;
+}
+
+/* ---- allocate and close ---------------------------------------------- */
+
+static __s64 round_alloc_close(size_t size)
+{
+	__s64 start = now();
+	int fd = heap_alloc(size);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return now() - start;
+}
+
+static __s64 round_alloc(size_t size)
+{
+	__s64 start = now(), took;
+	int fd = heap_alloc(size);
+
+	took = now() - start;
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return took;
+}
+
+/* As a program does that has other things to do between its allocations. */
+static __s64 round_alloc_idle(size_t size)
+{
+	usleep(IDLE_US);
+	return round_alloc(size);
+}
+
+static __s64 round_close(size_t size)
+{
+	int fd = heap_alloc(size);
+	__s64 start;
+
+	if (fd < 0)
+		return fd;
+	start = now();
+	close(fd);
+	return now() - start;
+}
+
+/* ---- the CPU ------------------------------------------------------------ */
+
+static __s64 mmap_cost(int fd, size_t size, bool touched)
+{
+	__s64 start = now();
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	if (touched)
+		touch(at, size);
+	munmap(at, size);
+	return now() - start;
+}
+
+static __s64 round_mmap(size_t size, bool touched)
+{
+	int fd = heap_alloc(size);
+	__s64 took;
+
+	if (fd < 0)
+		return fd;
+	took = mmap_cost(fd, size, touched);
+	close(fd);
+	return took;
+}
+
+static __s64 round_mmap_touch(size_t size)
+{
+	return round_mmap(size, true);
+}
+
+static __s64 round_mmap_untouched(size_t size)
+{
+	return round_mmap(size, false);
+}
+
+/* ---- in the kernel ------------------------------------------------------ */
+
+static __s64 module_run(enum dma_buf_bench_op op, int fd, __u32 rounds, __u32 arg)
+{
+	struct dma_buf_bench_run run = {
+		.op = op, .fd = fd, .rounds = rounds, .arg = arg,
+	};
+
+	if (module_fd < 0)
+		return -ENODEV;
+	return ioctl(module_fd, DMA_BUF_BENCH_RUN, &run) ? -errno : (__s64)(run.ns / rounds);
+}
+
+static __s64 module_on_buffer(enum dma_buf_bench_op op, size_t size, __u32 rounds)
+{
+	int fd = heap_alloc(size);
+	__s64 took;
+
+	if (fd < 0)
+		return fd;
+	took = module_run(op, fd, rounds, 0);
+	close(fd);
+	return took;
+}
+
+static __s64 round_attach(size_t size)
+{
+	return module_on_buffer(DMA_BUF_BENCH_ATTACH, size, 16);
+}
+
+static __s64 round_map(size_t size)
+{
+	return module_on_buffer(DMA_BUF_BENCH_MAP, size, 16);
+}
+
+static __s64 round_vmap(size_t size)
+{
+	return module_on_buffer(DMA_BUF_BENCH_VMAP, size, 1);
+}
+
+static __s64 round_fence_signal(size_t count)
+{
+	return module_run(DMA_BUF_BENCH_FENCE_SIGNAL, -1, count, 0);
+}
+
+static __s64 round_fence_callback(size_t count)
+{
+	return module_run(DMA_BUF_BENCH_FENCE_CALLBACK, -1, count, 0);
+}
+
+static __s64 round_resv_add(size_t count)
+{
+	return module_run(DMA_BUF_BENCH_RESV_ADD, -1, 16, count);
+}
+
+static __s64 round_resv_iter(size_t count)
+{
+	return module_run(DMA_BUF_BENCH_RESV_ITER, -1, 64, count);
+}
+
+/* SYNC pairs on a buffer that a coherent device has mapped. */
+static __s64 sync_pair(int fd)
+{
+	struct dma_buf_sync sync;
+	__s64 start = now();
+
+	sync.flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW;
+	if (ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync))
+		return -errno;
+	sync.flags = DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW;
+	if (ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync))
+		return -errno;
+	return now() - start;
+}
+
+static __s64 round_sync_pair(size_t size)
+{
+	int fd = heap_alloc(size);
+	__s64 took;
+
+	if (fd < 0)
+		return fd;
+	took = module_run(DMA_BUF_BENCH_HOLD, fd, 1, 0);
+	if (took >= 0)
+		took = sync_pair(fd);
+	close(fd);
+	return took;
+}
+
+/* ---- a DRM importer ----------------------------------------------------- */
+
+static __s64 import_close(int fd)
+{
+	struct drm_prime_handle prime = { .fd = fd };
+	struct drm_gem_close gem = { 0 };
+	__s64 start = now();
+
+	if (vgem_fd < 0)
+		return -ENODEV;
+	if (ioctl(vgem_fd, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime))
+		return -errno;
+	gem.handle = prime.handle;
+	if (ioctl(vgem_fd, DRM_IOCTL_GEM_CLOSE, &gem))
+		return -errno;
+	return now() - start;
+}
+
+static __s64 round_vgem_import(size_t size)
+{
+	int fd = heap_alloc(size);
+	__s64 took;
+
+	if (fd < 0)
+		return fd;
+	took = import_close(fd);
+	close(fd);
+	return took;
+}
+
+/* ---- udmabuf ------------------------------------------------------------ */
+
+static int udmabuf_memfd(size_t size, unsigned int flags)
+{
+	int memfd = memfd_create("bench", MFD_ALLOW_SEALING | flags);
+	void *at;
+
+	if (memfd < 0)
+		return -errno;
+	if (ftruncate(memfd, size))
+		goto err_close;
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	if (at == MAP_FAILED)
+		goto err_close;
+	touch(at, size);
+	munmap(at, size);
+	if (fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		goto err_close;
+	return memfd;
+
+err_close:
+	size = errno;
+	close(memfd);
+	return -(int)size;
+}
+
+static __s64 udmabuf_cost(size_t size, unsigned int memfd_flags, bool journey)
+{
+	struct udmabuf_create create = {
+		.flags = UDMABUF_FLAGS_CLOEXEC, .size = size,
+	};
+	__s64 start, ret = 0;
+	int fd;
+
+	if (udmabuf_fd < 0)
+		return -ENODEV;
+	create.memfd = udmabuf_memfd(size, memfd_flags);
+	if ((int)create.memfd < 0)
+		return (int)create.memfd;
+	start = now();
+	fd = ioctl(udmabuf_fd, UDMABUF_CREATE, &create);
+	if (fd < 0) {
+		ret = -errno;
+	} else {
+		if (journey)
+			ret = import_close(fd);
+		if (journey && ret >= 0)
+			ret = mmap_cost(fd, size, true);
+		close(fd);
+	}
+	if (ret >= 0)
+		ret = now() - start;
+	close(create.memfd);
+	return ret;
+}
+
+static __s64 round_udmabuf_small(size_t size)
+{
+	return udmabuf_cost(size, 0, false);
+}
+
+static __s64 round_udmabuf_huge(size_t size)
+{
+	return udmabuf_cost(size, MFD_HUGETLB, false);
+}
+
+static __s64 round_udmabuf_huge_journey(size_t size)
+{
+	return udmabuf_cost(size, MFD_HUGETLB, true);
+}
+
+/* ---- direct I/O --------------------------------------------------------- */
+
+static __s64 direct_read_cost(char *at, size_t size)
+{
+	int fd = open(direct_file, O_RDONLY | O_DIRECT);
+	__s64 start;
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	start = now();
+	got = pread(fd, at, size, 0);
+	start = got < 0 ? -errno : got < (ssize_t)size ? -ENODATA : now() - start;
+	close(fd);
+	return start;
+}
+
+static __s64 round_direct_heap(size_t size)
+{
+	int fd = heap_alloc(size);
+	__s64 took;
+	char *at;
+
+	if (fd < 0)
+		return fd;
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (at == MAP_FAILED)
+		return -errno;
+	touch(at, size);
+	took = direct_read_cost(at, size);
+	munmap(at, size);
+	return took;
+}
+
+static __s64 round_direct_anon(size_t size)
+{
+	char *map = mmap(NULL, size + HUGE_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	__s64 took;
+	char *at;
+
+	if (map == MAP_FAILED)
+		return -errno;
+	at = (char *)(((uintptr_t)map + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1));
+	madvise(at, size, MADV_HUGEPAGE);
+	touch(at, size);
+	took = direct_read_cost(at, size);
+	munmap(map, size + HUGE_SIZE);
+	return took;
+}
+
+/* ---- many buffers ------------------------------------------------------- */
+
+static __s64 meminfo(const char *key)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	__s64 kib = -ENOENT;
+	char line[128];
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, key, strlen(key)))
+			kib = strtoll(line + strlen(key), NULL, 10);
+	fclose(file);
+	return kib;
+}
+
+static int open_buffers(int *fds, int count)
+{
+	for (int i = 0; i < count; i++) {
+		fds[i] = heap_alloc(page_size);
+		if (fds[i] < 0) {
+			while (i--)
+				close(fds[i]);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void close_buffers(int *fds, int count)
+{
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+/*
+ * Slab memory only: the page of each buffer and the process's own tables are
+ * not slab. A first lot warms the caches up, so that what is counted is what
+ * one more buffer takes. In bytes, not in nanoseconds.
+ */
+static __s64 round_bytes_per_buffer(size_t count)
+{
+	int *fds = calloc(2 * count, sizeof(*fds));
+	__s64 before, after, ret;
+
+	if (!fds)
+		return -ENOMEM;
+	ret = open_buffers(fds, count);
+	if (!ret) {
+		before = meminfo("Slab:");
+		ret = open_buffers(fds + count, count);
+		if (!ret) {
+			after = meminfo("Slab:");
+			ret = (after - before) * (__s64)KIB / (__s64)count;
+			close_buffers(fds + count, count);
+		}
+		close_buffers(fds, count);
+	}
+	free(fds);
+	return ret;
+}
+
+static __s64 round_alloc_close_among(size_t live)
+{
+	int *fds = calloc(live, sizeof(*fds));
+	__s64 ret;
+
+	if (!fds)
+		return -ENOMEM;
+	ret = open_buffers(fds, live);
+	if (!ret) {
+		__s64 start = now();
+
+		for (int i = 0; i < 16; i++)
+			round_alloc_close(page_size);
+		ret = (now() - start) / 16;
+		close_buffers(fds, live);
+	}
+	free(fds);
+	return ret;
+}
+
+/* ---- the table ---------------------------------------------------------- */
+
+#define SIZES(...)	((const size_t[]){ __VA_ARGS__, 0 })
+#define GROWTH		SIZES(4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB, \
+			      16 * MIB, 64 * MIB, 256 * MIB, 512 * MIB)
+
+static const struct bench_case {
+	const char *name;
+	bench_round round;
+	int rounds;
+	const size_t *sizes;
+} cases[] = {
+	{ "alloc_close",		round_alloc_close,	9, GROWTH },
+	{ "alloc",			round_alloc,		9, GROWTH },
+	{ "alloc_idle",			round_alloc_idle,	9, SIZES(4 * KIB, MIB, 64 * MIB) },
+	{ "close",			round_close,		9, GROWTH },
+	{ "mmap_touch_munmap",		round_mmap_touch,	9, GROWTH },
+	{ "mmap_munmap",		round_mmap_untouched,	9, GROWTH },
+	{ "vmap_vunmap",		round_vmap,		9, GROWTH },
+	{ "attach_detach",		round_attach,		9, GROWTH },
+	{ "map_unmap",			round_map,		9, GROWTH },
+	{ "vgem_import_close",		round_vgem_import,	9, GROWTH },
+	{ "sync_pair",			round_sync_pair,	9, SIZES(4 * KIB, 64 * MIB) },
+	{ "udmabuf_create_close",	round_udmabuf_small,	9, SIZES(64 * KIB, MIB, 16 * MIB) },
+	{ "udmabuf_huge_create_close",	round_udmabuf_huge,	9, SIZES(2 * MIB, 16 * MIB) },
+	{ "udmabuf_huge_journey",	round_udmabuf_huge_journey, 9, SIZES(2 * MIB, 16 * MIB) },
+	{ "direct_read_heap",		round_direct_heap,	9, SIZES(2 * MIB, 16 * MIB) },
+	{ "direct_read_anon",		round_direct_anon,	9, SIZES(2 * MIB, 16 * MIB) },
+	{ "fence_signal",		round_fence_signal,	9, SIZES(1000) },
+	{ "fence_callback_signal",	round_fence_callback,	9, SIZES(1000) },
+	{ "resv_add",			round_resv_add,		9, SIZES(1, 16, 256) },
+	{ "resv_iter",			round_resv_iter,	9, SIZES(1, 16, 256) },
+	{ "alloc_close_among",		round_alloc_close_among, 3,
+	  SIZES(1, 10, 100, 1000, LIVE_BUFFERS) },
+	{ "bytes_per_buffer",		round_bytes_per_buffer,	1, SIZES(LIVE_BUFFERS) },
+};
+
+static int by_value(const void *a, const void *b)
+{
+	__s64 x = *(const __s64 *)a, y = *(const __s64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void run_case(const struct bench_case *c, size_t size)
+{
+	__s64 took[MAX_ROUNDS];
+
+	if (c->rounds > 1)	/* the first touch of code and caches is not the point */
+		c->round(size);
+	for (int i = 0; i < c->rounds; i++) {
+		took[i] = c->round(size);
+		if (took[i] < 0) {
+			printf("BENCH %s %zu - %s\n", c->name, size, strerror(-took[i]));
+			return;
+		}
+	}
+	qsort(took, c->rounds, sizeof(took[0]), by_value);
+	printf("BENCH %s %zu %lld\n", c->name, size, (long long)took[c->rounds / 2]);
+	fflush(stdout);
+}
+
+static int open_vgem(void)
+{
+	for (int i = 0; i < 16; i++) {
+		char name[8] = "", path[32];
+		struct drm_version version = { .name = name, .name_len = sizeof(name) - 1 };
+		int fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (!ioctl(fd, DRM_IOCTL_VERSION, &version) && !strcmp(name, "vgem"))
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+static bool chosen(const char *name, char **names, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return !count;
+}
+
+int main(int argc, char **argv)
+{
+	struct rlimit files = { 2 * LIVE_BUFFERS + 64, 2 * LIVE_BUFFERS + 64 };
+	size_t max_size = 512 * MIB;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "d:m:")) != -1) {
+		switch (opt) {
+		case 'd':
+			direct_file = optarg;
+			break;
+		case 'm':
+			max_size = strtoul(optarg, NULL, 0) * MIB;
+			break;
+		default:
+			fprintf(stderr, "usage: %s [-d FILE] [-m MIB] [OPERATION ...]\n", argv[0]);
+			return 2;
+		}
+	}
+	page_size = sysconf(_SC_PAGESIZE);
+	setrlimit(RLIMIT_NOFILE, &files);
+	heap_fd = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
+	if (heap_fd < 0) {
+		perror("/dev/dma_heap/system");
+		return 1;
+	}
+	vgem_fd = open_vgem();
+	udmabuf_fd = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	module_fd = open("/dev/dma_buf_bench", O_RDWR | O_CLOEXEC);
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct bench_case *c = &cases[i];
+
+		if (!chosen(c->name, argv + optind, argc - optind))
+			continue;
+		for (const size_t *size = c->sizes; *size; size++)
+			if (*size <= max_size)
+				run_case(c, *size);
+	}
+	return 0;
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Costs inside the kernel, which the price of a system call would hide.
+ *
+ * Is: a misc device that runs one operation of the published in-kernel API a
+ * number of times and says how long that took. Builds unchanged against the
+ * stock tree and ours: it may use only what both offer.
+ * Owns: a platform device that plays the importer; per open file the
+ * attachment that DMA_BUF_BENCH_HOLD leaves in place.
+ * Locks: none of its own but the file's mutex; the reservation lock through
+ * the _unlocked forms.
+ * Never here: an opinion on the figures. Units: nanoseconds.
+ */
+#include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
+#include <linux/fs.h>
+#include <linux/iosys-map.h>
+#include <linux/ktime.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "dma_buf_bench.h"
+
+static struct platform_device *bench_pdev;
+
+struct bench_file {
+	struct mutex lock;	/* serialises the runs of one file */
+	struct dma_buf_attachment *held;
+	struct sg_table *held_table;
+};
+
+struct bench_fence {
+	struct dma_fence base;
+	spinlock_t lock;	/* the fence's */
+};
+
+static const char *bench_fence_name(struct dma_fence *fence)
+{
+	return "bench";
+}
+
+static const struct dma_fence_ops bench_fence_ops = {
+	.get_driver_name = bench_fence_name,
+	.get_timeline_name = bench_fence_name,
+};
+
+static struct dma_fence *bench_fence_create(u64 context, u64 seqno)
+{
+	struct bench_fence *fence = kmalloc(sizeof(*fence), GFP_KERNEL);
+
+	if (!fence)
+		return NULL;
+	spin_lock_init(&fence->lock);
+	dma_fence_init(&fence->base, &bench_fence_ops, &fence->lock, context, seqno);
+	return &fence->base;
+}
+
+static int bench_attach(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
+{
+	u64 start = ktime_get_ns();
+
+	for (u32 i = 0; i < run->rounds; i++) {
+		struct dma_buf_attachment *attach;
+
+		attach = dma_buf_attach(dmabuf, &bench_pdev->dev);
+		if (IS_ERR(attach))
+			return PTR_ERR(attach);
+		dma_buf_detach(dmabuf, attach);
+	}
+	run->ns = ktime_get_ns() - start;
+	return 0;
+}
+
+static int bench_map(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
+{
+	struct dma_buf_attachment *attach;
+	struct sg_table *table;
+	int ret = 0;
+	u64 start;
+
+	attach = dma_buf_attach(dmabuf, &bench_pdev->dev);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+	start = ktime_get_ns();
+	for (u32 i = 0; i < run->rounds; i++) {
+		table = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+		if (IS_ERR(table)) {
+			ret = PTR_ERR(table);
+			break;
+		}
+		dma_buf_unmap_attachment_unlocked(attach, table, DMA_BIDIRECTIONAL);
+	}
+	run->ns = ktime_get_ns() - start;
+	dma_buf_detach(dmabuf, attach);
+	return ret;
+}
+
+static int bench_vmap(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
+{
+	u64 start = ktime_get_ns();
+
+	for (u32 i = 0; i < run->rounds; i++) {
+		struct iosys_map map;
+		int ret = dma_buf_vmap_unlocked(dmabuf, &map);
+
+		if (ret)
+			return ret;
+		dma_buf_vunmap_unlocked(dmabuf, &map);
+	}
+	run->ns = ktime_get_ns() - start;
+	return 0;
+}
+
+static int bench_cpu_access(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
+{
+	u64 start = ktime_get_ns();
+
+	for (u32 i = 0; i < run->rounds; i++) {
+		int ret = dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
+
+		if (!ret)
+			ret = dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
+		if (ret)
+			return ret;
+	}
+	run->ns = ktime_get_ns() - start;
+	return 0;
+}
+
+static void bench_release_held(struct bench_file *bench)
+{
+	struct dma_buf *dmabuf;
+
+	if (!bench->held)
+		return;
+	dmabuf = bench->held->dmabuf;
+	dma_buf_unmap_attachment_unlocked(bench->held, bench->held_table, DMA_BIDIRECTIONAL);
+	dma_buf_detach(dmabuf, bench->held);
+	dma_buf_put(dmabuf);
+	bench->held = NULL;
+}
+
+static int bench_hold(struct bench_file *bench, struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+	struct sg_table *table;
+
+	bench_release_held(bench);
+	attach = dma_buf_attach(dmabuf, &bench_pdev->dev);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+	table = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	if (IS_ERR(table)) {
+		dma_buf_detach(dmabuf, attach);
+		return PTR_ERR(table);
+	}
+	get_dma_buf(dmabuf);
+	bench->held = attach;
+	bench->held_table = table;
+	return 0;
+}
+
+static void bench_fence_func(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+}
+
+static int bench_fence(struct dma_buf_bench_run *run, bool callback)
+{
+	u64 context = dma_fence_context_alloc(1);
+	u64 start = ktime_get_ns();
+
+	for (u32 i = 0; i < run->rounds; i++) {
+		struct dma_fence *fence = bench_fence_create(context, i + 1);
+		struct dma_fence_cb cb;
+		int ret = 0;
+
+		if (!fence)
+			return -ENOMEM;
+		if (callback)
+			ret = dma_fence_add_callback(fence, &cb, bench_fence_func);
+		dma_fence_signal(fence);
+		dma_fence_put(fence);
+		if (ret)
+			return ret;
+	}
+	run->ns = ktime_get_ns() - start;
+	return 0;
+}
+
+static int bench_resv_fill(struct dma_resv *resv, u64 context, u32 count)
+{
+	int ret = dma_resv_lock(resv, NULL);
+
+	if (ret)
+		return ret;
+	for (u32 i = 0; i < count; i++) {
+		struct dma_fence *fence;
+
+		ret = dma_resv_reserve_fences(resv, 1);
+		if (ret)
+			break;
+		fence = bench_fence_create(context + i, 1);
+		if (!fence) {
+			ret = -ENOMEM;
+			break;
+		}
+		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_READ);
+		dma_fence_put(fence);
+	}
+	dma_resv_unlock(resv);
+	return ret;
+}
+
+static void bench_resv_drain(struct dma_resv *resv)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_lock(resv, NULL);
+	dma_resv_for_each_fence(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP, fence)
+		dma_fence_signal(fence);
+	dma_resv_unlock(resv);
+	dma_resv_fini(resv);
+}
+
+static int bench_resv_add(struct dma_buf_bench_run *run)
+{
+	u64 context = dma_fence_context_alloc(run->arg);
+
+	run->ns = 0;
+	for (u32 i = 0; i < run->rounds; i++) {
+		struct dma_resv resv;
+		u64 start;
+		int ret;
+
+		dma_resv_init(&resv);
+		start = ktime_get_ns();
+		ret = bench_resv_fill(&resv, context, run->arg);
+		run->ns += ktime_get_ns() - start;
+		bench_resv_drain(&resv);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int bench_resv_iter(struct dma_buf_bench_run *run)
+{
+	u64 context = dma_fence_context_alloc(run->arg);
+	struct dma_resv resv;
+	u64 start;
+	int ret;
+
+	dma_resv_init(&resv);
+	ret = bench_resv_fill(&resv, context, run->arg);
+	start = ktime_get_ns();
+	for (u32 i = 0; !ret && i < run->rounds; i++) {
+		struct dma_resv_iter cursor;
+		struct dma_fence *fence;
+		u32 seen = 0;
+
+		dma_resv_iter_begin(&cursor, &resv, DMA_RESV_USAGE_BOOKKEEP);
+		dma_resv_for_each_fence_unlocked(&cursor, fence)
+			seen++;
+		dma_resv_iter_end(&cursor);
+		if (seen != run->arg)
+			ret = -EIO;
+	}
+	run->ns = ktime_get_ns() - start;
+	bench_resv_drain(&resv);
+	return ret;
+}
+
+static int bench_run_buffer(struct bench_file *bench, struct dma_buf_bench_run *run)
+{
+	struct dma_buf *dmabuf = dma_buf_get(run->fd);
+	int ret;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	switch (run->op) {
+	case DMA_BUF_BENCH_ATTACH:
+		ret = bench_attach(dmabuf, run);
+		break;
+	case DMA_BUF_BENCH_MAP:
+		ret = bench_map(dmabuf, run);
+		break;
+	case DMA_BUF_BENCH_VMAP:
+		ret = bench_vmap(dmabuf, run);
+		break;
+	case DMA_BUF_BENCH_CPU_ACCESS:
+		ret = bench_cpu_access(dmabuf, run);
+		break;
+	default:
+		ret = bench_hold(bench, dmabuf);
+		break;
+	}
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+static int bench_run(struct bench_file *bench, struct dma_buf_bench_run *run)
+{
+	if (!run->rounds || run->op >= DMA_BUF_BENCH_OPS)
+		return -EINVAL;
+	switch (run->op) {
+	case DMA_BUF_BENCH_FENCE_SIGNAL:
+		return bench_fence(run, false);
+	case DMA_BUF_BENCH_FENCE_CALLBACK:
+		return bench_fence(run, true);
+	case DMA_BUF_BENCH_RESV_ADD:
+		return run->arg ? bench_resv_add(run) : -EINVAL;
+	case DMA_BUF_BENCH_RESV_ITER:
+		return run->arg ? bench_resv_iter(run) : -EINVAL;
+	default:
+		return bench_run_buffer(bench, run);
+	}
+}
+
+static long bench_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct bench_file *bench = file->private_data;
+	struct dma_buf_bench_run run;
+	int ret;
+
+	if (cmd != DMA_BUF_BENCH_RUN)
+		return -ENOTTY;
+	if (copy_from_user(&run, (void __user *)arg, sizeof(run)))
+		return -EFAULT;
+	mutex_lock(&bench->lock);
+	ret = bench_run(bench, &run);
+	mutex_unlock(&bench->lock);
+	if (!ret && copy_to_user((void __user *)arg, &run, sizeof(run)))
+		ret = -EFAULT;
+	return ret;
+}
+
+static int bench_open(struct inode *inode, struct file *file)
+{
+	struct bench_file *bench = kzalloc(sizeof(*bench), GFP_KERNEL);
+
+	if (!bench)
+		return -ENOMEM;
+	mutex_init(&bench->lock);
+	file->private_data = bench;
+	return 0;
+}
+
+static int bench_release(struct inode *inode, struct file *file)
+{
+	struct bench_file *bench = file->private_data;
+
+	bench_release_held(bench);
+	kfree(bench);
+	return 0;
+}
+
+static const struct file_operations bench_fops = {
+	.owner = THIS_MODULE,
+	.open = bench_open,
+	.release = bench_release,
+	.unlocked_ioctl = bench_ioctl,
+};
+
+static struct miscdevice bench_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "dma_buf_bench",
+	.fops = &bench_fops,
+};
+
+static int __init bench_init(void)
+{
+	int ret;
+
+	bench_pdev = platform_device_register_simple("dma_buf_bench", -1, NULL, 0);
+	if (IS_ERR(bench_pdev))
+		return PTR_ERR(bench_pdev);
+	ret = dma_coerce_mask_and_coherent(&bench_pdev->dev, DMA_BIT_MASK(64));
+	if (!ret)
+		ret = misc_register(&bench_misc);
+	if (ret)
+		platform_device_unregister(bench_pdev);
+	return ret;
+}
+module_init(bench_init);
+
+static void __exit bench_exit(void)
+{
+	misc_deregister(&bench_misc);
+	platform_device_unregister(bench_pdev);
+}
+module_exit(bench_exit);
+
+MODULE_DESCRIPTION("Costs of the dma-buf subsystem inside the kernel");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(DMA_BUF);
