@@ -12,12 +12,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <linux/types.h>
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
-/* The name that the kernel has for it. */
-#define __printf(a, b)		__attribute__((__format__(printf, a, b)))
 
 #define FRAME_WIDTH	640
 #define FRAME_HEIGHT	480
@@ -33,7 +32,9 @@
 
 /* ---- what went wrong: report.c */
 
-__printf(1, 2) int fail(const char *format, ...);
+int fail_with(const char *format, ...);
+/* Never prints anything: it has the compiler check the format. */
+#define fail(...)	(0 ? printf(__VA_ARGS__) : fail_with(__VA_ARGS__))
 int fail_errno(const char *what);
 
 /* ---- the table: report.c */
@@ -41,7 +42,7 @@ int fail_errno(const char *what);
 void report_head(void);
 void report_begin(const char *hop);
 void report_bytes(const __u32 *words, size_t bytes);
-__printf(1, 2) void report_note(const char *format, ...);
+void report_note(const char *format, ...);
 bool report_end(int result);
 int report_tail(void);
 

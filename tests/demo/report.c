@@ -24,7 +24,7 @@ static struct {
 static unsigned int rows_good, rows_bad;
 
 /* The first reason counts; what follows from it does not. */
-int fail(const char *format, ...)
+int fail_with(const char *format, ...)
 {
 	va_list args;
 

@@ -220,7 +220,8 @@ struct edu_dep {
  * @step: bytes of the transfer under way
  * @timeout: jiffies that one transfer may take
  * @phase: what the engine does for it
- * @cancelled: end after the transfer under way; under edu_device.lock
+ * @cancelled: end with this errno after the transfer under way, or 0; under
+ *	edu_device.lock
  * @error: why the job must not run, 0 or a negative errno
  * @pending: fences that have not signalled, and one while it is being queued
  * @ndeps: valid members of @deps
@@ -237,7 +238,7 @@ struct edu_job {
 	u32 step;
 	unsigned long timeout;
 	enum edu_phase phase;
-	bool cancelled;
+	int cancelled;
 	int error;
 	atomic_t pending;
 	unsigned int ndeps;

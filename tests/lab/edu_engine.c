@@ -146,7 +146,7 @@ irqreturn_t edu_engine_irq(int irq, void *data)
 
 		job->phase = EDU_OVER;
 		if (more)
-			error = -ECANCELED;
+			error = job->cancelled;
 	}
 
 	edu_job_end(job, error);

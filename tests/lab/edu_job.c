@@ -228,7 +228,7 @@ static bool edu_client_has_jobs(struct edu_client *client)
 /**
  * edu_client_stop - end all jobs of a client and give up its buffers
  * @client: who goes, or whose device goes; nobody asks for new jobs any more
- * @error: what the fences of jobs that have not started say
+ * @error: what the fences of jobs that have not come to their end say
  *
  * Context: May sleep, uninterruptibly, but not longer than one transfer and
  * its time-out. Expects edu_device.clients_lock. A second call does nothing.
@@ -248,7 +248,7 @@ void edu_client_stop(struct edu_client *client, int error)
 			if (job->client == client)
 				list_move_tail(&job->link, &mine);
 		if (edu->running && edu->running->client == client)
-			edu->running->cancelled = true;
+			edu->running->cancelled = error;
 		if (edu->window_owner == client)
 			edu->window_owner = NULL;
 	}

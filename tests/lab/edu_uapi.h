@@ -108,7 +108,7 @@ struct dmabuf_edu_copy {
 };
 
 #define DMABUF_EDU_MAGIC	0xED
-#define DMABUF_EDU_INFO		_IOR(DMABUF_EDU_MAGIC, 0, struct dmabuf_edu_info)
+#define DMABUF_EDU_INFO		_IOWR(DMABUF_EDU_MAGIC, 0, struct dmabuf_edu_info)
 #define DMABUF_EDU_ATTACH	_IOWR(DMABUF_EDU_MAGIC, 1, struct dmabuf_edu_attach)
 #define DMABUF_EDU_DETACH	_IOW(DMABUF_EDU_MAGIC, 2, struct dmabuf_edu_detach)
 #define DMABUF_EDU_COPY		_IOWR(DMABUF_EDU_MAGIC, 3, struct dmabuf_edu_copy)
