@@ -1,0 +1,711 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory of a heap's buffer, mapped: it behaves as that of a shared file.
+ *
+ * What mmap(2), mprotect(2), mremap(2), munmap(2), madvise(2) and fork(2) do to
+ * such a mapping; where it ends; that other system calls take it for memory, for
+ * direct I/O and process_vm_readv(2) among others; and that nobody ever
+ * sees what an earlier owner left there, not even through a page that somebody
+ * held on to. Sizes and offsets are bytes.
+ *
+ * A heap is a fixture variant here by name; what does not exist is skipped.
+ */
+#include "dma_buf_test.h"
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#define MADV_POPULATE_WRITE	23
+#endif
+
+#define HUGE_SIZE	(2UL << 20)
+
+/* Not a multiple of what a fault maps at once, and more than one PMD. */
+#define PAGES		(512 + 37)
+
+FIXTURE(mapping)
+{
+	char *mem;
+	size_t page;
+	size_t size;
+	long buffers;
+	int heap;
+	int fds;
+	int fd;
+};
+
+FIXTURE_VARIANT(mapping)
+{
+	const char *name;
+	/* Takes MAP_PRIVATE, and lets pages be pinned for long. */
+	bool ordinary;
+};
+
+FIXTURE_VARIANT_ADD(mapping, system) { .name = "system", .ordinary = true };
+FIXTURE_VARIANT_ADD(mapping, cma) { .name = "default_cma_region" };
+
+FIXTURE_SETUP(mapping)
+{
+	void *mem;
+
+	self->heap = heap_open(variant->name);
+	if (self->heap == -ENOENT)
+		SKIP(return, "no heap named %s", variant->name);
+	ASSERT_LE(0, self->heap);
+	self->buffers = count_buffers();
+	self->fds = count_open_fds();
+	self->page = page_size();
+	self->size = PAGES * self->page;
+	ASSERT_GIVES(self->fd, heap_alloc(self->heap, self->size));
+	ASSERT_EQ(0, map_rw(self->fd, self->size, &mem));
+	self->mem = mem;
+}
+
+FIXTURE_TEARDOWN(mapping)
+{
+	if (self->heap < 0)
+		return;
+	munmap(self->mem, self->size);
+	close(self->fd);
+	EXPECT_EQ(self->fds, count_open_fds());
+	EXPECT_TRUE(self->buffers < 0 || buffers_settle(self->buffers));
+	close(self->heap);
+}
+
+/* ------------------------------------------------------------------ faults */
+
+static sigjmp_buf fault_jump;
+static sig_atomic_t fault_code;
+
+static void fault_caught(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	fault_code = info->si_code;
+	siglongjmp(fault_jump, sig);
+}
+
+/* The signal that touching this byte gives, 0 for none. */
+static int touch(char *at, bool write)
+{
+	struct sigaction action = { .sa_flags = SA_SIGINFO }, segv, bus;
+	int sig;
+
+	action.sa_sigaction = fault_caught;
+	sigaction(SIGSEGV, &action, &segv);
+	sigaction(SIGBUS, &action, &bus);
+	sig = sigsetjmp(fault_jump, 1);
+	if (!sig) {
+		if (write)
+			__atomic_fetch_or(at, 0, __ATOMIC_RELAXED);
+		else
+			(void)__atomic_load_n(at, __ATOMIC_RELAXED);
+	}
+	sigaction(SIGSEGV, &segv, NULL);
+	sigaction(SIGBUS, &bus, NULL);
+	return sig;
+}
+
+/* Pages of the mapping that have an entry in the page tables, or -errno. */
+static long pages_present(const void *mem, size_t size)
+{
+	size_t page = page_size();
+	long present = 0;
+	int fd;
+
+	fd = xopen("/proc/self/pagemap", O_RDONLY);
+	if (fd < 0)
+		return fd;
+	for (size_t at = 0; at < size; at += page) {
+		off_t where = (off_t)(((uintptr_t)mem + at) / page * sizeof(uint64_t));
+		__u64 entry;
+
+		if (pread(fd, &entry, sizeof(entry), where) != sizeof(entry)) {
+			present = -EIO;
+			break;
+		}
+		present += entry >> 63;
+	}
+	close(fd);
+	return present;
+}
+
+/* "Key:   n kB" of the VMA that starts at @mem, in bytes, or -errno. */
+static long long smaps_bytes(const void *mem, const char *key)
+{
+	long long result = -ENODATA;
+	size_t len = strlen(key);
+	bool inside = false;
+	char line[512];
+	FILE *file;
+
+	file = fopen("/proc/self/smaps", "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		unsigned long start, end;
+
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			inside = start == (uintptr_t)mem;
+		else if (inside && !strncmp(line, key, len) && line[len] == ':')
+			result = strtoll(line + len + 1, NULL, 10) * 1024;
+	}
+	fclose(file);
+	return result;
+}
+
+/* ---------------------------------------------------------- where it ends */
+
+TEST_F(mapping, ends_where_the_buffer_does)
+{
+	size_t page = self->page, size = self->size;
+	void *mem;
+
+	EXPECT_REFUSED(EINVAL, map_fd(self->fd, size + page, PROT_READ, MAP_SHARED, 0, &mem));
+	EXPECT_REFUSED(EINVAL, map_fd(self->fd, page, PROT_READ, MAP_SHARED, (off_t)size, &mem));
+	EXPECT_REFUSED(EINVAL, map_fd(self->fd, 2 * page, PROT_READ, MAP_SHARED,
+				      (off_t)(size - page), &mem));
+	EXPECT_REFUSED(EINVAL, map_fd(self->fd, page, PROT_READ, MAP_SHARED, 1, &mem));
+	EXPECT_REFUSED(EINVAL, map_fd(self->fd, 0, PROT_READ, MAP_SHARED, 0, &mem));
+
+	ASSERT_EQ(0, map_fd(self->fd, page, PROT_READ, MAP_SHARED, (off_t)(size - page), &mem));
+	EXPECT_EQ(0, touch(mem, false));
+	munmap(mem, page);
+}
+
+/* Two mappings, one of a part: the part shows that part. */
+TEST_F(mapping, offsets)
+{
+	size_t parts[] = { 1, 15, 16, 17, 511, 512, 513, PAGES - 1 };
+	void *mem;
+
+	pattern_fill(self->mem, self->size, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		size_t at = parts[i] * self->page, size = self->size - at;
+
+		ASSERT_EQ(0, map_fd(self->fd, size, PROT_READ, MAP_SHARED, (off_t)at, &mem));
+		EXPECT_EQ(0, memcmp(mem, self->mem + at, size));
+		munmap(mem, size);
+	}
+}
+
+/* A mapping that was made longer shows the buffer, and SIGBUS behind it. */
+TEST_F(mapping, grown_over_the_end)
+{
+	size_t page = self->page, size = 2 * page;
+	char *mem, *grown;
+	void *addr;
+
+	pattern_fill(self->mem, self->size, 2);
+	ASSERT_EQ(0, map_fd(self->fd, page, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    (off_t)(self->size - page), &addr));
+	mem = addr;
+	EXPECT_EQ(0, touch(mem, true));
+	grown = mremap(mem, page, size, MREMAP_MAYMOVE);
+	if (grown == MAP_FAILED) {
+		EXPECT_EQ(EFAULT, errno);
+		munmap(mem, page);
+		SKIP(return, "this mapping does not grow");
+	}
+	EXPECT_EQ(0, memcmp(grown, self->mem + self->size - page, page));
+	EXPECT_EQ(SIGBUS, touch(grown + page, false));
+	EXPECT_EQ(SIGBUS, touch(grown + page, true));
+	EXPECT_EQ(BUS_ADRERR, fault_code);
+	EXPECT_EQ(0, touch(grown, true));
+	munmap(grown, size);
+}
+
+/* Growing inside the buffer, and moving. */
+TEST_F(mapping, mremap)
+{
+	size_t half = self->size / 2 & -self->page;
+	char *mem, *target, *moved;
+	void *addr;
+
+	pattern_fill(self->mem, self->size, 3);
+	ASSERT_EQ(0, map_rw(self->fd, half, &addr));
+	mem = addr;
+	EXPECT_EQ(half, pattern_check(mem, half, 3));
+
+	/* To a place of another alignment: no huge entry can just be moved. */
+	target = mmap(NULL, half + HUGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, target);
+	moved = mremap(mem, half, half, MREMAP_MAYMOVE | MREMAP_FIXED, target + self->page);
+	ASSERT_EQ(target + self->page, moved);
+	EXPECT_EQ(half, pattern_check(moved, half, 3));
+	EXPECT_EQ(SIGSEGV, touch(mem, false));
+
+	/* Shrunk, its tail is gone, its head is not. */
+	EXPECT_EQ(moved, mremap(moved, half, 4 * self->page, 0));
+	EXPECT_EQ(SIGSEGV, touch(moved + 4 * self->page, false));
+	EXPECT_EQ(4 * self->page, pattern_check(moved, 4 * self->page, 3));
+	munmap(moved, 4 * self->page);
+	munmap(target, half + HUGE_SIZE);
+}
+
+/* An old size of zero makes a second mapping of a shared one. */
+TEST_F(mapping, mremap_duplicates)
+{
+	char *twin = mremap(self->mem, 0, self->size, MREMAP_MAYMOVE);
+
+	if (twin == MAP_FAILED) {
+		EXPECT_EQ(EFAULT, errno);
+		SKIP(return, "this mapping does not duplicate");
+	}
+	EXPECT_NE(self->mem, twin);
+	pattern_fill(twin, self->size, 4);
+	EXPECT_EQ(self->size, pattern_check(self->mem, self->size, 4));
+	munmap(twin, self->size);
+}
+
+/* ---------------------------------------------------------------- in parts */
+
+TEST_F(mapping, partial_munmap)
+{
+	size_t page = self->page, at = 100 * page;
+
+	pattern_fill(self->mem, self->size, 5);
+	ASSERT_EQ(0, munmap(self->mem + at, 3 * page));
+	EXPECT_EQ(SIGSEGV, touch(self->mem + at, false));
+	EXPECT_EQ(SIGSEGV, touch(self->mem + at + 2 * page, true));
+	EXPECT_EQ(at, pattern_check(self->mem, at, 5));
+	EXPECT_EQ(0, touch(self->mem + at + 3 * page, true));
+
+	/* The buffer kept what was there. */
+	ASSERT_EQ(self->mem + at, mmap(self->mem + at, 3 * page, PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_FIXED, self->fd, (off_t)at));
+	EXPECT_EQ(self->size, pattern_check(self->mem, self->size, 5));
+}
+
+TEST_F(mapping, mprotect)
+{
+	size_t page = self->page, at = 7 * page;
+
+	pattern_fill(self->mem, self->size, 6);
+	ASSERT_EQ(0, mprotect(self->mem + at, page, PROT_READ));
+	EXPECT_EQ(0, touch(self->mem + at, false));
+	EXPECT_EQ(SIGSEGV, touch(self->mem + at, true));
+	EXPECT_EQ(0, touch(self->mem + at - 1, true));
+	EXPECT_EQ(0, touch(self->mem + at + page, true));
+
+	ASSERT_EQ(0, mprotect(self->mem, self->size, PROT_NONE));
+	EXPECT_EQ(SIGSEGV, touch(self->mem, false));
+	EXPECT_EQ(SIGSEGV, touch(self->mem + self->size - 1, false));
+
+	ASSERT_EQ(0, mprotect(self->mem, self->size, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(self->size, pattern_check(self->mem, self->size, 6));
+	EXPECT_EQ(0, touch(self->mem + at, true));
+}
+
+/* Dropping the entries of a shared mapping loses nothing. */
+TEST_F(mapping, madvise_dontneed)
+{
+	pattern_fill(self->mem, self->size, 7);
+	ASSERT_EQ(0, madvise(self->mem, self->size, MADV_DONTNEED));
+	EXPECT_EQ(0, pages_present(self->mem, self->size));
+	EXPECT_EQ(self->size, pattern_check(self->mem, self->size, 7));
+	ASSERT_EQ(0, madvise(self->mem + 5 * self->page, self->page, MADV_DONTNEED));
+	EXPECT_EQ(self->size, pattern_check(self->mem, self->size, 7));
+}
+
+TEST_F(mapping, populate)
+{
+	long want = PAGES;
+	void *mem;
+
+	ASSERT_EQ(0, map_fd(self->fd, self->size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_POPULATE, 0, &mem));
+	EXPECT_EQ(want, pages_present(mem, self->size));
+	munmap(mem, self->size);
+
+	ASSERT_EQ(0, map_fd(self->fd, self->size, PROT_READ, MAP_SHARED, 0, &mem));
+	EXPECT_EQ(0, pages_present(mem, self->size));
+	ASSERT_EQ(0, madvise(mem, self->size, MADV_POPULATE_READ));
+	EXPECT_EQ(want, pages_present(mem, self->size));
+	EXPECT_NE(0, madvise(mem, self->size, MADV_POPULATE_WRITE));
+	munmap(mem, self->size);
+}
+
+/* Not touched, not mapped; touched, it shows where a leak would be looked for. */
+TEST_F(mapping, is_resident_when_touched)
+{
+	EXPECT_EQ(0, smaps_bytes(self->mem, "Rss"));
+	pattern_fill(self->mem, self->size, 8);
+	EXPECT_EQ((long long)self->size, smaps_bytes(self->mem, "Rss"));
+	EXPECT_EQ((long long)self->size, smaps_bytes(self->mem, "Pss"));
+}
+
+TEST_F(mapping, mlock)
+{
+	ASSERT_EQ(0, mlock(self->mem, 20 * self->page));
+	EXPECT_LE(20, pages_present(self->mem, self->size));
+	EXPECT_EQ(0, munlock(self->mem, 20 * self->page));
+}
+
+/* -------------------------------------------------------------------- fork */
+
+TEST_F(mapping, fork_shares)
+{
+	size_t half = self->size / 2;
+	int status;
+	pid_t child;
+
+	pattern_fill(self->mem, half, 9);
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		bool good = pattern_check(self->mem, half, 9) == half;
+
+		pattern_fill(self->mem, self->size, 10);
+		_exit(!good);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(self->size, pattern_check(self->mem, self->size, 10));
+}
+
+/* The mapping holds the buffer, a child's as well as ours. */
+TEST_F(mapping, outlives_the_descriptor)
+{
+	int status, sync[2];
+	pid_t child;
+	char byte;
+
+	ASSERT_EQ(0, pipe(sync));
+	pattern_fill(self->mem, self->size, 11);
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		close(self->fd);
+		close(sync[1]);
+		/* Until the parent has let go of everything. */
+		_exit(read(sync[0], &byte, 1) ||
+		      pattern_check(self->mem, self->size, 11) != self->size);
+	}
+	close(sync[0]);
+	munmap(self->mem, self->size);
+	close(self->fd);
+	close(sync[1]);
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	ASSERT_GIVES(self->fd, xopen("/dev/null", O_RDONLY));
+}
+
+TEST_F(mapping, private)
+{
+	void *addr;
+	char *mem;
+	int ret;
+
+	pattern_fill(self->mem, self->size, 12);
+	ret = map_fd(self->fd, self->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0, &addr);
+	if (!variant->ordinary) {
+		EXPECT_EQ(-EINVAL, ret);
+		return;
+	}
+	ASSERT_EQ(0, ret);
+	mem = addr;
+
+	/* Sees the buffer until it writes, page by page. */
+	EXPECT_EQ(self->size, pattern_check(mem, self->size, 12));
+	memset(mem, 0xee, self->page);
+	EXPECT_EQ(self->size, pattern_check(self->mem, self->size, 12));
+	self->mem[self->page] ^= 1;
+	EXPECT_EQ(self->mem[self->page], mem[self->page]);
+	self->mem[0] ^= 1;
+	EXPECT_EQ((char)0xee, mem[0]);
+	ASSERT_EQ(0, madvise(mem, self->page, MADV_DONTNEED));
+	EXPECT_EQ(self->mem[0], mem[0]);
+	munmap(mem, self->size);
+}
+
+/* ------------------------------------------------------------- permissions */
+
+TEST_F(mapping, of_a_read_only_descriptor)
+{
+	void *mem;
+	int fd;
+
+	ASSERT_GIVES(fd, heap_alloc_flags(self->heap, self->size, O_RDONLY | O_CLOEXEC, 0));
+	EXPECT_REFUSED(EACCES, map_rw(fd, self->size, &mem));
+	EXPECT_REFUSED(EACCES, map_fd(fd, self->size, PROT_WRITE, MAP_SHARED, 0, &mem));
+	ASSERT_EQ(0, map_fd(fd, self->size, PROT_READ, MAP_SHARED, 0, &mem));
+	EXPECT_EQ(self->size, zero_check(mem, self->size));
+	EXPECT_EQ(SIGSEGV, touch(mem, true));
+	EXPECT_EQ(-1, mprotect(mem, self->size, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	munmap(mem, self->size);
+	close(fd);
+}
+
+TEST_F(mapping, of_a_write_only_descriptor)
+{
+	void *mem;
+	int fd;
+
+	ASSERT_GIVES(fd, heap_alloc_flags(self->heap, self->size, O_WRONLY | O_CLOEXEC, 0));
+	/* A mapping can always be read, so there is none. */
+	EXPECT_REFUSED(EACCES, map_fd(fd, self->size, PROT_WRITE, MAP_SHARED, 0, &mem));
+	EXPECT_REFUSED(EACCES, map_rw(fd, self->size, &mem));
+	close(fd);
+}
+
+/* ----------------------------------------------------------------- as memory */
+
+/* Scattered over pages, and not aligned to anything. */
+static void make_iov(struct iovec *iov, int count, char *mem, size_t size)
+{
+	size_t step = size / (size_t)count;
+
+	for (int i = 0; i < count; i++) {
+		iov[i].iov_base = mem + step * (size_t)i;
+		iov[i].iov_len = i < count - 1 ? step : size - step * (size_t)i;
+	}
+}
+
+TEST_F(mapping, process_vm_readv_and_writev)
+{
+	struct iovec local, remote[7];
+	char *other;
+
+	other = malloc(self->size);
+	ASSERT_NE(NULL, other);
+	local = (struct iovec) { .iov_base = other, .iov_len = self->size };
+	make_iov(remote, ARRAY_SIZE(remote), self->mem, self->size);
+
+	/* What nobody has touched yet can be written, and read. */
+	pattern_fill(other, self->size, 13);
+	ASSERT_EQ((ssize_t)self->size,
+		  process_vm_writev(getpid(), &local, 1, remote, ARRAY_SIZE(remote), 0));
+	EXPECT_EQ(self->size, pattern_check(self->mem, self->size, 13));
+
+	pattern_fill(self->mem, self->size, 14);
+	ASSERT_EQ(0, madvise(self->mem, self->size, MADV_DONTNEED));
+	ASSERT_EQ((ssize_t)self->size,
+		  process_vm_readv(getpid(), &local, 1, remote, ARRAY_SIZE(remote), 0));
+	EXPECT_EQ(self->size, pattern_check(other, self->size, 14));
+	free(other);
+}
+
+/* The same through a file, which does the same by another way. */
+TEST_F(mapping, proc_mem)
+{
+	char *other;
+	int fd;
+
+	other = malloc(self->size);
+	ASSERT_NE(NULL, other);
+	ASSERT_GIVES(fd, xopen("/proc/self/mem", O_RDWR));
+	pattern_fill(other, self->size, 15);
+	EXPECT_EQ((ssize_t)self->size,
+		  pwrite(fd, other, self->size, (off_t)(uintptr_t)self->mem));
+	EXPECT_EQ(self->size, pattern_check(self->mem, self->size, 15));
+	memset(other, 0, self->size);
+	EXPECT_EQ((ssize_t)self->size,
+		  pread(fd, other, self->size, (off_t)(uintptr_t)self->mem));
+	EXPECT_EQ(self->size, pattern_check(other, self->size, 15));
+	close(fd);
+	free(other);
+}
+
+/* Ordinary read() and write() with a pipe, and vmsplice() where it is allowed. */
+TEST_F(mapping, pipes)
+{
+	struct iovec iov = { .iov_base = self->mem, .iov_len = 8 * self->page };
+	size_t size = 8 * self->page;
+	int pipes[2];
+	char *other;
+	ssize_t n;
+
+	other = malloc(size);
+	ASSERT_NE(NULL, other);
+	ASSERT_EQ(0, pipe(pipes));
+	pattern_fill(self->mem, size, 16);
+	ASSERT_EQ((ssize_t)size, write(pipes[1], self->mem, size));
+	memset(self->mem, 0, size);
+	ASSERT_EQ((ssize_t)size, read(pipes[0], self->mem, size));
+	EXPECT_EQ(size, pattern_check(self->mem, size, 16));
+
+	n = sysret(vmsplice(pipes[1], &iov, 1, 0));
+	ASSERT_EQ((ssize_t)size, n);
+	/* No copy was made: what is written now is what comes out. */
+	pattern_fill(self->mem, size, 17);
+	ASSERT_EQ((ssize_t)size, read(pipes[0], other, size));
+	EXPECT_EQ(size, pattern_check(other, size, 17));
+	close(pipes[0]);
+	close(pipes[1]);
+	free(other);
+}
+
+/* Where to put a file that can be opened O_DIRECT, or -errno. */
+static int direct_file(size_t size, unsigned int seed)
+{
+	static const char * const places[] = {
+		"/tmp/heap_mmap_test", "/mnt/heap_mmap_test", "./heap_mmap_test",
+		"/out/heap_mmap_test", "/var/tmp/heap_mmap_test",
+	};
+	char *data = malloc(size);
+	int fd = -ENOENT;
+
+	if (!data)
+		return -ENOMEM;
+	pattern_fill(data, size, seed);
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		bool written;
+
+		fd = (int)sysret(open(places[i], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+		if (fd < 0)
+			continue;
+		written = write(fd, data, size) == (ssize_t)size && !fsync(fd);
+		close(fd);
+		fd = written ? xopen(places[i], O_RDWR | O_DIRECT) : -EIO;
+		unlink(places[i]);
+		if (fd >= 0)
+			break;
+	}
+	free(data);
+	return fd;
+}
+
+TEST_F(mapping, direct_io)
+{
+	size_t size = self->size;
+	void *other = NULL;
+	int fd;
+
+	fd = direct_file(size, 18);
+	if (fd < 0)
+		SKIP(return, "no file system for O_DIRECT: %s", strerror(-fd));
+	ASSERT_EQ((ssize_t)size, pread(fd, self->mem, size, 0));
+	EXPECT_EQ(size, pattern_check(self->mem, size, 18));
+
+	pattern_fill(self->mem, size, 19);
+	ASSERT_EQ((ssize_t)size, pwrite(fd, self->mem, size, 0));
+	memset(self->mem, 0, size);
+	ASSERT_EQ(0, posix_memalign(&other, self->page, size));
+	ASSERT_EQ((ssize_t)size, pread(fd, other, size, 0));
+	EXPECT_EQ(size, pattern_check(other, size, 19));
+	free(other);
+	close(fd);
+}
+
+/* What the heap's own descriptors say of the memory is what is mapped. */
+TEST_F(mapping, sync_around_access)
+{
+	ASSERT_EQ(0, dmabuf_begin(self->fd, DMA_BUF_SYNC_WRITE));
+	pattern_fill(self->mem, self->size, 20);
+	ASSERT_EQ(0, dmabuf_end(self->fd, DMA_BUF_SYNC_WRITE));
+	EXPECT_EQ(0, dmabuf_verify(self->fd, self->size, 20));
+}
+
+/* --------------------------------------------------------------- isolation */
+
+TEST_F(mapping, the_next_owner_sees_zero)
+{
+	for (int round = 0; round < 8; round++) {
+		void *mem;
+		int fd;
+
+		ASSERT_GIVES(fd, heap_alloc(self->heap, self->size));
+		ASSERT_EQ(0, map_rw(fd, self->size, &mem));
+		ASSERT_EQ(self->size, zero_check(mem, self->size));
+		memset(mem, 0xa5, self->size);
+		munmap(mem, self->size);
+		close(fd);
+	}
+}
+
+/*
+ * A pipe holds a page of a buffer that is gone. The page must not come back
+ * with another buffer as long as it does, for what is in the pipe is the old
+ * owner's, and what is written there must not show to the new one.
+ */
+TEST_F(mapping, a_held_page_is_not_reused)
+{
+	size_t size = 4 * self->page;
+	struct iovec iov;
+	int pipes[2], fd;
+	char *other;
+	void *mem;
+
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_GIVES(fd, heap_alloc(self->heap, size));
+	ASSERT_EQ(0, map_rw(fd, size, &mem));
+	pattern_fill(mem, size, 21);
+	iov = (struct iovec) { .iov_base = mem, .iov_len = size };
+	ASSERT_EQ((ssize_t)size, sysret(vmsplice(pipes[1], &iov, 1, 0)));
+	munmap(mem, size);
+	close(fd);
+
+	for (int round = 0; round < 32; round++) {
+		ASSERT_GIVES(fd, heap_alloc(self->heap, size));
+		ASSERT_EQ(0, map_rw(fd, size, &mem));
+		ASSERT_EQ(size, zero_check(mem, size));
+		memset(mem, 0x5a, size);
+		munmap(mem, size);
+		close(fd);
+	}
+
+	other = malloc(size);
+	ASSERT_NE(NULL, other);
+	ASSERT_EQ((ssize_t)size, read(pipes[0], other, size));
+	EXPECT_EQ(size, pattern_check(other, size, 21));
+	free(other);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+/* -------------------------------------------------------------- huge pages */
+
+/*
+ * Where a mapping is aligned and the buffer large, most of it consists of huge
+ * entries, if the kernel has any. How much memory comes in huge pieces is up
+ * to the page allocator, so only their use is asked for, not their number.
+ */
+TEST_F(mapping, huge_entries_are_used)
+{
+	size_t size = 32 * HUGE_SIZE;
+	struct rusage before, after;
+	long faults;
+	char *area, *mem;
+	int fd;
+
+	if (access("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", F_OK))
+		SKIP(return, "no huge pages");
+	fd = heap_alloc(self->heap, size);
+	if (fd == -ENOMEM)
+		SKIP(return, "no memory");
+	ASSERT_LE(0, fd);
+	area = mmap(NULL, size + HUGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, area);
+	mem = (char *)(((uintptr_t)area + HUGE_SIZE - 1) & -HUGE_SIZE);
+	ASSERT_EQ(mem, mmap(mem, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0));
+
+	ASSERT_EQ(0, getrusage(RUSAGE_SELF, &before));
+	for (size_t at = 0; at < size; at += self->page)
+		mem[at] = (char)(at / self->page);
+	ASSERT_EQ(0, getrusage(RUSAGE_SELF, &after));
+	faults = after.ru_minflt - before.ru_minflt;
+	TH_LOG("%ld faults for %zu pages, %lld bytes by huge entries", faults,
+	       size / self->page, smaps_bytes(mem, "FilePmdMapped"));
+	EXPECT_LE(faults, (long)(size / self->page / 8));
+
+	/* One page of a huge entry changes its protection, one goes away. */
+	ASSERT_EQ(0, mprotect(mem + 3 * self->page, self->page, PROT_READ));
+	EXPECT_EQ(SIGSEGV, touch(mem + 3 * self->page, true));
+	ASSERT_EQ(0, munmap(mem + HUGE_SIZE + self->page, self->page));
+	EXPECT_EQ(SIGSEGV, touch(mem + HUGE_SIZE + self->page, false));
+	for (size_t at = 0; at < size; at += self->page) {
+		if (at == HUGE_SIZE + self->page)
+			continue;
+		ASSERT_EQ((char)(at / self->page), mem[at]);
+	}
+	munmap(mem, size);
+	munmap(area, size + HUGE_SIZE);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
