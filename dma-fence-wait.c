@@ -105,19 +105,6 @@ signed long dma_fence_default_wait(struct dma_fence *fence, bool intr,
 }
 EXPORT_SYMBOL(dma_fence_default_wait);
 
-/* The driver is asked how to wait only if it has to be there still. */
-static signed long dma_fence_wait_enabled(struct dma_fence *fence, bool intr,
-					  signed long timeout)
-{
-	if (dma_fence_test_signaled_flag(fence))
-		return max(timeout, 1L);
-
-	if (fence->ops->wait)
-		return fence->ops->wait(fence, intr, timeout);
-
-	return dma_fence_default_wait(fence, intr, timeout);
-}
-
 /**
  * dma_fence_wait_timeout - sleep until a fence has signalled or time runs out
  * @fence: the fence; the caller keeps it alive
@@ -129,12 +116,14 @@ static signed long dma_fence_wait_enabled(struct dma_fence *fence, bool intr,
  *	    dma_fence_begin_signalling().
  * Return: jiffies left, at least 1, when the fence has signalled; 0 when it has
  *	   not in that time; -ERESTARTSYS when @intr is true and a signal came
- *	   first; -EINVAL, with a warning, when @timeout is negative; another
- *	   errno where a driver's own wait says so.
+ *	   first; -EINVAL, with a warning, when @timeout is negative. What a
+ *	   driver's own wait returns instead, another errno or 0 for a @timeout
+ *	   of 0 say, is passed on.
  */
 signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
 				   signed long timeout)
 {
+	signed long (*wait)(struct dma_fence *fence, bool intr, signed long timeout);
 	signed long ret;
 
 	if (dma_fence_misuse(timeout < 0))
@@ -145,8 +134,11 @@ signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
 
 	dma_fence_enable_sw_signaling(fence);
 
+	/* A driver's own wait has its own idea of the result, signalled or not. */
+	wait = fence->ops->wait ?: dma_fence_default_wait;
+
 	trace_dma_fence_wait_start(fence);
-	ret = dma_fence_wait_enabled(fence, intr, timeout);
+	ret = wait(fence, intr, timeout);
 	trace_dma_fence_wait_end(fence);
 
 	return ret;

@@ -8,8 +8,9 @@
  *		that stands for "the end of some device work depends on this".
  * Locks:	dma_fence.lock of the driver, interrupts off, around enabling,
  *		signalling and the list of callbacks. It nests inside any lock
- *		of the caller. Neither it nor any op but release is touched
- *		after the fence has signalled, except to take a callback back.
+ *		of the caller. After the fence has signalled it is taken only to
+ *		take a callback back, and only the ops release and wait are
+ *		called.
  * May call:	the driver's dma_fence_ops; nothing else of this folder.
  * Never here:	containers, reservation objects, file descriptors.
  * Units:	timestamps and deadlines in CLOCK_MONOTONIC nanoseconds.

@@ -14,12 +14,16 @@
  * Units:	deadlines are CLOCK_MONOTONIC nanoseconds, as ktime_t.
  */
 #include <kunit/resource.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <kunit/test-bug.h>
 
 #include <linux/completion.h>
 #include <linux/kref.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
+#include "../dma-fence-misuse.h"
 #include "mock_fence.h"
 
 /* How long a fence may take to die after its test: put from a workqueue, say. */
@@ -31,6 +35,7 @@ struct mock_fence_ledger {
 	struct completion death;
 	atomic_t created;
 	atomic_t released;
+	atomic_t misuses;
 };
 
 static void ledger_free(struct kref *refcount)
@@ -312,3 +317,47 @@ int mock_fence_live(struct kunit *test)
 
 	return ledger ? ledger_live(ledger) : 0;
 }
+
+/* Stands in for the real one, on the thread of the test. */
+static bool mock_misuse_expected(void)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct mock_fence_ledger *ledger = test ? ledger_find(test) : NULL;
+
+	if (ledger)
+		atomic_inc(&ledger->misuses);
+	return true;
+}
+
+/**
+ * mock_fence_expect_misuse - the test is about to make mistakes on purpose
+ * @test: the running test case
+ *
+ * To the end of the case, layer 0 counts mistakes made on this thread instead of
+ * warning about them. It still refuses them.
+ *
+ * Context: Process context of the test; may sleep. Ends the test case when
+ *	    there is no memory.
+ */
+void mock_fence_expect_misuse(struct kunit *test)
+{
+	ledger_open(test);
+	kunit_activate_static_stub(test, dma_fence_misuse_expected,
+				   mock_misuse_expected);
+}
+
+/**
+ * mock_fence_misuses - how many mistakes layer 0 has noticed
+ * @test: a test case that called mock_fence_expect_misuse()
+ *
+ * Context: Any.
+ * Return: the count since then.
+ */
+int mock_fence_misuses(struct kunit *test)
+{
+	struct mock_fence_ledger *ledger = ledger_find(test);
+
+	return ledger ? atomic_read(&ledger->misuses) : 0;
+}
+
+MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);

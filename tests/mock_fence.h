@@ -83,6 +83,9 @@ int mock_fence_created(struct kunit *test);
 int mock_fence_released(struct kunit *test);
 int mock_fence_live(struct kunit *test);
 
+void mock_fence_expect_misuse(struct kunit *test);
+int mock_fence_misuses(struct kunit *test);
+
 /**
  * to_mock_fence - from a fence to the mock around it
  * @fence: a fence that one of the mock_fence_create functions returned

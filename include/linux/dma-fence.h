@@ -124,7 +124,7 @@ struct dma_fence_cb {
  * struct dma_fence_ops - the driver's half of a fence
  *
  * Only the two names are mandatory. Once a fence has signalled the core calls
- * nothing here but @release.
+ * nothing here but @release and, for drivers that have it, @wait.
  */
 struct dma_fence_ops {
 	/**

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of dma-fence-array.c: when an array signals, with what result, and what
+ * it does to its members until then.
+ */
+#include <kunit/test.h>
+
+#include <linux/dma-fence-array.h>
+#include <linux/slab.h>
+
+#include "mock_fence.h"
+
+#define MEMBERS		4
+#define LONG_WAIT	(30 * HZ)
+
+/* An array of mock fences; @member[] have a reference besides the array's. */
+struct fixture {
+	struct dma_fence_array *array;
+	struct dma_fence *base;
+	struct dma_fence *member[MEMBERS];
+};
+
+static void fixture_create(struct kunit *test, struct fixture *fix, bool any)
+{
+	struct dma_fence **table;
+
+	table = kmalloc_array(MEMBERS, sizeof(*table), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	for (int i = 0; i < MEMBERS; i++) {
+		fix->member[i] = mock_fence_create(test);
+		table[i] = dma_fence_get(fix->member[i]);
+	}
+
+	fix->array = dma_fence_array_create(MEMBERS, table,
+					    dma_fence_context_alloc(1), 7, any);
+	KUNIT_ASSERT_NOT_NULL(test, fix->array);
+	fix->base = &fix->array->base;
+}
+
+static void fixture_put(struct fixture *fix)
+{
+	for (int i = 0; i < MEMBERS; i++)
+		dma_fence_put(fix->member[i]);
+	dma_fence_put(fix->base);
+}
+
+static unsigned int enabled_members(struct fixture *fix)
+{
+	unsigned int count = 0;
+
+	for (int i = 0; i < MEMBERS; i++)
+		count += to_mock_fence(fix->member[i])->enable_calls;
+	return count;
+}
+
+/* -- life ------------------------------------------------------------------ */
+
+static void array_create(struct kunit *test)
+{
+	struct fixture fix;
+
+	fixture_create(test, &fix, false);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_array(fix.base));
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_container(fix.base));
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_chain(fix.base));
+	KUNIT_EXPECT_PTR_EQ(test, to_dma_fence_array(fix.base), fix.array);
+	KUNIT_EXPECT_NULL(test, to_dma_fence_array(fix.member[0]));
+	KUNIT_EXPECT_NULL(test, to_dma_fence_array(NULL));
+	KUNIT_EXPECT_EQ(test, fix.base->seqno, 7);
+	KUNIT_EXPECT_STREQ(test, dma_fence_driver_name(fix.base),
+			   "dma_fence_array");
+	KUNIT_EXPECT_STREQ(test, dma_fence_timeline_name(fix.base), "unbound");
+
+	/* Nobody waits: the members are left alone. */
+	KUNIT_EXPECT_EQ(test, enabled_members(&fix), 0);
+
+	fixture_put(&fix);
+	KUNIT_EXPECT_EQ(test, mock_fence_released(test), MEMBERS);
+}
+
+/* For those who allocate first and must not fail later. */
+static void array_alloc_then_init(struct kunit *test)
+{
+	struct dma_fence *member = mock_fence_create(test);
+	struct dma_fence_array *array;
+	struct dma_fence **table;
+
+	array = dma_fence_array_alloc(1);
+	KUNIT_ASSERT_NOT_NULL(test, array);
+	table = kmalloc_array(1, sizeof(*table), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	table[0] = member;
+
+	dma_fence_array_init(array, 1, table, 3, 4, false);
+	KUNIT_EXPECT_EQ(test, array->base.context, 3);
+	KUNIT_EXPECT_EQ(test, array->base.seqno, 4);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(&array->base));
+	dma_fence_signal(member);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(&array->base));
+	dma_fence_put(&array->base);
+}
+
+static void array_misuse(struct kunit *test)
+{
+	struct dma_fence *member = mock_fence_create(test);
+	struct dma_fence **table, *table_on_stack[] = { member };
+	struct dma_fence_array *array;
+
+	mock_fence_expect_misuse(test);
+	KUNIT_EXPECT_NULL(test, dma_fence_array_alloc(0));
+	KUNIT_EXPECT_NULL(test, dma_fence_array_alloc(-1));
+	KUNIT_EXPECT_NULL(test, dma_fence_array_create(0, table_on_stack, 1, 1,
+						       false));
+	KUNIT_EXPECT_NULL(test, dma_fence_array_create(-5, table_on_stack, 1, 1,
+						       false));
+	KUNIT_EXPECT_NULL(test, dma_fence_array_create(1, NULL, 1, 1, false));
+	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 5);
+	/* The caller's still. */
+	KUNIT_EXPECT_EQ(test, kref_read(&member->refcount), 1);
+
+	/* Nothing to wait for is nobody's reason to hang. */
+	array = dma_fence_array_alloc(1);
+	KUNIT_ASSERT_NOT_NULL(test, array);
+	dma_fence_array_init(array, 0, NULL, 1, 1, false);
+	KUNIT_EXPECT_EQ(test, dma_fence_wait_timeout(&array->base, false, 0), 1);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(&array->base), 1);
+	dma_fence_put(&array->base);
+	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 6);
+
+	/* A container inside is warned of, but kept. */
+	table = kmalloc_array(1, sizeof(*table), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	table[0] = member;
+	array = dma_fence_array_create(1, table, 1, 1, false);
+	KUNIT_ASSERT_NOT_NULL(test, array);
+	table = kmalloc_array(1, sizeof(*table), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	table[0] = &array->base;
+	array = dma_fence_array_create(1, table, 1, 1, false);
+	KUNIT_ASSERT_NOT_NULL(test, array);
+	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 7);
+	dma_fence_signal(member);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(&array->base));
+	dma_fence_put(&array->base);
+}
+
+/* -- when it signals ------------------------------------------------------- */
+
+struct mode_case {
+	const char *name;
+	bool any;	/* one is enough */
+	bool waited;	/* somebody waits for it from the beginning */
+	bool peeked;	/* the members signal only when their driver is asked */
+};
+
+static const struct mode_case mode_cases[] = {
+	{ "all, nobody waits", false, false, false },
+	{ "all, somebody waits", false, true, false },
+	{ "all, nobody waits or signals", false, false, true },
+	{ "any, nobody waits", true, false, false },
+	{ "any, somebody waits", true, true, false },
+	{ "any, nobody waits or signals", true, false, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(mode, mode_cases, name);
+
+static void finish_member(struct fixture *fix, int i, bool peeked)
+{
+	if (peeked)
+		to_mock_fence(fix->member[i])->peek_done = true;
+	else
+		dma_fence_signal(fix->member[i]);
+}
+
+/* Members finish in an order that is not theirs. */
+static void array_signals(struct kunit *test)
+{
+	static const int order[MEMBERS] = { 2, 0, 3, 1 };
+	const struct mode_case *param = test->param_value;
+	int needed = param->any ? 1 : MEMBERS;
+	struct fixture fix;
+
+	fixture_create(test, &fix, param->any);
+	if (param->waited) {
+		dma_fence_enable_sw_signaling(fix.base);
+		KUNIT_EXPECT_EQ(test, enabled_members(&fix), MEMBERS);
+	}
+
+	for (int done = 0; done < needed; done++) {
+		KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fix.base));
+		finish_member(&fix, order[done], param->peeked);
+	}
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fix.base));
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fix.base), 1);
+
+	for (int done = needed; done < MEMBERS; done++)
+		finish_member(&fix, order[done], param->peeked);
+	KUNIT_EXPECT_EQ(test, dma_fence_wait(fix.base, false), 0);
+	fixture_put(&fix);
+}
+
+struct count_cb {
+	struct dma_fence_cb cb;
+	struct completion called;
+	unsigned int calls;
+};
+
+static void count_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	struct count_cb *count = container_of(cb, struct count_cb, cb);
+
+	count->calls++;
+	complete(&count->called);
+}
+
+/* Without anybody looking: the members' signals alone bring it about. */
+static void array_calls_back(struct kunit *test)
+{
+	const struct mode_case *param = test->param_value;
+	struct count_cb count = {};
+	struct fixture fix;
+
+	if (param->peeked)
+		kunit_skip(test, "a callback needs members that signal");
+
+	init_completion(&count.called);
+	fixture_create(test, &fix, param->any);
+	if (!param->waited)
+		dma_fence_signal(fix.member[0]);
+	KUNIT_ASSERT_EQ(test, dma_fence_add_callback(fix.base, &count.cb,
+						     count_cb_func),
+			!param->waited && param->any ? -ENOENT : 0);
+
+	for (int i = 0; i < MEMBERS; i++)
+		dma_fence_signal(fix.member[i]);
+	if (param->waited || !param->any) {
+		KUNIT_EXPECT_GT(test,
+				wait_for_completion_timeout(&count.called,
+							    LONG_WAIT), 0);
+		KUNIT_EXPECT_EQ(test, count.calls, 1);
+	}
+	KUNIT_EXPECT_FALSE(test, dma_fence_remove_callback(fix.base, &count.cb));
+	KUNIT_EXPECT_TRUE(test, dma_fence_test_signaled_flag(fix.base));
+	fixture_put(&fix);
+}
+
+/* Enough members are over when the first waiter comes. */
+static void array_enabled_late(struct kunit *test)
+{
+	const struct mode_case *param = test->param_value;
+	struct fixture fix;
+
+	fixture_create(test, &fix, param->any);
+	for (int i = 0; i < MEMBERS; i++)
+		dma_fence_signal(fix.member[i]);
+	KUNIT_EXPECT_FALSE(test, dma_fence_test_signaled_flag(fix.base));
+	dma_fence_enable_sw_signaling(fix.base);
+	KUNIT_EXPECT_TRUE(test, dma_fence_test_signaled_flag(fix.base));
+	fixture_put(&fix);
+}
+
+/* A callback on a member holds the array, until it runs. */
+static void array_outlives_its_user(struct kunit *test)
+{
+	struct fixture fix;
+
+	fixture_create(test, &fix, false);
+	dma_fence_enable_sw_signaling(fix.base);
+	dma_fence_put(dma_fence_get(fix.base));
+	KUNIT_EXPECT_EQ(test, kref_read(&fix.base->refcount), 1 + MEMBERS);
+
+	dma_fence_put(fix.base);
+	for (int i = 0; i < MEMBERS; i++)
+		dma_fence_signal(fix.member[i]);
+	for (int i = 0; i < MEMBERS; i++)
+		dma_fence_put(fix.member[i]);
+	/* The mock fences have to be gone when the case ends. */
+}
+
+/* -- with what result ------------------------------------------------------ */
+
+struct result_case {
+	const char *name;
+	bool any;
+	/* In the order in which they signal, 0 ends: number, error, time. */
+	struct {
+		int member;
+		int error;
+		int time;
+	} signals[MEMBERS];
+	int status;
+};
+
+static const struct result_case result_cases[] = {
+	{ "all: success", false,
+	  { { 0, 0, 10 }, { 1, 0, 20 }, { 2, 0, 30 }, { 3, 0, 40 } }, 1 },
+	{ "all: the only error", false,
+	  { { 0, 0, 10 }, { 1, 0, 20 }, { 2, -EIO, 30 }, { 3, 0, 40 } }, -EIO },
+	{ "all: the error of the last", false,
+	  { { 0, 0, 10 }, { 1, 0, 20 }, { 2, 0, 30 }, { 3, -EIO, 40 } }, -EIO },
+	{ "all: the first error, not the first member's", false,
+	  { { 3, -ETIME, 10 }, { 2, 0, 20 }, { 1, -EIO, 30 }, { 0, -EBUSY, 40 } },
+	  -ETIME },
+	{ "all: first by time, though heard of later", false,
+	  { { 0, -EIO, 90 }, { 1, 0, 20 }, { 2, -ETIME, 30 }, { 3, 0, 40 } },
+	  -ETIME },
+	{ "any: success", true, { { 1, 0, 10 } }, 1 },
+	{ "any: the error of the one that signalled", true,
+	  { { 1, -EIO, 10 } }, -EIO },
+};
+
+KUNIT_ARRAY_PARAM_DESC(result, result_cases, name);
+
+static void array_result(struct kunit *test, bool waited)
+{
+	const struct result_case *param = test->param_value;
+	struct fixture fix;
+
+	fixture_create(test, &fix, param->any);
+	if (waited)
+		dma_fence_enable_sw_signaling(fix.base);
+
+	for (int i = 0; i < (param->any ? 1 : MEMBERS); i++) {
+		struct dma_fence *member = fix.member[param->signals[i].member];
+
+		if (param->signals[i].error)
+			dma_fence_set_error(member, param->signals[i].error);
+		dma_fence_signal_timestamp(member, param->signals[i].time);
+	}
+
+	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fix.base, false, LONG_WAIT),
+			0);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fix.base), param->status);
+
+	/* What comes later does not change it. */
+	for (int i = 0; i < MEMBERS; i++) {
+		if (!dma_fence_is_signaled(fix.member[i])) {
+			dma_fence_set_error(fix.member[i], -ENODEV);
+			dma_fence_signal_timestamp(fix.member[i], 1);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fix.base), param->status);
+	fixture_put(&fix);
+}
+
+static void array_result_waited(struct kunit *test)
+{
+	array_result(test, true);
+}
+
+static void array_result_peeked(struct kunit *test)
+{
+	array_result(test, false);
+}
+
+/* Two were over before anybody looked: the earlier one counts. */
+static void array_any_takes_the_earlier(struct kunit *test)
+{
+	struct fixture fix;
+
+	fixture_create(test, &fix, true);
+	dma_fence_signal_timestamp(fix.member[0], 200);
+	dma_fence_set_error(fix.member[3], -EIO);
+	dma_fence_signal_timestamp(fix.member[3], 100);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fix.base), -EIO);
+	fixture_put(&fix);
+}
+
+/* While it is open nobody may read it as failed, or as done. */
+static void array_pending_status(struct kunit *test)
+{
+	struct fixture fix;
+
+	fixture_create(test, &fix, false);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fix.base), 0);
+	KUNIT_EXPECT_GE(test, fix.base->error, 0);
+	dma_fence_set_error(fix.member[1], -EIO);
+	dma_fence_signal(fix.member[1]);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fix.base), 0);
+	KUNIT_EXPECT_GE(test, fix.base->error, 0);
+	fixture_put(&fix);
+}
+
+/* -- looking inside -------------------------------------------------------- */
+
+static void array_iterate(struct kunit *test)
+{
+	struct dma_fence *fence;
+	struct fixture fix;
+	unsigned int i;
+
+	fixture_create(test, &fix, false);
+
+	dma_fence_array_for_each(fence, i, fix.base) {
+		KUNIT_ASSERT_LT(test, i, MEMBERS);
+		KUNIT_EXPECT_PTR_EQ(test, fence, fix.member[i]);
+	}
+	KUNIT_EXPECT_EQ(test, i, MEMBERS);
+	KUNIT_EXPECT_NULL(test, dma_fence_array_next(fix.base, MEMBERS));
+	KUNIT_EXPECT_NULL(test, dma_fence_array_next(fix.base, UINT_MAX));
+
+	/* Something else is its own only member. */
+	dma_fence_array_for_each(fence, i, fix.member[0])
+		KUNIT_EXPECT_PTR_EQ(test, fence, fix.member[0]);
+	KUNIT_EXPECT_EQ(test, i, 1);
+
+	dma_fence_array_for_each(fence, i, NULL)
+		KUNIT_FAIL(test, "there is nothing in nothing");
+	KUNIT_EXPECT_EQ(test, i, 0);
+
+	fixture_put(&fix);
+}
+
+static void array_match_context(struct kunit *test)
+{
+	u64 context = dma_fence_context_alloc(2);
+	struct dma_fence_array *array;
+	struct dma_fence **table;
+
+	table = kmalloc_array(3, sizeof(*table), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	for (int i = 0; i < 3; i++)
+		table[i] = mock_fence_create_on(test, context, i + 1);
+
+	KUNIT_EXPECT_TRUE(test, dma_fence_match_context(table[0], context));
+	KUNIT_EXPECT_FALSE(test, dma_fence_match_context(table[0], context + 1));
+
+	/* The members count, not the array's own context. */
+	array = dma_fence_array_create(3, table, context + 1, 1, false);
+	KUNIT_ASSERT_NOT_NULL(test, array);
+	KUNIT_EXPECT_TRUE(test, dma_fence_match_context(&array->base, context));
+	KUNIT_EXPECT_FALSE(test, dma_fence_match_context(&array->base,
+							 context + 1));
+
+	/* One stranger is enough. */
+	dma_fence_put(table[2]);
+	table[2] = mock_fence_create_on(test, context + 1, 1);
+	KUNIT_EXPECT_FALSE(test, dma_fence_match_context(&array->base, context));
+	dma_fence_put(&array->base);
+}
+
+static void array_deadline(struct kunit *test)
+{
+	struct fixture fix;
+
+	fixture_create(test, &fix, false);
+	dma_fence_signal(fix.member[1]);
+	dma_fence_set_deadline(fix.base, 5000);
+	for (int i = 0; i < MEMBERS; i++)
+		KUNIT_EXPECT_EQ(test, to_mock_fence(fix.member[i])->deadline,
+				i == 1 ? KTIME_MAX : 5000);
+	fixture_put(&fix);
+}
+
+static struct kunit_case dma_fence_array_cases[] = {
+	KUNIT_CASE(array_create),
+	KUNIT_CASE(array_alloc_then_init),
+	KUNIT_CASE(array_misuse),
+	KUNIT_CASE_PARAM(array_signals, mode_gen_params),
+	KUNIT_CASE_PARAM(array_calls_back, mode_gen_params),
+	KUNIT_CASE_PARAM(array_enabled_late, mode_gen_params),
+	KUNIT_CASE(array_outlives_its_user),
+	KUNIT_CASE_PARAM(array_result_waited, result_gen_params),
+	KUNIT_CASE_PARAM(array_result_peeked, result_gen_params),
+	KUNIT_CASE(array_any_takes_the_earlier),
+	KUNIT_CASE(array_pending_status),
+	KUNIT_CASE(array_iterate),
+	KUNIT_CASE(array_match_context),
+	KUNIT_CASE(array_deadline),
+	{}
+};
+
+static struct kunit_suite dma_fence_array_suite = {
+	.name = "dma_fence_array",
+	.test_cases = dma_fence_array_cases,
+};
+
+kunit_test_suite(dma_fence_array_suite);
