@@ -1,0 +1,805 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of dma-buf-attach.c: attach, pin, map, their opposites, moves.
+ */
+#include <kunit/test.h>
+
+#include <linux/delay.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/kthread.h>
+#include <linux/scatterlist.h>
+
+#include "mock_device.h"
+#include "mock_exporter.h"
+#include "mock_fence.h"
+
+/* An importer that follows moves, and counts them. */
+struct follower {
+	struct dma_buf_attachment *attach;
+	int moves;
+};
+
+static void follower_move_notify(struct dma_buf_attachment *attach)
+{
+	struct follower *follower = attach->importer_priv;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	follower->moves++;
+}
+
+static const struct dma_buf_attach_ops follower_ops = {
+	.move_notify = follower_move_notify,
+};
+
+static const struct dma_buf_attach_ops follower_p2p_ops = {
+	.allow_peer2peer = true,
+	.move_notify = follower_move_notify,
+};
+
+static const struct mock_exporter_params static_exporter;
+static const struct mock_exporter_params caching_exporter = {
+	.cache_sgt = true,
+};
+
+static const struct mock_exporter_params dynamic_exporter = {
+	.dynamic = true,
+};
+
+static struct dma_buf_attachment *follow(struct kunit *test,
+					 struct dma_buf *dmabuf,
+					 struct follower *follower)
+{
+	follower->attach = dma_buf_dynamic_attach(dmabuf, mock_device_create(test),
+						  &follower_ops, follower);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, follower->attach);
+	return follower->attach;
+}
+
+static struct dma_buf_attachment *attach_new_device(struct kunit *test,
+						    struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+
+	attach = dma_buf_attach(dmabuf, mock_device_create(test));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	return attach;
+}
+
+/* Number of attachments, counted as an exporter would. */
+static int count_attachments(struct dma_buf *dmabuf)
+{
+	int count;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	count = list_count_nodes(&dmabuf->attachments);
+	dma_resv_unlock(dmabuf->resv);
+	return count;
+}
+
+static void expect_calls(struct kunit *test, struct mock_exporter *mock,
+			 enum mock_exporter_op op, enum mock_exporter_op opposite,
+			 int calls, int opposite_calls)
+{
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, op), calls);
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, opposite), opposite_calls);
+}
+
+static void test_attach(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct device *dev = mock_device_create(test);
+	struct dma_buf_attachment *attach = dma_buf_attach(dmabuf, dev);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	KUNIT_EXPECT_PTR_EQ(test, attach->dmabuf, dmabuf);
+	KUNIT_EXPECT_PTR_EQ(test, attach->dev, dev);
+	KUNIT_EXPECT_FALSE(test, dma_buf_attachment_is_dynamic(attach));
+	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
+	KUNIT_EXPECT_NULL(test, attach->sgt);
+	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 1);
+	/* Nothing is mapped before somebody asks. */
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_MAP), 0);
+
+	dma_buf_detach(dmabuf, attach);
+	expect_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH, 1, 1);
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_ATTACH), 0);
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_DETACH), 0);
+	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 0);
+	dma_buf_put(dmabuf);
+}
+
+static void test_attach_without_ops(struct kunit *test)
+{
+	static const struct mock_exporter_params params = {
+		.without = BIT(MOCK_OP_ATTACH) | BIT(MOCK_OP_DETACH),
+	};
+	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+
+	dma_buf_detach(dmabuf, attach);
+	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 0);
+	dma_buf_put(dmabuf);
+}
+
+static void test_attach_refuses(struct kunit *test)
+{
+	static const struct dma_buf_attach_ops no_notify = {
+		.allow_peer2peer = true,
+	};
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct device *dev = mock_device_create(test);
+
+	mock_fence_expect_misuse(test);
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf_attach(NULL, dev), ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf_attach(dmabuf, NULL), ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf_dynamic_attach(dmabuf, dev, &no_notify,
+							 NULL),
+			    ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 0);
+	dma_buf_put(dmabuf);
+}
+
+static void test_attach_peer2peer(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct device *dev = mock_device_create(test);
+	struct follower follower = {};
+	struct dma_buf_attachment *attach;
+
+	attach = dma_buf_dynamic_attach(dmabuf, dev, &follower_p2p_ops, &follower);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	KUNIT_EXPECT_TRUE(test, attach->peer2peer);
+	KUNIT_EXPECT_PTR_EQ(test, attach->importer_priv, (void *)&follower);
+	KUNIT_EXPECT_PTR_EQ(test, attach->importer_ops, &follower_p2p_ops);
+	dma_buf_detach(dmabuf, attach);
+
+	attach = follow(test, dmabuf, &follower);
+	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+static void test_detach_refuses(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_buf *other = mock_exporter_create(test, NULL);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+
+	mock_fence_expect_misuse(test);
+	dma_buf_detach(NULL, attach);
+	dma_buf_detach(dmabuf, NULL);
+	dma_buf_detach(other, attach);
+	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 3);
+	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 1);
+
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(other);
+	dma_buf_put(dmabuf);
+}
+
+struct attach_failure {
+	const char *desc;
+	const struct mock_exporter_params *exporter;
+	bool dynamic_importer;
+	enum mock_exporter_op failing;
+	bool map_null;
+	int expect;
+	/* What must have been undone, as counts. */
+	int detached, unpinned;
+};
+
+static const struct attach_failure attach_failures[] = {
+	{
+		.desc = "fails as the exporter's attach does",
+		.exporter = &static_exporter,
+		.failing = MOCK_OP_ATTACH,
+		.expect = -EBUSY,
+	}, {
+		.desc = "fails when a static importer cannot pin",
+		.exporter = &dynamic_exporter,
+		.failing = MOCK_OP_PIN,
+		.expect = -ENOSPC,
+		.detached = 1,
+	}, {
+		.desc = "fails when a static importer cannot map",
+		.exporter = &dynamic_exporter,
+		.failing = MOCK_OP_MAP,
+		.expect = -EIO,
+		.detached = 1,
+		.unpinned = 1,
+	}, {
+		.desc = "fails when the map gives nothing",
+		.exporter = &dynamic_exporter,
+		.map_null = true,
+		.failing = MOCK_OP_MAP,
+		.expect = -ENOMEM,
+		.detached = 1,
+		.unpinned = 1,
+	}, {
+		.desc = "fails when a dynamic importer cannot map a static buffer",
+		.exporter = &static_exporter,
+		.dynamic_importer = true,
+		.failing = MOCK_OP_MAP,
+		.expect = -EIO,
+		.detached = 1,
+	},
+};
+
+KUNIT_ARRAY_PARAM_DESC(attach_failure, attach_failures, desc);
+
+static void test_attach_fails(struct kunit *test)
+{
+	const struct attach_failure *param = test->param_value;
+	struct dma_buf *dmabuf = mock_exporter_create(test, param->exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct device *dev = mock_device_create(test);
+	struct dma_buf_attachment *attach;
+	struct follower follower = {};
+
+	mock->fail[param->failing] = param->expect;
+	mock->map_null = param->map_null;
+	attach = dma_buf_dynamic_attach(dmabuf, dev,
+					param->dynamic_importer ? &follower_ops : NULL,
+					&follower);
+	KUNIT_EXPECT_PTR_EQ(test, attach, ERR_PTR(param->expect));
+	expect_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH, 1, param->detached);
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_UNPIN),
+			param->unpinned);
+	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 0);
+
+	/* And the next try works. */
+	mock->fail[param->failing] = 0;
+	mock->map_null = false;
+	attach = dma_buf_attach(dmabuf, dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	dma_buf_detach(dmabuf, attach);
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_PIN) -
+			(param->failing == MOCK_OP_PIN),
+			mock_exporter_calls(mock, MOCK_OP_UNPIN));
+	dma_buf_put(dmabuf);
+}
+
+static const enum dma_data_direction directions[] = {
+	DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE,
+};
+
+/* A table covers the buffer, and its addresses come in pages. */
+static void expect_whole_buffer(struct kunit *test, struct dma_buf *dmabuf,
+				struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	size_t bytes = 0;
+	int i;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		KUNIT_EXPECT_TRUE(test, PAGE_ALIGNED(sg_dma_address(sg)));
+		KUNIT_EXPECT_TRUE(test, PAGE_ALIGNED(sg_dma_len(sg)));
+		bytes += sg_dma_len(sg);
+	}
+	KUNIT_EXPECT_EQ(test, bytes, dmabuf->size);
+}
+
+static void test_map(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct sg_table *sgt;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(directions); i++) {
+		sgt = dma_buf_map_attachment_unlocked(attach, directions[i]);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+		KUNIT_EXPECT_EQ(test, mock->last_dir, directions[i]);
+		expect_whole_buffer(test, dmabuf, sgt);
+		expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, i + 1, i);
+		KUNIT_EXPECT_NULL(test, attach->sgt);
+
+		dma_buf_unmap_attachment_unlocked(attach, sgt, directions[i]);
+		expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, i + 1, i + 1);
+	}
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_MAP), 3);
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_UNMAP), 3);
+
+	dma_buf_detach(dmabuf, attach);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 3, 3);
+	dma_buf_put(dmabuf);
+}
+
+/* The same two calls, for who holds the lock already. */
+static void test_map_locked(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct sg_table *sgt;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	sgt = dma_buf_map_attachment(attach, DMA_TO_DEVICE);
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	expect_whole_buffer(test, dmabuf, sgt);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_unmap_attachment(attach, sgt, DMA_TO_DEVICE);
+	dma_resv_unlock(dmabuf->resv);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+/* Two mappings of one attachment are two tables, and either may go first. */
+static void test_map_twice(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct sg_table *first, *second;
+
+	first = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
+	second = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, first);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
+	KUNIT_EXPECT_PTR_NE(test, first, second);
+
+	dma_buf_unmap_attachment_unlocked(attach, first, DMA_FROM_DEVICE);
+	expect_whole_buffer(test, dmabuf, second);
+	dma_buf_unmap_attachment_unlocked(attach, second, DMA_TO_DEVICE);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 2, 2);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+static void test_map_hides_pages(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct scatterlist *sg;
+	struct sg_table *sgt;
+	int i;
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	for_each_sgtable_sg(sgt, sg, i) {
+		if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
+			KUNIT_EXPECT_NULL(test, sg_page(sg));
+		else
+			KUNIT_EXPECT_NOT_NULL(test, sg_page(sg));
+		KUNIT_EXPECT_NE(test, sg->length, 0);
+	}
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+static void test_map_fails(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+
+	mock->fail[MOCK_OP_MAP] = -EINTR;
+	KUNIT_EXPECT_PTR_EQ(test,
+			    dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE),
+			    ERR_PTR(-EINTR));
+	mock->map_null = true;
+	KUNIT_EXPECT_PTR_EQ(test,
+			    dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE),
+			    ERR_PTR(-ENOMEM));
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 2, 0);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+static void test_map_refuses(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+
+	mock_fence_expect_misuse(test);
+	KUNIT_EXPECT_PTR_EQ(test,
+			    dma_buf_map_attachment_unlocked(NULL, DMA_TO_DEVICE),
+			    ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf_map_attachment(NULL, DMA_TO_DEVICE),
+			    ERR_PTR(-EINVAL));
+	dma_buf_unmap_attachment_unlocked(attach, NULL, DMA_TO_DEVICE);
+	dma_buf_unmap_attachment(attach, NULL, DMA_TO_DEVICE);
+	dma_buf_unmap_attachment_unlocked(NULL, NULL, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 5);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 0, 0);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+/* The first mapping stays, and serves those whom its direction suits. */
+static void test_cached_mapping(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &caching_exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct sg_table *first, *second;
+
+	first = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, first);
+	dma_buf_unmap_attachment_unlocked(attach, first, DMA_TO_DEVICE);
+	second = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_EXPECT_PTR_EQ(test, first, second);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
+
+	KUNIT_EXPECT_PTR_EQ(test,
+			    dma_buf_map_attachment_unlocked(attach,
+							    DMA_FROM_DEVICE),
+			    ERR_PTR(-EBUSY));
+	KUNIT_EXPECT_PTR_EQ(test,
+			    dma_buf_map_attachment_unlocked(attach,
+							    DMA_BIDIRECTIONAL),
+			    ERR_PTR(-EBUSY));
+
+	dma_buf_detach(dmabuf, attach);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_UNMAP), 1);
+	dma_buf_put(dmabuf);
+}
+
+static void test_cached_mapping_both_ways(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &caching_exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct sg_table *sgt;
+	int i;
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	for (i = 0; i < ARRAY_SIZE(directions); i++)
+		KUNIT_EXPECT_PTR_EQ(test,
+				    dma_buf_map_attachment_unlocked(attach,
+								    directions[i]),
+				    sgt);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+/* Who cannot follow moves has the buffer held still for it. */
+static void test_static_importer_pins(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct sg_table *sgt;
+
+	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 0);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_PIN), 1);
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_MAP), 1);
+	KUNIT_EXPECT_EQ(test, mock->last_dir, DMA_BIDIRECTIONAL);
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_PTR_EQ(test, sgt, attach->sgt);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_FROM_DEVICE);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
+
+	dma_buf_detach(dmabuf, attach);
+	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 1);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_UNPIN), 1);
+	dma_buf_put(dmabuf);
+}
+
+/* And who could follow moves, of a buffer that never does, has it mapped, too. */
+static void test_dynamic_importer_of_static(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct follower follower = {};
+	struct dma_buf_attachment *attach = follow(test, dmabuf, &follower);
+
+	KUNIT_ASSERT_NOT_NULL(test, attach->sgt);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf_map_attachment(attach, DMA_TO_DEVICE),
+			    attach->sgt);
+	/* There is nothing to pin, and that is fine. */
+	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), 0);
+	dma_buf_unpin(attach);
+	dma_resv_unlock(dmabuf->resv);
+
+	dma_buf_detach(dmabuf, attach);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	dma_buf_put(dmabuf);
+}
+
+/* Both move: map on demand; pinned meanwhile only where nobody would be told. */
+static void test_dynamic_both(struct kunit *test)
+{
+	int pins = IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) ? 0 : 1;
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct follower follower = {};
+	struct dma_buf_attachment *attach = follow(test, dmabuf, &follower);
+	struct sg_table *sgt;
+
+	KUNIT_EXPECT_NULL(test, attach->sgt);
+	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 0, 0);
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, pins, 0);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_FROM_DEVICE);
+	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, pins, pins);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+
+	/* A mapping that fails leaves nothing pinned. */
+	mock->fail[MOCK_OP_MAP] = -EIO;
+	KUNIT_EXPECT_PTR_EQ(test,
+			    dma_buf_map_attachment_unlocked(attach,
+							    DMA_FROM_DEVICE),
+			    ERR_PTR(-EIO));
+	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 2 * pins, 2 * pins);
+
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+static void test_pin(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct follower follower = {};
+	struct dma_buf_attachment *attach = follow(test, dmabuf, &follower);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), 0);
+	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 0);
+	mock->fail[MOCK_OP_PIN] = -ENOSPC;
+	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), -ENOSPC);
+	dma_buf_unpin(attach);
+	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 2, 1);
+	dma_resv_unlock(dmabuf->resv);
+
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+static void test_pin_refuses_static(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+
+	mock_fence_expect_misuse(test);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), -EINVAL);
+	dma_buf_unpin(attach);
+	dma_resv_unlock(dmabuf->resv);
+	/* The one pin is that of the attach. */
+	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 0);
+
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+/* Followers are told, the others are not, and new mappings lead elsewhere. */
+static void test_move_notify(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct follower one = {}, two = {};
+	struct dma_buf_attachment *still;
+	struct sg_table *before, *after;
+
+	follow(test, dmabuf, &one);
+	follow(test, dmabuf, &two);
+	still = attach_new_device(test, dmabuf);
+
+	before = dma_buf_map_attachment_unlocked(one.attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, before);
+	KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
+	KUNIT_EXPECT_EQ(test, one.moves, 1);
+	KUNIT_EXPECT_EQ(test, two.moves, 1);
+
+	/* The old mapping is still whole, and not where the new one is. */
+	after = dma_buf_map_attachment_unlocked(one.attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, after);
+	expect_whole_buffer(test, dmabuf, before);
+	KUNIT_EXPECT_NE(test, sg_dma_address(before->sgl), sg_dma_address(after->sgl));
+
+	dma_buf_unmap_attachment_unlocked(one.attach, before, DMA_TO_DEVICE);
+	dma_buf_unmap_attachment_unlocked(one.attach, after, DMA_TO_DEVICE);
+
+	/* Who has left hears nothing. */
+	dma_buf_detach(dmabuf, two.attach);
+	KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
+	KUNIT_EXPECT_EQ(test, one.moves, 2);
+	KUNIT_EXPECT_EQ(test, two.moves, 1);
+
+	dma_buf_detach(dmabuf, one.attach);
+	dma_buf_detach(dmabuf, still);
+	dma_buf_put(dmabuf);
+}
+
+/* A map that must wait for a move of the exporter's, in a thread of its own. */
+struct mapper {
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+	struct completion started, done;
+};
+
+static int mapper_thread(void *data)
+{
+	struct mapper *mapper = data;
+
+	complete(&mapper->started);
+	mapper->sgt = dma_buf_map_attachment_unlocked(mapper->attach, DMA_TO_DEVICE);
+	complete(&mapper->done);
+	return 0;
+}
+
+static void test_map_waits_for_moves(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *move = mock_fence_create(test);
+	struct mapper mapper = {};
+
+	mapper.attach = attach_new_device(test, dmabuf);
+	init_completion(&mapper.started);
+	init_completion(&mapper.done);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
+	dma_resv_add_fence(dmabuf->resv, move, DMA_RESV_USAGE_KERNEL);
+	dma_resv_unlock(dmabuf->resv);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(mapper_thread, &mapper,
+						       "mapper"));
+	wait_for_completion(&mapper.started);
+	msleep(20);
+	KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&mapper.done));
+
+	dma_fence_signal(move);
+	wait_for_completion(&mapper.done);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mapper.sgt);
+	dma_buf_unmap_attachment_unlocked(mapper.attach, mapper.sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, mapper.attach);
+	dma_fence_put(move);
+	dma_buf_put(dmabuf);
+}
+
+/* A dynamic importer waits by itself, so mapping does not. */
+static void test_dynamic_map_does_not_wait(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct dma_fence *move = mock_fence_create(test);
+	struct follower follower = {};
+	struct sg_table *sgt;
+
+	follow(test, dmabuf, &follower);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
+	dma_resv_add_fence(dmabuf->resv, move, DMA_RESV_USAGE_KERNEL);
+	/* Would hang, not fail, if this waited. */
+	sgt = dma_buf_map_attachment(follower.attach, DMA_TO_DEVICE);
+	KUNIT_EXPECT_FALSE(test, IS_ERR_OR_NULL(sgt));
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(move));
+	if (!IS_ERR_OR_NULL(sgt))
+		dma_buf_unmap_attachment(follower.attach, sgt, DMA_TO_DEVICE);
+	dma_resv_unlock(dmabuf->resv);
+
+	dma_fence_signal(move);
+	dma_buf_detach(dmabuf, follower.attach);
+	dma_fence_put(move);
+	dma_buf_put(dmabuf);
+}
+
+/* One thread comes and goes while this one moves the buffer under it. */
+#define RACE_ROUNDS	300
+
+struct comer {
+	struct dma_buf *dmabuf;
+	struct device *dev;
+	int failures;
+};
+
+static int comer_thread(void *data)
+{
+	struct comer *comer = data;
+	struct follower follower = {};
+	struct sg_table *sgt;
+	int i;
+
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		follower.attach = dma_buf_dynamic_attach(comer->dmabuf, comer->dev,
+							 &follower_ops, &follower);
+		if (IS_ERR(follower.attach)) {
+			comer->failures++;
+			continue;
+		}
+		sgt = dma_buf_map_attachment_unlocked(follower.attach,
+						      DMA_BIDIRECTIONAL);
+		if (IS_ERR(sgt))
+			comer->failures++;
+		else
+			dma_buf_unmap_attachment_unlocked(follower.attach, sgt,
+							  DMA_BIDIRECTIONAL);
+		dma_buf_detach(comer->dmabuf, follower.attach);
+		cond_resched();
+	}
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static void test_race_attach_move(struct kunit *test)
+{
+	struct task_struct *threads[2];
+	struct mock_exporter *mock;
+	struct dma_buf *dmabuf;
+	struct comer comer[2];
+	int i;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	mock = to_mock_exporter(dmabuf);
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		comer[i].dmabuf = dmabuf;
+		comer[i].dev = mock_device_create(test);
+		comer[i].failures = 0;
+		threads[i] = kthread_run(comer_thread, &comer[i], "comer-%d", i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, threads[i]);
+	}
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
+		cond_resched();
+	}
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		kthread_stop(threads[i]);
+		KUNIT_EXPECT_EQ(test, comer[i].failures, 0);
+	}
+
+	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 0);
+	expect_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH,
+		     2 * RACE_ROUNDS, 2 * RACE_ROUNDS);
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP,
+		     2 * RACE_ROUNDS, 2 * RACE_ROUNDS);
+	dma_buf_put(dmabuf);
+}
+
+static struct kunit_case dma_buf_attach_cases[] = {
+	KUNIT_CASE(test_attach),
+	KUNIT_CASE(test_attach_without_ops),
+	KUNIT_CASE(test_attach_refuses),
+	KUNIT_CASE(test_attach_peer2peer),
+	KUNIT_CASE(test_detach_refuses),
+	KUNIT_CASE_PARAM(test_attach_fails, attach_failure_gen_params),
+	KUNIT_CASE(test_map),
+	KUNIT_CASE(test_map_locked),
+	KUNIT_CASE(test_map_twice),
+	KUNIT_CASE(test_map_hides_pages),
+	KUNIT_CASE(test_map_fails),
+	KUNIT_CASE(test_map_refuses),
+	KUNIT_CASE(test_cached_mapping),
+	KUNIT_CASE(test_cached_mapping_both_ways),
+	KUNIT_CASE(test_static_importer_pins),
+	KUNIT_CASE(test_dynamic_importer_of_static),
+	KUNIT_CASE(test_dynamic_both),
+	KUNIT_CASE(test_pin),
+	KUNIT_CASE(test_pin_refuses_static),
+	KUNIT_CASE(test_move_notify),
+	KUNIT_CASE(test_map_waits_for_moves),
+	KUNIT_CASE(test_dynamic_map_does_not_wait),
+	KUNIT_CASE(test_race_attach_move),
+	{}
+};
+
+static struct kunit_suite dma_buf_attach_suite = {
+	.name = "dma_buf_attach",
+	.test_cases = dma_buf_attach_cases,
+};
+
+kunit_test_suite(dma_buf_attach_suite);

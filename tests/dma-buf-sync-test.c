@@ -1,0 +1,687 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of dma-buf-sync.c: poll, and fences in and out as sync files.
+ */
+#include <kunit/test.h>
+
+#include <linux/anon_inodes.h>
+#include <linux/completion.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-fence-array.h>
+#include <linux/dma-resv.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/highmem.h>
+#include <linux/kthread.h>
+#include <linux/mman.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/sync_file.h>
+#include <linux/wait.h>
+
+#include <uapi/linux/dma-buf.h>
+
+#include "mock_exporter.h"
+#include "mock_fence.h"
+#include "mock_user.h"
+
+/* Poll events are a type of their own, which KUnit does not print. */
+#define EXPECT_EVENTS(_test, _left, _right)				\
+	KUNIT_EXPECT_EQ(_test, (__force u32)(_left), (__force u32)(_right))
+
+static void add_fence(struct kunit *test, struct dma_buf *dmabuf,
+		      struct dma_fence *fence, enum dma_resv_usage usage)
+{
+	int ret;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dma_resv_reserve_fences(dmabuf->resv, 1);
+	if (!ret)
+		dma_resv_add_fence(dmabuf->resv, fence, usage);
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+}
+
+/* Somebody in poll(2): hears each wake-up. */
+struct watcher {
+	poll_table table;
+	wait_queue_entry_t entry;
+	wait_queue_head_t *head;
+	int wakes;
+	__poll_t heard;
+};
+
+static int watcher_wake(wait_queue_entry_t *entry, unsigned int mode, int sync,
+			void *key)
+{
+	struct watcher *watcher = container_of(entry, struct watcher, entry);
+
+	watcher->wakes++;
+	watcher->heard |= key_to_poll(key);
+	return 0;
+}
+
+static void watcher_queue(struct file *file, wait_queue_head_t *head,
+			  poll_table *table)
+{
+	struct watcher *watcher = container_of(table, struct watcher, table);
+
+	watcher->head = head;
+	add_wait_queue(head, &watcher->entry);
+}
+
+static __poll_t watch(struct watcher *watcher, struct dma_buf *dmabuf,
+		      __poll_t events)
+{
+	*watcher = (struct watcher){};
+	init_poll_funcptr(&watcher->table, watcher_queue);
+	watcher->table._key = events;
+	init_waitqueue_func_entry(&watcher->entry, watcher_wake);
+	return vfs_poll(dmabuf->file, &watcher->table);
+}
+
+static void unwatch(struct watcher *watcher)
+{
+	if (watcher->head)
+		remove_wait_queue(watcher->head, &watcher->entry);
+}
+
+/* poll(2) with a timeout of zero. */
+static __poll_t peek(struct dma_buf *dmabuf, __poll_t events)
+{
+	poll_table table = { ._key = events };
+
+	return vfs_poll(dmabuf->file, &table);
+}
+
+struct poll_case {
+	const char *desc;
+	enum dma_resv_usage usage;
+	__poll_t event;
+	bool waits;
+};
+
+static const struct poll_case poll_cases[] = {
+	{ "EPOLLIN waits for kernel work", DMA_RESV_USAGE_KERNEL, EPOLLIN, true },
+	{ "EPOLLIN waits for writers", DMA_RESV_USAGE_WRITE, EPOLLIN, true },
+	{ "EPOLLIN ignores readers", DMA_RESV_USAGE_READ, EPOLLIN, false },
+	{ "EPOLLIN ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, EPOLLIN, false },
+	{ "EPOLLOUT waits for kernel work", DMA_RESV_USAGE_KERNEL, EPOLLOUT, true },
+	{ "EPOLLOUT waits for writers", DMA_RESV_USAGE_WRITE, EPOLLOUT, true },
+	{ "EPOLLOUT waits for readers", DMA_RESV_USAGE_READ, EPOLLOUT, true },
+	{ "EPOLLOUT ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, EPOLLOUT, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(poll, poll_cases, desc);
+
+static void test_poll(struct kunit *test)
+{
+	const struct poll_case *param = test->param_value;
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct watcher watcher;
+	__poll_t ready;
+
+	add_fence(test, dmabuf, fence, param->usage);
+	ready = watch(&watcher, dmabuf, param->event);
+	EXPECT_EVENTS(test, ready, param->waits ? 0 : param->event);
+
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_EQ(test, watcher.wakes, param->waits ? 1 : 0);
+	EXPECT_EVENTS(test, watcher.heard, param->waits ? param->event : 0);
+	EXPECT_EVENTS(test, peek(dmabuf, param->event), param->event);
+
+	unwatch(&watcher);
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
+static void test_poll_idle(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	const __poll_t both = EPOLLIN | EPOLLOUT;
+
+	EXPECT_EVENTS(test, peek(dmabuf, both), both);
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN), EPOLLIN);
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLOUT), EPOLLOUT);
+	/* What was not asked for, or is not known here, is not answered. */
+	EXPECT_EVENTS(test, peek(dmabuf, 0), 0);
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLPRI | EPOLLERR), 0);
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
+	dma_buf_put(dmabuf);
+}
+
+static void test_poll_signalled(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	const __poll_t both = EPOLLIN | EPOLLOUT;
+
+	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	dma_fence_signal(fence);
+	EXPECT_EVENTS(test, peek(dmabuf, both), both);
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
+/* A reader is in the way of who writes, and only of them. */
+static void test_poll_both_ways(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	const __poll_t both = EPOLLIN | EPOLLOUT;
+	struct watcher watcher;
+
+	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_READ);
+	EXPECT_EVENTS(test, watch(&watcher, dmabuf, both), EPOLLIN);
+	dma_fence_signal(fence);
+	EXPECT_EVENTS(test, watcher.heard, EPOLLOUT);
+	EXPECT_EVENTS(test, peek(dmabuf, both), both);
+	unwatch(&watcher);
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
+/* A writer is in everybody's way: one fence, two callbacks, two wake-ups. */
+static void test_poll_two_callbacks(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	const __poll_t both = EPOLLIN | EPOLLOUT;
+	struct watcher watcher;
+
+	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	EXPECT_EVENTS(test, watch(&watcher, dmabuf, both), 0);
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 3);
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_EQ(test, watcher.wakes, 2);
+	EXPECT_EVENTS(test, watcher.heard, both);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
+	unwatch(&watcher);
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
+/* Who comes second waits on the callback of the first. */
+static void test_poll_shares_callback(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct watcher one, two;
+
+	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	EXPECT_EVENTS(test, watch(&one, dmabuf, EPOLLIN), 0);
+	EXPECT_EVENTS(test, watch(&two, dmabuf, EPOLLIN), 0);
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 2);
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_EQ(test, one.wakes, 1);
+	KUNIT_EXPECT_EQ(test, two.wakes, 1);
+	unwatch(&one);
+	unwatch(&two);
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
+/* Two fences: the first wakes, a look shows the second, that wakes again. */
+static void test_poll_rearms(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fences[2];
+	struct watcher watcher;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(fences); i++) {
+		fences[i] = mock_fence_create(test);
+		add_fence(test, dmabuf, fences[i], DMA_RESV_USAGE_READ);
+	}
+	EXPECT_EVENTS(test, watch(&watcher, dmabuf, EPOLLOUT), 0);
+
+	for (i = 0; i < ARRAY_SIZE(fences); i++) {
+		EXPECT_EVENTS(test, peek(dmabuf, EPOLLOUT), 0);
+		dma_fence_signal(fences[i]);
+	}
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLOUT), EPOLLOUT);
+	/* Whichever came first, the one behind it was waited for, too. */
+	KUNIT_EXPECT_GE(test, watcher.wakes, 1);
+
+	unwatch(&watcher);
+	for (i = 0; i < ARRAY_SIZE(fences); i++)
+		dma_fence_put(fences[i]);
+	dma_buf_put(dmabuf);
+}
+
+/* An armed callback keeps the buffer alive, and lets it go when it has run. */
+static void test_poll_holds_the_buffer(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct watcher watcher;
+
+	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	EXPECT_EVENTS(test, watch(&watcher, dmabuf, EPOLLIN), 0);
+	unwatch(&watcher);
+	dma_buf_put(dmabuf);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 0);
+
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_TRUE(test, mock_exporter_wait_released(mock));
+	dma_fence_put(fence);
+}
+
+struct flags_case {
+	const char *desc;
+	u32 flags;
+	long expect;
+};
+
+static const struct flags_case export_flags[] = {
+	{ "succeeds to read", DMA_BUF_SYNC_READ },
+	{ "succeeds to write", DMA_BUF_SYNC_WRITE },
+	{ "succeeds for both", DMA_BUF_SYNC_RW },
+	{ "fails for nothing", 0, -EINVAL },
+	{ "fails for END", DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ, -EINVAL },
+	{ "fails for an unknown flag", BIT(31) | DMA_BUF_SYNC_READ, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(flags, export_flags, desc);
+
+static long export_sync_file(struct kunit *test, struct dma_buf *dmabuf,
+			     u32 flags, int *fd)
+{
+	struct dma_buf_export_sync_file args = { .flags = flags, .fd = -1 };
+	long ret;
+
+	ret = mock_user_ioctl(test, dmabuf->file, DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
+			      &args);
+	*fd = args.fd;
+	return ret;
+}
+
+static void test_export_flags(struct kunit *test)
+{
+	const struct flags_case *param = test->param_value;
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence;
+	int fd;
+
+	KUNIT_EXPECT_EQ(test, export_sync_file(test, dmabuf, param->flags, &fd),
+			param->expect);
+	if (param->expect) {
+		KUNIT_EXPECT_EQ(test, fd, -1);
+	} else {
+		/* Nothing is going on, and the sync file says so. */
+		fence = sync_file_get_fence(fd);
+		KUNIT_ASSERT_NOT_NULL(test, fence);
+		KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
+		KUNIT_EXPECT_TRUE(test, get_close_on_exec(fd));
+		dma_fence_put(fence);
+		close_fd(fd);
+		flush_delayed_fput();
+	}
+	dma_buf_put(dmabuf);
+}
+
+struct export_case {
+	const char *desc;
+	enum dma_resv_usage usage;
+	u32 flags;
+	bool included;
+};
+
+static const struct export_case export_cases[] = {
+	{ "reading waits for kernel work", DMA_RESV_USAGE_KERNEL, DMA_BUF_SYNC_READ, true },
+	{ "reading waits for writers", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_READ, true },
+	{ "reading ignores readers", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_READ, false },
+	{ "writing waits for writers", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_WRITE, true },
+	{ "writing waits for readers", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_WRITE, true },
+	{ "both is as writing", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_RW, true },
+	{ "nobody waits for bookkeeping", DMA_RESV_USAGE_BOOKKEEP, DMA_BUF_SYNC_RW, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(export, export_cases, desc);
+
+static void test_export_usage(struct kunit *test)
+{
+	const struct export_case *param = test->param_value;
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *exported;
+	int fd;
+
+	add_fence(test, dmabuf, fence, param->usage);
+	KUNIT_ASSERT_EQ(test, export_sync_file(test, dmabuf, param->flags, &fd), 0);
+	exported = sync_file_get_fence(fd);
+	KUNIT_ASSERT_NOT_NULL(test, exported);
+	KUNIT_EXPECT_EQ(test, dma_fence_is_signaled(exported), !param->included);
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(exported));
+
+	dma_fence_put(exported);
+	dma_fence_put(fence);
+	close_fd(fd);
+	flush_delayed_fput();
+	dma_buf_put(dmabuf);
+}
+
+/* It is a snapshot: what comes later is not in it. And it has all of them. */
+static void test_export_is_a_snapshot(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *exported, *fences[3];
+	int fd, i;
+
+	for (i = 0; i < ARRAY_SIZE(fences); i++) {
+		fences[i] = mock_fence_create(test);
+		if (i < 2)
+			add_fence(test, dmabuf, fences[i], DMA_RESV_USAGE_WRITE);
+	}
+	KUNIT_ASSERT_EQ(test, 0, export_sync_file(test, dmabuf, DMA_BUF_SYNC_READ,
+						  &fd));
+	add_fence(test, dmabuf, fences[2], DMA_RESV_USAGE_WRITE);
+	exported = sync_file_get_fence(fd);
+	KUNIT_ASSERT_NOT_NULL(test, exported);
+
+	dma_fence_signal(fences[0]);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(exported));
+	dma_fence_signal(fences[1]);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(exported));
+	dma_fence_signal(fences[2]);
+
+	dma_fence_put(exported);
+	for (i = 0; i < ARRAY_SIZE(fences); i++)
+		dma_fence_put(fences[i]);
+	close_fd(fd);
+	flush_delayed_fput();
+	dma_buf_put(dmabuf);
+}
+
+static int next_fd(void)
+{
+	int fd = get_unused_fd_flags(0);
+
+	put_unused_fd(fd);
+	return fd;
+}
+
+/* The answer cannot be written: no descriptor, no sync file is left behind. */
+static void test_export_fault(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_buf *memory = mock_exporter_create(test, NULL);
+	struct dma_buf_export_sync_file args = { .flags = DMA_BUF_SYNC_READ };
+	struct dma_fence *fence = mock_fence_create(test);
+	unsigned long address;
+	int before;
+
+	/* User memory that can be read and not written: another buffer's. */
+	memcpy_to_page(to_mock_exporter(memory)->pages[0], 0, (char *)&args,
+		       sizeof(args));
+	address = kunit_vm_mmap(test, memory->file, 0, PAGE_SIZE, PROT_READ,
+				MAP_SHARED, 0);
+	KUNIT_ASSERT_NE(test, address, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address));
+
+	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	before = next_fd();
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			dmabuf->file->f_op->unlocked_ioctl(dmabuf->file,
+							   DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
+							   address));
+	KUNIT_EXPECT_EQ(test, next_fd(), before);
+
+	/* A sync file that stayed would hold the fence, and fail the case. */
+	flush_delayed_fput();
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+	dma_buf_put(memory);
+	dma_buf_put(dmabuf);
+}
+
+static int install_sync_file(struct kunit *test, struct dma_fence *fence)
+{
+	struct sync_file *sync_file = sync_file_create(fence);
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	KUNIT_ASSERT_NOT_NULL(test, sync_file);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	fd_install(fd, sync_file->file);
+	return fd;
+}
+
+static long import_sync_file(struct kunit *test, struct dma_buf *dmabuf,
+			     u32 flags, int fd)
+{
+	struct dma_buf_import_sync_file args = { .flags = flags, .fd = fd };
+
+	return mock_user_ioctl(test, dmabuf->file, DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
+			       &args);
+}
+
+static void test_import_flags(struct kunit *test)
+{
+	const struct flags_case *param = test->param_value;
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	int fd = install_sync_file(test, fence);
+	bool write = param->flags & DMA_BUF_SYNC_WRITE;
+
+	KUNIT_EXPECT_EQ(test, import_sync_file(test, dmabuf, param->flags, fd),
+			param->expect);
+	/* A writer is in the way of both; a reader of who writes. */
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN),
+		      !param->expect && write ? 0 : EPOLLIN);
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLOUT),
+		      param->expect ? EPOLLOUT : 0);
+
+	dma_fence_signal(fence);
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN | EPOLLOUT), EPOLLIN | EPOLLOUT);
+	close_fd(fd);
+	flush_delayed_fput();
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
+static void test_import_refuses(struct kunit *test)
+{
+	static const struct file_operations other_ops;
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct file *file;
+	int fd;
+
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			import_sync_file(test, dmabuf, DMA_BUF_SYNC_READ, -1));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			import_sync_file(test, dmabuf, DMA_BUF_SYNC_READ, INT_MAX));
+
+	/* The buffer itself, and a file of a third kind. */
+	get_dma_buf(dmabuf);
+	fd = dma_buf_fd(dmabuf, O_CLOEXEC);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			import_sync_file(test, dmabuf, DMA_BUF_SYNC_READ, fd));
+	close_fd(fd);
+
+	file = anon_inode_getfile("[no-sync-file]", &other_ops, NULL, O_RDONLY);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	fd_install(fd, file);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			import_sync_file(test, dmabuf, DMA_BUF_SYNC_READ, fd));
+	close_fd(fd);
+	flush_delayed_fput();
+	dma_buf_put(dmabuf);
+}
+
+/* A merged fence comes in as the fences that it was merged of. */
+static void test_import_array(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence **parts, **found, *part[5];
+	struct dma_fence_array *array;
+	unsigned int count;
+	int fd, i;
+
+	parts = kmalloc_array(ARRAY_SIZE(part), sizeof(*parts), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, parts);
+	for (i = 0; i < ARRAY_SIZE(part); i++) {
+		part[i] = mock_fence_create(test);
+		parts[i] = dma_fence_get(part[i]);
+	}
+	array = dma_fence_array_create(ARRAY_SIZE(part), parts,
+				       dma_fence_context_alloc(1), 1, false);
+	KUNIT_ASSERT_NOT_NULL(test, array);
+	fd = install_sync_file(test, &array->base);
+
+	KUNIT_EXPECT_EQ(test, 0, import_sync_file(test, dmabuf, DMA_BUF_SYNC_WRITE,
+						  fd));
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_get_fences(dmabuf->resv,
+						     DMA_RESV_USAGE_WRITE, &count,
+						     &found));
+	KUNIT_EXPECT_EQ(test, count, ARRAY_SIZE(part));
+	for (i = 0; i < count; i++) {
+		KUNIT_EXPECT_FALSE(test, dma_fence_is_container(found[i]));
+		dma_fence_put(found[i]);
+	}
+	kfree(found);
+
+	for (i = 0; i < ARRAY_SIZE(part); i++) {
+		EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN), 0);
+		dma_fence_signal(part[i]);
+		dma_fence_put(part[i]);
+	}
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN), EPOLLIN);
+	close_fd(fd);
+	flush_delayed_fput();
+	dma_fence_put(&array->base);
+	dma_buf_put(dmabuf);
+}
+
+static void test_import_signalled(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	int fd = install_sync_file(test, fence);
+
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_EQ(test, 0, import_sync_file(test, dmabuf, DMA_BUF_SYNC_WRITE,
+						  fd));
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN | EPOLLOUT), EPOLLIN | EPOLLOUT);
+	close_fd(fd);
+	flush_delayed_fput();
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
+/* What comes out of one buffer goes into another, and orders it after the first. */
+static void test_export_import(struct kunit *test)
+{
+	struct dma_buf *from = mock_exporter_create(test, NULL);
+	struct dma_buf *to = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	int fd;
+
+	add_fence(test, from, fence, DMA_RESV_USAGE_WRITE);
+	KUNIT_ASSERT_EQ(test, 0, export_sync_file(test, from, DMA_BUF_SYNC_READ, &fd));
+	KUNIT_EXPECT_EQ(test, 0, import_sync_file(test, to, DMA_BUF_SYNC_WRITE, fd));
+	EXPECT_EVENTS(test, peek(to, EPOLLIN), 0);
+	dma_fence_signal(fence);
+	EXPECT_EVENTS(test, peek(to, EPOLLIN), EPOLLIN);
+
+	close_fd(fd);
+	flush_delayed_fput();
+	dma_fence_put(fence);
+	dma_buf_put(from);
+	dma_buf_put(to);
+}
+
+/* One thread signals what this one polls for. */
+#define RACE_ROUNDS	500
+
+struct signaller {
+	struct dma_fence *fence;
+	struct completion go, done;
+};
+
+static int signaller_thread(void *data)
+{
+	struct signaller *signaller = data;
+	int i;
+
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		wait_for_completion(&signaller->go);
+		dma_fence_signal(signaller->fence);
+		complete(&signaller->done);
+	}
+	return 0;
+}
+
+/*
+ * However the two fall together, poll either finds the buffer ready or is woken.
+ * Looking first and arming afterwards would lose wake-ups here.
+ */
+static void test_race_poll_signal(struct kunit *test)
+{
+	struct signaller signaller = {};
+	struct watcher watcher;
+	struct dma_buf *dmabuf;
+	int i, lost = 0;
+	__poll_t ready;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	dmabuf = mock_exporter_create(test, NULL);
+	init_completion(&signaller.go);
+	init_completion(&signaller.done);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(signaller_thread, &signaller,
+						       "signaller"));
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		signaller.fence = mock_fence_create(test);
+		add_fence(test, dmabuf, signaller.fence, DMA_RESV_USAGE_WRITE);
+		complete(&signaller.go);
+		ready = watch(&watcher, dmabuf, EPOLLIN);
+		wait_for_completion(&signaller.done);
+		if (!ready && !watcher.wakes)
+			lost++;
+		unwatch(&watcher);
+		dma_fence_put(signaller.fence);
+	}
+	KUNIT_EXPECT_EQ(test, lost, 0);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
+	dma_buf_put(dmabuf);
+}
+
+static struct kunit_case dma_buf_sync_cases[] = {
+	KUNIT_CASE_PARAM(test_poll, poll_gen_params),
+	KUNIT_CASE(test_poll_idle),
+	KUNIT_CASE(test_poll_signalled),
+	KUNIT_CASE(test_poll_both_ways),
+	KUNIT_CASE(test_poll_two_callbacks),
+	KUNIT_CASE(test_poll_shares_callback),
+	KUNIT_CASE(test_poll_rearms),
+	KUNIT_CASE(test_poll_holds_the_buffer),
+	KUNIT_CASE_PARAM(test_export_flags, flags_gen_params),
+	KUNIT_CASE_PARAM(test_export_usage, export_gen_params),
+	KUNIT_CASE(test_export_is_a_snapshot),
+	KUNIT_CASE(test_export_fault),
+	KUNIT_CASE_PARAM(test_import_flags, flags_gen_params),
+	KUNIT_CASE(test_import_refuses),
+	KUNIT_CASE(test_import_array),
+	KUNIT_CASE(test_import_signalled),
+	KUNIT_CASE(test_export_import),
+	KUNIT_CASE(test_race_poll_signal),
+	{}
+};
+
+static struct kunit_suite dma_buf_sync_suite = {
+	.name = "dma_buf_sync",
+	.test_cases = dma_buf_sync_cases,
+};
+
+kunit_test_suite(dma_buf_sync_suite);
