@@ -137,19 +137,22 @@ static struct sg_table *dma_buf_show_pages(struct sg_table *sgt)
 
 static int dma_buf_pin_locked(struct dma_buf_attachment *attach)
 {
-	const struct dma_buf_ops *ops = attach->dmabuf->ops;
-	int ret = ops->pin ? ops->pin(attach) : 0;
+	int ret;
 
+	if (!dma_buf_is_dynamic(attach->dmabuf))
+		return 0;
+
+	ret = attach->dmabuf->ops->pin(attach);
 	trace_dma_buf_pin(attach, DMA_NONE, ret);
 	return ret;
 }
 
 static void dma_buf_unpin_locked(struct dma_buf_attachment *attach)
 {
-	const struct dma_buf_ops *ops = attach->dmabuf->ops;
+	if (!dma_buf_is_dynamic(attach->dmabuf))
+		return;
 
-	if (ops->unpin)
-		ops->unpin(attach);
+	attach->dmabuf->ops->unpin(attach);
 	trace_dma_buf_unpin(attach, DMA_NONE, 0);
 }
 
