@@ -29,9 +29,10 @@
  * a directory in ``/sys/kernel/dmabuf/buffers``, named by its inode number. In it
  * are two files that everybody may read, ``exporter_name`` and ``size``.
  *
- * fdinfo and, for mappings, the maps file of a process show the same inode number, so
- * memory can be counted once however many processes share it. There are no uevents for these directories: with thousands of
- * short-lived buffers they would keep a machine busy.
+ * fdinfo and, for mappings, the maps file of a process show the same inode
+ * number, so memory can be counted once however many processes share it. There
+ * are no uevents for these directories: with thousands of short-lived buffers
+ * they would keep a machine busy.
  *
  * Making the directory costs a large part of what a small allocation takes,
  * which is why the option is deprecated. The format is described in
