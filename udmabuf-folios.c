@@ -176,6 +176,7 @@ int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
 		return ret;
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_populate);
 
 /* Does the file have every page from @offset to @end? If hugetlbfs, else yes. */
 static bool udmabuf_is_populated(struct file *memfd, u64 offset, u64 end)
@@ -222,6 +223,7 @@ int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,
 	long pages;
 	int ret;
 
+	might_sleep();
 	ret = udmabuf_range_end(offset, size, &end);
 	if (ret)
 		return ret;
@@ -260,6 +262,7 @@ void udmabuf_folios_unpin(struct udmabuf_folios *folios)
 {
 	size_t i;
 
+	might_sleep();
 	for (i = 0; i < folios->nr; i++) {
 		struct folio *folio = folios->extents[i].folio;
 

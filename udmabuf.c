@@ -80,7 +80,7 @@ module_param(size_limit_mb, int, 0644);
 MODULE_PARM_DESC(size_limit_mb, "Largest buffer that may be made, in MiB (default 256)");
 
 /* What a fault maps around itself when it cannot map a PMD. */
-#define UDMABUF_FAULT_AROUND	SZ_64K
+#define UDMABUF_FAULT_AROUND	max_t(unsigned long, SZ_64K, PAGE_SIZE)
 
 /* The buffer must stay there, and must stay writable. */
 #define UDMABUF_SEALS_WANTED	F_SEAL_SHRINK

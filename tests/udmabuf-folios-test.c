@@ -340,6 +340,16 @@ static void udmabuf_folios_test_pins(struct kunit *test)
 	put_page(page);
 }
 
+/* Only hugetlbfs needs it, so the pages of another file stay unallocated. */
+static void udmabuf_folios_test_populate(struct kunit *test)
+{
+	struct file *file = file_create(test, 2);
+
+	KUNIT_EXPECT_EQ(test, 0,
+			udmabuf_folios_populate(file, 0, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, file->f_mapping->nrpages, 0);
+}
+
 /* The file forgets a pinned page: the list must not. */
 static void udmabuf_folios_test_truncated(struct kunit *test)
 {
@@ -425,6 +435,7 @@ static struct kunit_case udmabuf_folios_cases[] = {
 	KUNIT_CASE(udmabuf_folios_test_small_segments),
 	KUNIT_CASE(udmabuf_folios_test_order),
 	KUNIT_CASE(udmabuf_folios_test_pins),
+	KUNIT_CASE(udmabuf_folios_test_populate),
 	KUNIT_CASE(udmabuf_folios_test_truncated),
 	KUNIT_CASE_PARAM(udmabuf_folios_test_refusal, refusal_gen_params),
 	KUNIT_CASE(udmabuf_folios_test_too_long),
