@@ -44,11 +44,13 @@ start_guest() {
 	if [ -n "$shell" ]; then
 		"${qemu[@]}" -append "${line[*]}" -serial mon:stdio
 	else
+		# The pipe ends when all of it has been written, which a process
+		# substitution does not wait for.
 		timeout -k 5 "$limit" "${qemu[@]}" -append "${line[*]} quiet loglevel=7" \
 			-serial "file:$kernel_log" \
 			-chardev "file,id=user,path=/dev/fd/3" \
 			-device "virtserialport,chardev=user,name=user" \
-			3> >(cat) </dev/null || result=$?
+			3>&1 >&2 </dev/null | cat || result=$?
 	fi
 	if [ -s "$tar" ]; then
 		tar -xf "$tar" -C "$out" --no-same-owner || result=1

@@ -23,9 +23,12 @@ start_guest() {
 		"$image" "${line[@]}" con0=fd:0,fd:1 "${words[@]}"
 	else
 		# Both consoles are pipes: UML cannot wait for a plain file.
-		timeout -k 5 "$limit" "$image" "${line[@]}" "${words[@]}" \
-			con0=null,fd:3 con1=null,fd:4 \
-			3> >(cat >"$kernel_log") 4> >(cat) </dev/null >"$out/uml.log" 2>&1
+		{
+			timeout -k 5 "$limit" "$image" "${line[@]}" "${words[@]}" \
+				con0=null,fd:3 con1=null,fd:4 \
+				3>&1 4>&5 </dev/null >"$out/uml.log" 2>&1 |
+				cat >"$kernel_log"
+		} 5>&1 | cat
 	fi
 }
 
