@@ -6,8 +6,9 @@
  * each, and turns DMA_HEAP_IOCTL_ALLOC on that node into a call of the heap's
  * &dma_heap_ops.allocate and a file descriptor.
  * What it owns: &struct dma_heap, the device class, the device numbers.
- * Locks: heap_list_lock (mutex) orders everything that adds to the list of
- * heaps; it is never held while a heap allocates.
+ * Locks: heap_list_lock (mutex) protects the list of heaps. dma_heap.in_use
+ * (rwsem) is held for reading while the heap allocates, and for writing to
+ * remove it. Neither is taken inside the other.
  * May call: the buffer (layer 2).
  * Never here: anything about a certain heap, or about pages.
  * Units: lengths are in bytes; they are whole pages once past
@@ -25,8 +26,10 @@
 #include <linux/init.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
+#include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <uapi/linux/dma-heap.h>
 
@@ -46,12 +49,16 @@ static_assert(DMA_HEAP_IOCTL_ALLOC == 0xc0184800);
  * struct dma_heap - one heap
  * @info: name, ops and private pointer, as the owner gave them; constant
  * @node: entry of heap_list; heap_list_lock
+ * @in_use: keeps the owner's code and data in place while it allocates
+ * @removed: the owner is gone; @in_use
  * @dev: the device; its reference count is the heap's
  * @cdev: the node in /dev; an open file holds it, and thereby @dev
  */
 struct dma_heap {
 	struct dma_heap_export_info info;
 	struct list_head node;
+	struct rw_semaphore in_use;
+	bool removed;
 	struct device dev;
 	struct cdev cdev;
 };
@@ -61,8 +68,23 @@ static DEFINE_MUTEX(heap_list_lock);
 static DEFINE_IDA(heap_minors);
 static dev_t heap_devt;
 
-static struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, u64 len,
-					     u32 fd_flags, u64 heap_flags)
+/**
+ * dma_heap_buffer_alloc - allocate a buffer from a heap
+ * @heap: the heap
+ * @len: bytes wanted; the buffer has this many, rounded up to whole pages
+ * @fd_flags: access mode of the buffer's file; see DMA_HEAP_VALID_FD_FLAGS
+ * @heap_flags: see DMA_HEAP_VALID_HEAP_FLAGS
+ *
+ * Does what DMA_HEAP_IOCTL_ALLOC does, for a driver, and without a descriptor.
+ *
+ * Context: Process context. May sleep, and long; a fatal signal ends it.
+ * Return: the dma-buf, all zero, whose one reference is the caller's;
+ * ERR_PTR(-EINVAL) for an unknown flag, a @len of zero, or one that overflows;
+ * ERR_PTR(-ENOMEM) when there is not enough memory of this kind; ERR_PTR(-EINTR)
+ * after a fatal signal; ERR_PTR(-ENODEV) when the heap has been removed.
+ */
+struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, size_t len,
+				      u32 fd_flags, u64 heap_flags)
 {
 	if (fd_flags & ~DMA_HEAP_VALID_FD_FLAGS ||
 	    heap_flags & ~DMA_HEAP_VALID_HEAP_FLAGS)
@@ -72,11 +94,13 @@ static struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, u64 len,
 	len = PAGE_ALIGN(len);
 	if (!len)
 		return ERR_PTR(-EINVAL);
-	if (overflows_type(len, unsigned long))
-		return ERR_PTR(-ENOMEM);
 
+	guard(rwsem_read)(&heap->in_use);
+	if (heap->removed)
+		return ERR_PTR(-ENODEV);
 	return heap->info.ops->allocate(heap, len, fd_flags, heap_flags);
 }
+EXPORT_SYMBOL_GPL(dma_heap_buffer_alloc);
 
 /* DMA_HEAP_IOCTL_ALLOC: the descriptor becomes visible last, when nothing can fail. */
 static long dma_heap_ioctl_alloc(struct ioctl_call *call, void *args)
@@ -87,6 +111,8 @@ static long dma_heap_ioctl_alloc(struct ioctl_call *call, void *args)
 
 	if (data->fd)
 		return -EINVAL;
+	if (overflows_type(data->len, size_t))
+		return -ENOMEM;
 
 	fd = get_unused_fd_flags(data->fd_flags & O_CLOEXEC);
 	if (fd < 0)
@@ -156,7 +182,7 @@ static void dma_heap_free(struct device *dev)
 	struct dma_heap *heap = container_of(dev, struct dma_heap, dev);
 
 	if (dev->devt)
-		ida_free(&heap_minors, MINOR(dev->devt));
+		ida_free(&heap_minors, MINOR(dev->devt) - MINOR(heap_devt));
 	kfree(heap);
 }
 
@@ -208,7 +234,9 @@ static struct dma_heap *dma_heap_new(const struct dma_heap_export_info *exp_info
 		return ERR_PTR(-ENOMEM);
 
 	heap->info = *exp_info;
+	init_rwsem(&heap->in_use);
 	cdev_init(&heap->cdev, &dma_heap_fops);
+	heap->cdev.owner = exp_info->owner;
 	device_initialize(&heap->dev);
 	heap->dev.class = &dma_heap_class;
 	heap->dev.release = dma_heap_free;
@@ -276,6 +304,86 @@ struct dma_heap *dma_heap_add(const struct dma_heap_export_info *exp_info)
 	return heap;
 }
 EXPORT_SYMBOL_GPL(dma_heap_add);
+
+/**
+ * dma_heap_remove - withdraw a heap
+ * @heap: what dma_heap_add() returned
+ *
+ * Waits for allocations that are under way. Afterwards no callback of the heap
+ * is called any more: the node is gone, and who has it open or has found the
+ * heap otherwise gets -ENODEV. Buffers live on.
+ *
+ * A module need not fear that it is removed while its heap is in use: an open
+ * node, a buffer and a dma_heap_find() each hold &dma_heap_export_info.owner.
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_heap_remove(struct dma_heap *heap)
+{
+	scoped_guard(mutex, &heap_list_lock)
+		list_del(&heap->node);
+	cdev_device_del(&heap->cdev, &heap->dev);
+	scoped_guard(rwsem_write, &heap->in_use)
+		heap->removed = true;
+	put_device(&heap->dev);
+}
+EXPORT_SYMBOL_GPL(dma_heap_remove);
+
+/**
+ * dma_heap_find - look a heap up
+ * @name: name of its device node
+ *
+ * Context: Process context. May sleep.
+ * Return: the heap, for dma_heap_put() when it is not needed any more; NULL when
+ * there is none of that name, or its module is just going.
+ */
+struct dma_heap *dma_heap_find(const char *name)
+{
+	struct dma_heap *heap;
+
+	guard(mutex)(&heap_list_lock);
+	heap = dma_heap_find_locked(name);
+	if (!heap || !try_module_get(heap->info.owner))
+		return NULL;
+	get_device(&heap->dev);
+	return heap;
+}
+EXPORT_SYMBOL_GPL(dma_heap_find);
+
+/**
+ * dma_heap_get - one more reference on a heap
+ * @heap: a heap that the caller has a reference on, or is the owner of
+ *
+ * Context: Any.
+ * Return: @heap, for dma_heap_put().
+ */
+struct dma_heap *dma_heap_get(struct dma_heap *heap)
+{
+	__module_get(heap->info.owner);
+	get_device(&heap->dev);
+	return heap;
+}
+EXPORT_SYMBOL_GPL(dma_heap_get);
+
+/**
+ * dma_heap_put - drop a reference
+ * @heap: what dma_heap_find() or dma_heap_get() returned; NULL is ignored
+ *
+ * The owner's way out is dma_heap_remove().
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_heap_put(struct dma_heap *heap)
+{
+	struct module *owner;
+
+	if (!heap)
+		return;
+	owner = heap->info.owner;
+	put_device(&heap->dev);
+	module_put(owner);
+}
+EXPORT_SYMBOL_GPL(dma_heap_put);
 
 static int __init dma_heap_init(void)
 {

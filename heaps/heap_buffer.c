@@ -42,6 +42,12 @@
 /* How many pages one fault maps at most; they must share a page table. */
 #define HEAP_FAULT_PAGES	min_t(unsigned long, PTRS_PER_PTE, SZ_2M >> PAGE_SHIFT)
 
+/*
+ * How many pages of a folio are entered in one step: as many as there are, but
+ * for User Mode Linux, whose set_ptes() gets the third one wrong in 6.12.
+ */
+#define HEAP_ENTER_PAGES	(IS_ENABLED(CONFIG_UML) ? 1UL : ULONG_MAX)
+
 /**
  * struct heap_mapping - the buffer as one device sees it
  * @sgt: what the importer gets
@@ -333,7 +339,8 @@ static unsigned long heap_fault_enter(struct vm_fault *vmf, struct page *page,
 	struct folio *folio = page_folio(page);
 	unsigned long n;
 
-	nr = min(nr, folio_pfn(folio) + folio_nr_pages(folio) - page_to_pfn(page));
+	nr = min3(nr, HEAP_ENTER_PAGES,
+		  folio_pfn(folio) + folio_nr_pages(folio) - page_to_pfn(page));
 	for (n = 0; n < nr; n++)
 		if (!pte_none(ptep_get(vmf->pte + n)) ||
 		    PageHWPoison(nth_page(page, n)))
@@ -496,6 +503,7 @@ static void heap_buffer_destroy(struct heap_buffer *buffer)
 	WARN_ON_ONCE(buffer->vaddr);
 
 	buffer->backing->put(buffer);
+	dma_heap_put(buffer->heap);
 	mutex_destroy(&buffer->lock);
 	if (buffer->chunks != &buffer->sole_chunk)
 		kvfree(buffer->chunks);
@@ -622,7 +630,7 @@ static struct heap_buffer *heap_buffer_new(struct dma_heap *heap,
 	if (!buffer)
 		return NULL;
 
-	buffer->heap = heap;
+	buffer->heap = dma_heap_get(heap);
 	buffer->backing = backing;
 	buffer->nr_pages = nr_pages;
 	buffer->chunks = &buffer->sole_chunk;
@@ -634,7 +642,7 @@ static struct heap_buffer *heap_buffer_new(struct dma_heap *heap,
 
 /**
  * heap_buffer_create - allocate a buffer and export it
- * @heap: the heap, which names the exporter
+ * @heap: the heap, which names the exporter; the buffer keeps a reference on it
  * @len: bytes, a multiple of PAGE_SIZE, more than zero
  * @fd_flags: access mode of the dma-buf's file
  * @backing: where the pages come from and go to

@@ -13,6 +13,7 @@
 
 struct dma_buf;
 struct dma_heap;
+struct module;
 
 /**
  * struct dma_heap_ops - what a heap can do
@@ -37,6 +38,8 @@ struct dma_heap_ops {
  * @name: name of the device node, unique among the heaps; must outlive the heap
  * @ops: what it can do; must outlive the heap
  * @priv: the owner's own, see dma_heap_get_drvdata()
+ * @owner: module of the owner, which must stay while the heap is in use; NULL
+ *	when it is not a module
  *
  * Needed only during dma_heap_add(), except for what its pointers point to.
  */
@@ -44,6 +47,7 @@ struct dma_heap_export_info {
 	const char *name;
 	const struct dma_heap_ops *ops;
 	void *priv;
+	struct module *owner;
 };
 
 void *dma_heap_get_drvdata(struct dma_heap *heap);
@@ -51,5 +55,12 @@ void *dma_heap_get_drvdata(struct dma_heap *heap);
 const char *dma_heap_get_name(struct dma_heap *heap);
 
 struct dma_heap *dma_heap_add(const struct dma_heap_export_info *exp_info);
+void dma_heap_remove(struct dma_heap *heap);
+
+struct dma_heap *dma_heap_find(const char *name);
+struct dma_heap *dma_heap_get(struct dma_heap *heap);
+void dma_heap_put(struct dma_heap *heap);
+struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, size_t len,
+				      u32 fd_flags, u64 heap_flags);
 
 #endif /* _DMA_HEAPS_H */
