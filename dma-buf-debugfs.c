@@ -65,17 +65,18 @@ static int dma_buf_debugfs_show_one(struct seq_file *s, struct dma_buf *dmabuf)
 {
 	struct file *file = dmabuf->file;
 	char name[DMA_BUF_NAME_LEN];
+	bool named;
 	int ret;
 
 	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
 	if (ret)
 		return ret;
 
-	dma_buf_name_copy(dmabuf, name);
+	named = dma_buf_name_copy(dmabuf, name);
 	seq_printf(s, "%08zu\t%08x\t%08x\t%08ld\t%s\t%08lu\t%s\n",
 		   dmabuf->size, file->f_flags, file->f_mode, file_count(file),
 		   dmabuf->exp_name, file_inode(file)->i_ino,
-		   *name ? name : "<none>");
+		   named ? name : "<none>");
 	dma_resv_describe(dmabuf->resv, s);
 	dma_buf_debugfs_show_devices(s, dmabuf);
 

@@ -87,8 +87,7 @@ static void dma_buf_file_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "count:\t%ld\n", file_count(file) - 1);
 	seq_printf(m, "exp_name:\t%s\n", dmabuf->exp_name);
 
-	dma_buf_name_copy(dmabuf, name);
-	if (*name)
+	if (dma_buf_name_copy(dmabuf, name))
 		seq_printf(m, "name:\t%s\n", name);
 }
 

@@ -17,7 +17,7 @@ struct ioctl_call;
 
 /* dma-buf.c */
 void dma_buf_destroy(struct dma_buf *dmabuf);
-void dma_buf_name_copy(struct dma_buf *dmabuf, char name[DMA_BUF_NAME_LEN]);
+bool dma_buf_name_copy(struct dma_buf *dmabuf, char name[DMA_BUF_NAME_LEN]);
 long dma_buf_ioctl_set_name(struct ioctl_call *call, void *args);
 
 /* dma-buf-file.c */

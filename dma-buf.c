@@ -18,6 +18,7 @@
 #include <linux/init.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "dma-buf-private.h"
@@ -323,12 +324,17 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
  * @name: where to; an empty string when it has none
  *
  * Context: Any; takes the name lock.
+ * Return: whether it has one, which may be the empty string, too.
  */
-void dma_buf_name_copy(struct dma_buf *dmabuf, char name[DMA_BUF_NAME_LEN])
+bool dma_buf_name_copy(struct dma_buf *dmabuf, char name[DMA_BUF_NAME_LEN])
 {
+	bool named;
+
 	spin_lock(&dmabuf->name_lock);
-	strscpy(name, dmabuf->name ?: "", DMA_BUF_NAME_LEN);
+	named = dmabuf->name;
+	strscpy(name, named ? dmabuf->name : "", DMA_BUF_NAME_LEN);
 	spin_unlock(&dmabuf->name_lock);
+	return named;
 }
 
 /**

@@ -9,6 +9,8 @@
 #include <linux/dma-resv.h>
 #include <linux/kthread.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 
 #include "mock_device.h"
 #include "mock_exporter.h"
@@ -633,6 +635,8 @@ static int mapper_thread(void *data)
 {
 	struct mapper *mapper = data;
 
+	/* A program could be interrupted; a kernel thread has to want it. */
+	allow_signal(SIGUSR1);
 	complete(&mapper->started);
 	mapper->sgt = dma_buf_map_attachment_unlocked(mapper->attach, DMA_TO_DEVICE);
 	complete(&mapper->done);
@@ -664,6 +668,42 @@ static void test_map_waits_for_moves(struct kunit *test)
 	wait_for_completion(&mapper.done);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mapper.sgt);
 	dma_buf_unmap_attachment_unlocked(mapper.attach, mapper.sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, mapper.attach);
+	dma_fence_put(move);
+	dma_buf_put(dmabuf);
+}
+
+/* A signal ends the wait, and what the exporter had mapped is unmapped. */
+static void test_map_interrupted(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_fence *move = mock_fence_create(test);
+	struct mapper mapper = {};
+	struct task_struct *thread;
+
+	mapper.attach = attach_new_device(test, dmabuf);
+	init_completion(&mapper.started);
+	init_completion(&mapper.done);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
+	dma_resv_add_fence(dmabuf->resv, move, DMA_RESV_USAGE_KERNEL);
+	dma_resv_unlock(dmabuf->resv);
+
+	thread = kthread_create(mapper_thread, &mapper, "mapper");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, thread);
+	get_task_struct(thread);
+	wake_up_process(thread);
+	wait_for_completion(&mapper.started);
+	send_sig(SIGUSR1, thread, 1);
+	wait_for_completion(&mapper.done);
+	put_task_struct(thread);
+
+	KUNIT_EXPECT_PTR_EQ(test, mapper.sgt, ERR_PTR(-ERESTARTSYS));
+	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(move));
+	dma_fence_signal(move);
 	dma_buf_detach(dmabuf, mapper.attach);
 	dma_fence_put(move);
 	dma_buf_put(dmabuf);
@@ -792,6 +832,7 @@ static struct kunit_case dma_buf_attach_cases[] = {
 	KUNIT_CASE(test_pin_refuses_static),
 	KUNIT_CASE(test_move_notify),
 	KUNIT_CASE(test_map_waits_for_moves),
+	KUNIT_CASE(test_map_interrupted),
 	KUNIT_CASE(test_dynamic_map_does_not_wait),
 	KUNIT_CASE(test_race_attach_move),
 	{}

@@ -15,6 +15,8 @@
 #include <linux/iosys-map.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/uaccess.h>
 
 #include <uapi/linux/dma-buf.h>
@@ -177,6 +179,8 @@ static int beginner_thread(void *data)
 {
 	struct beginner *beginner = data;
 
+	/* A program could be interrupted; a kernel thread has to want it. */
+	allow_signal(SIGUSR1);
 	beginner->ret = dma_buf_begin_cpu_access(beginner->dmabuf, beginner->dir);
 	complete(&beginner->done);
 	return 0;
@@ -213,6 +217,43 @@ static void test_begin_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_BEGIN_CPU), 1);
 	KUNIT_EXPECT_EQ(test, dma_fence_is_signaled(fence), param->waits);
 
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
+/* A signal ends the wait, before the exporter is asked for anything. */
+static void test_begin_interrupted(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct beginner beginner = {
+		.dmabuf = dmabuf,
+		.dir = DMA_FROM_DEVICE,
+	};
+	struct task_struct *thread;
+
+	init_completion(&beginner.done);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
+	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
+	dma_resv_unlock(dmabuf->resv);
+
+	thread = kthread_create(beginner_thread, &beginner, "beginner");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, thread);
+	get_task_struct(thread);
+	wake_up_process(thread);
+	do {
+		/* Ignored until the thread has said that it listens. */
+		msleep(20);
+		send_sig(SIGUSR1, thread, 1);
+	} while (!wait_for_completion_timeout(&beginner.done, 1));
+	put_task_struct(thread);
+
+	KUNIT_EXPECT_EQ(test, beginner.ret, -ERESTARTSYS);
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_BEGIN_CPU), 0);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
 	dma_buf_put(dmabuf);
@@ -542,6 +583,7 @@ static struct kunit_case dma_buf_cpu_cases[] = {
 	KUNIT_CASE(test_begin_end_without_ops),
 	KUNIT_CASE(test_begin_end_refuse),
 	KUNIT_CASE_PARAM(test_begin_waits, wait_gen_params),
+	KUNIT_CASE(test_begin_interrupted),
 	KUNIT_CASE_PARAM(test_mmap, mmap_gen_params),
 	KUNIT_CASE(test_mmap_odd_size),
 	KUNIT_CASE_PARAM(test_mmap_relayed, relay_gen_params),

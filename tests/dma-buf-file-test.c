@@ -124,6 +124,9 @@ static void test_fdinfo(struct kunit *test)
 		 2 * PAGE_SIZE);
 	KUNIT_EXPECT_STREQ(test, fdinfo(test, dmabuf->file), expect);
 
+	name_buffer(test, dmabuf, "");
+	KUNIT_EXPECT_NOT_NULL(test, strstr(fdinfo(test, dmabuf->file), "\nname:\t\n"));
+
 	name_buffer(test, dmabuf, "camera frame");
 	strlcat(expect, "name:\tcamera frame\n", sizeof(expect));
 	KUNIT_EXPECT_STREQ(test, fdinfo(test, dmabuf->file), expect);
