@@ -27,6 +27,7 @@
 #include <kunit/visibility.h>
 #include <linux/build_bug.h>
 #include <linux/compat.h>
+#include <linux/compiler.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/file.h>
@@ -35,6 +36,7 @@
 #include <linux/hugetlb.h>
 #include <linux/init.h>
 #include <linux/iosys-map.h>
+#include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/memfd.h>
 #include <linux/miscdevice.h>
@@ -70,6 +72,7 @@ static_assert(offsetof(struct udmabuf_create_list, flags) == 0);
 static_assert(offsetof(struct udmabuf_create_list, count) == 4);
 static_assert(offsetof(struct udmabuf_create_list, list) == 8);
 
+/* For both, a value below zero means that there is no limit. */
 static int list_limit = 1024;
 module_param(list_limit, int, 0644);
 MODULE_PARM_DESC(list_limit, "Most ranges that one UDMABUF_CREATE_LIST may name (default 1024)");
@@ -481,6 +484,26 @@ EXPORT_SYMBOL_IF_KUNIT(udmabuf_publish);
 
 /* ------------------------------------------------------------- the device */
 
+/* May a list be so long, and could it be held in memory? */
+static int udmabuf_check_count(u32 count)
+{
+	int limit = READ_ONCE(list_limit);
+
+	if (!count || (limit >= 0 && count > limit))
+		return -EINVAL;
+	if (count > INT_MAX / sizeof(struct udmabuf_create_item))
+		return -ENOMEM;
+	return 0;
+}
+
+/* How many bytes a buffer may have. */
+static u64 udmabuf_size_allowed(void)
+{
+	int limit = READ_ONCE(size_limit_mb);
+
+	return limit < 0 ? SIZE_MAX : min_t(u64, (u64)limit << 20, SIZE_MAX);
+}
+
 /*
  * Refuse what can be refused by looking at the numbers, before a single
  * descriptor is looked up or page allocated.
@@ -488,7 +511,7 @@ EXPORT_SYMBOL_IF_KUNIT(udmabuf_publish);
 static int udmabuf_check_items(const struct udmabuf_create_item *items,
 			       u32 count)
 {
-	u64 room = min_t(u64, (u64)max(size_limit_mb, 0) << 20, SIZE_MAX);
+	u64 room = udmabuf_size_allowed();
 	u32 i;
 
 	for (i = 0; i < count; i++) {
@@ -577,8 +600,9 @@ static long udmabuf_ioctl_create_list(struct ioctl_call *call, void *args)
 	struct udmabuf_create_item *items;
 	long ret;
 
-	if (!head->count || head->count > max(list_limit, 0))
-		return -EINVAL;
+	ret = udmabuf_check_count(head->count);
+	if (ret)
+		return ret;
 
 	items = vmemdup_array_user(call->user + sizeof(*head), head->count,
 				   sizeof(*items));
