@@ -63,19 +63,19 @@
  * ======================================  ===========  ==========
  * callback                                answered by  with lock
  * ======================================  ===========  ==========
- * &dma_buf_ops.attach                     exporter     no
- * &dma_buf_ops.detach                     exporter     no
- * &dma_buf_ops.pin                        exporter     yes
- * &dma_buf_ops.unpin                      exporter     yes
- * &dma_buf_ops.map_dma_buf                exporter     yes
- * &dma_buf_ops.unmap_dma_buf              exporter     yes
- * &dma_buf_ops.begin_cpu_access           exporter     no
- * &dma_buf_ops.end_cpu_access             exporter     no
- * &dma_buf_ops.mmap                       exporter     no
- * &dma_buf_ops.vmap                       exporter     yes
- * &dma_buf_ops.vunmap                     exporter     yes
- * &dma_buf_ops.release                    exporter     no
- * &dma_buf_attach_ops.move_notify         importer     yes
+ * dma_buf_ops.attach                      exporter     no
+ * dma_buf_ops.detach                      exporter     no
+ * dma_buf_ops.pin                         exporter     yes
+ * dma_buf_ops.unpin                       exporter     yes
+ * dma_buf_ops.map_dma_buf                 exporter     yes
+ * dma_buf_ops.unmap_dma_buf               exporter     yes
+ * dma_buf_ops.begin_cpu_access            exporter     no
+ * dma_buf_ops.end_cpu_access              exporter     no
+ * dma_buf_ops.mmap                        exporter     no
+ * dma_buf_ops.vmap                        exporter     yes
+ * dma_buf_ops.vunmap                      exporter     yes
+ * dma_buf_ops.release                     exporter     no
+ * dma_buf_attach_ops.move_notify          importer     yes
  * ======================================  ===========  ==========
  *
  * Drivers which need several buffers at once lock them with a

@@ -171,8 +171,8 @@ struct dma_fence_ops {
 	 *
 	 * Context: Atomic, &dma_fence.lock held with interrupts off.
 	 * Return: true when the fence will be signalled. false when the work
-	 *	   is already over, or failed in a way that leaves nothing to
-	 *	   wait for (set the error first): the core signals then.
+	 * is already over, or failed in a way that leaves nothing to
+	 * wait for (set the error first): the core signals then.
 	 */
 	bool (*enable_signaling)(struct dma_fence *fence);
 
@@ -197,9 +197,9 @@ struct dma_fence_ops {
 	 *
 	 * Context: Process context; sleeps for up to @timeout jiffies.
 	 * Return: jiffies left, at least 1, when the fence signalled; 0 when
-	 *	   time ran out; -ERESTARTSYS when @intr is true and a signal
-	 *	   came. Any other negative errno counts as "it is over and it
-	 *	   failed", a locked-up device for example.
+	 * time ran out; -ERESTARTSYS when @intr is true and a signal
+	 * came. Any other negative errno counts as "it is over and it
+	 * failed", a locked-up device for example.
 	 */
 	signed long (*wait)(struct dma_fence *fence,
 			    bool intr, signed long timeout);
