@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of heaps/heap_buffer.c: what all page-backed heaps have in common.
+ *
+ * The pages come from the mock heap, in one piece or in many, and the mock keeps
+ * a reference on each: so a page that is dropped once too often, or not at all,
+ * shows in its count.
+ */
+#include <kunit/test.h>
+#include <kunit/test-bug.h>
+
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/fcntl.h>
+#include <linux/highmem.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/scatterlist.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "mock_device.h"
+#include "mock_heap.h"
+
+/* -- birth and death ------------------------------------------------------ */
+
+struct heap_buffer_chunk_case {
+	const char *description;
+	enum mock_heap_pieces pieces;
+	unsigned int nr_pages;
+	unsigned int nr_chunks;
+};
+
+static const struct heap_buffer_chunk_case heap_buffer_chunk_cases[] = {
+	{ "one page is one chunk", MOCK_HEAP_RUN, 1, 1 },
+	{ "a run is one chunk", MOCK_HEAP_RUN, 7, 1 },
+	{ "neighbours become one chunk", MOCK_HEAP_FORWARD, 33, 1 },
+	{ "strangers stay chunks of their own", MOCK_HEAP_BACKWARD, 2, 2 },
+	{ "many strangers", MOCK_HEAP_BACKWARD, MOCK_HEAP_MAX_PAGES,
+	  MOCK_HEAP_MAX_PAGES },
+};
+
+KUNIT_ARRAY_PARAM_DESC(heap_buffer_chunk, heap_buffer_chunk_cases, description);
+
+static void heap_buffer_test_chunks(struct kunit *test)
+{
+	const struct heap_buffer_chunk_case *param = test->param_value;
+	struct mock_heap *mock = mock_heap_create(test, "kunit_chunks");
+	struct heap_buffer *buffer;
+	struct dma_buf *dmabuf;
+	unsigned long sum = 0;
+	unsigned int i;
+
+	dmabuf = mock_heap_buffer(test, mock, param->pieces, param->nr_pages);
+	buffer = dmabuf->priv;
+	KUNIT_EXPECT_EQ(test, param->nr_chunks, buffer->nr_chunks);
+	for (i = 0; i < buffer->nr_chunks; i++) {
+		KUNIT_EXPECT_EQ(test, sum, buffer->chunks[i].start);
+		KUNIT_EXPECT_PTR_EQ(test, mock->pages[sum], buffer->chunks[i].page);
+		sum += heap_chunk_pages(buffer, i);
+	}
+	KUNIT_EXPECT_EQ(test, param->nr_pages, sum);
+
+	mock_heap_close(dmabuf);
+	KUNIT_EXPECT_EQ(test, 1, mock->puts);
+	mock_heap_expect_home(test, mock);
+}
+
+static void heap_buffer_test_length(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_length");
+	static const unsigned long wrong[] = { 0, 1, PAGE_SIZE - 1, PAGE_SIZE + 1 };
+	struct dma_buf *dmabuf;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		dmabuf = heap_buffer_create(mock->heap, wrong[i], O_RDWR,
+					    &mock->backing);
+		KUNIT_EXPECT_EQ_MSG(test, -EINVAL, PTR_ERR_OR_ZERO(dmabuf),
+				    "%lu bytes", wrong[i]);
+	}
+}
+
+struct heap_buffer_fail_case {
+	const char *description;
+	enum mock_heap_pieces pieces;
+	unsigned int nr_pages;
+	unsigned int nr_pieces;
+	int errno;
+};
+
+static const struct heap_buffer_fail_case heap_buffer_fail_cases[] = {
+	{ "no memory for a run", MOCK_HEAP_RUN, 4, 1, -ENOMEM },
+	{ "no memory for a later page", MOCK_HEAP_BACKWARD, 40, 40, -ENOMEM },
+	{ "killed on the way", MOCK_HEAP_BACKWARD, 20, 20, -EINTR },
+	{ "no memory for a later folio", MOCK_HEAP_FOLIOS, 32, 8, -ENOMEM },
+};
+
+KUNIT_ARRAY_PARAM_DESC(heap_buffer_fail, heap_buffer_fail_cases, description);
+
+/* Fail before the first piece, before the second, ...: nothing may stay. */
+static void heap_buffer_test_fail(struct kunit *test)
+{
+	const struct heap_buffer_fail_case *param = test->param_value;
+	struct mock_heap *mock = mock_heap_create(test, "kunit_fail");
+	struct dma_buf *dmabuf;
+
+	mock->pieces = param->pieces;
+	mock->fail = param->errno;
+	for (; mock->fail_after < param->nr_pieces; mock->fail_after++) {
+		dmabuf = heap_buffer_create(mock->heap, param->nr_pages * PAGE_SIZE,
+					    O_RDWR, &mock->backing);
+		KUNIT_ASSERT_EQ(test, param->errno, PTR_ERR_OR_ZERO(dmabuf));
+		KUNIT_EXPECT_EQ(test, mock->fail_after + 1, mock->puts);
+		mock_heap_expect_home(test, mock);
+	}
+
+	mock->fail = 0;
+	mock_heap_close(mock_heap_buffer(test, mock, param->pieces, param->nr_pages));
+	mock_heap_expect_home(test, mock);
+}
+
+/* -- devices -------------------------------------------------------------- */
+
+struct heap_buffer_map_case {
+	const char *description;
+	enum mock_heap_pieces pieces;
+	unsigned int nr_pages;
+	unsigned int limit;
+	unsigned int entries;
+};
+
+static const struct heap_buffer_map_case heap_buffer_map_cases[] = {
+	{ "a run is one entry", MOCK_HEAP_RUN, 16, 0, 1 },
+	{ "a chunk is one entry", MOCK_HEAP_FORWARD, 16, 0, 1 },
+	{ "strangers are an entry each", MOCK_HEAP_BACKWARD, 16, 0, 16 },
+	{ "a generous device changes nothing", MOCK_HEAP_RUN, 16, UINT_MAX, 1 },
+	{ "a limit cuts a run", MOCK_HEAP_RUN, 16, 4 * PAGE_SIZE, 4 },
+	{ "what remains is an entry", MOCK_HEAP_RUN, 17, 4 * PAGE_SIZE, 5 },
+	{ "a limit is rounded down to pages", MOCK_HEAP_RUN, 4,
+	  2 * PAGE_SIZE - 1, 4 },
+	{ "less than a page is a page", MOCK_HEAP_RUN, 3, 512, 3 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(heap_buffer_map, heap_buffer_map_cases, description);
+
+static void heap_buffer_expect_table(struct kunit *test, struct mock_heap *mock,
+				     struct sg_table *sgt)
+{
+	struct sg_page_iter iter;
+	unsigned int at = 0;
+
+	for_each_sgtable_page(sgt, &iter, 0) {
+		KUNIT_ASSERT_LT(test, at, mock->nr_pages);
+		KUNIT_EXPECT_PTR_EQ(test, mock->pages[at], sg_page_iter_page(&iter));
+		at++;
+	}
+	KUNIT_EXPECT_EQ(test, mock->nr_pages, at);
+}
+
+/* The table as the exporter makes it, before any debugging hides its pages. */
+static void heap_buffer_test_map(struct kunit *test)
+{
+	const struct heap_buffer_map_case *param = test->param_value;
+	struct mock_heap *mock = mock_heap_create(test, "kunit_map");
+	struct device *dev = mock_device_create(test);
+	struct dma_buf_attachment *attach;
+	struct dma_buf *dmabuf;
+	struct sg_table *sgt;
+
+	dma_set_max_seg_size(dev, param->limit);
+	dmabuf = mock_heap_buffer(test, mock, param->pieces, param->nr_pages);
+	attach = dma_buf_attach(dmabuf, dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+
+	sgt = dmabuf->ops->map_dma_buf(attach, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	KUNIT_EXPECT_EQ(test, param->entries, sgt->orig_nents);
+	KUNIT_EXPECT_GT(test, sgt->nents, 0);
+	heap_buffer_expect_table(test, mock, sgt);
+	dmabuf->ops->unmap_dma_buf(attach, sgt, DMA_BIDIRECTIONAL);
+
+	dma_buf_detach(dmabuf, attach);
+	mock_heap_close(dmabuf);
+	mock_heap_expect_home(test, mock);
+}
+
+static void heap_buffer_test_map_twice(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_twice");
+	struct dma_buf_attachment *attach;
+	struct sg_table *first, *second;
+	struct heap_buffer *buffer;
+	struct dma_buf *dmabuf;
+	struct device *dev;
+	int listed;
+
+	dev = mock_device_create(test);
+	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_BACKWARD, 3);
+	buffer = dmabuf->priv;
+	attach = dma_buf_attach(dmabuf, dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+
+	/* An attachment that is not mapped concerns nobody. */
+	KUNIT_EXPECT_TRUE(test, list_empty(&buffer->mappings));
+
+	first = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	second = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, first);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
+	KUNIT_EXPECT_PTR_NE(test, first, second);
+
+	/* One that is mapped concerns the CPU if the device needs care. */
+	listed = dma_dev_need_sync(dev) ? 2 : 0;
+	KUNIT_EXPECT_EQ(test, listed, (int)list_count_nodes(&buffer->mappings));
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL));
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL));
+
+	dma_buf_unmap_attachment_unlocked(attach, first, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, listed / 2, (int)list_count_nodes(&buffer->mappings));
+	dma_buf_unmap_attachment_unlocked(attach, second, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_TRUE(test, list_empty(&buffer->mappings));
+
+	dma_buf_detach(dmabuf, attach);
+	mock_heap_close(dmabuf);
+	mock_heap_expect_home(test, mock);
+}
+
+/* -- the kernel's mapping ------------------------------------------------- */
+
+static const struct heap_buffer_chunk_case heap_buffer_vmap_cases[] = {
+	{ "a run is in the linear map already", MOCK_HEAP_RUN, 5, 1 },
+	{ "strangers are put in a row", MOCK_HEAP_BACKWARD, 5, 5 },
+	{ "folios are put in a row", MOCK_HEAP_FOLIOS, 16, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(heap_buffer_vmap, heap_buffer_vmap_cases, description);
+
+static void heap_buffer_test_vmap(struct kunit *test)
+{
+	const struct heap_buffer_chunk_case *param = test->param_value;
+	struct mock_heap *mock = mock_heap_create(test, "kunit_vmap");
+	struct iosys_map map, again;
+	struct dma_buf *dmabuf;
+	unsigned int i;
+	u32 *there;
+
+	dmabuf = mock_heap_buffer(test, mock, param->pieces, param->nr_pages);
+	KUNIT_ASSERT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
+	KUNIT_EXPECT_FALSE(test, map.is_iomem);
+	if (param->nr_chunks)
+		KUNIT_EXPECT_EQ(test, param->nr_chunks > 1,
+				is_vmalloc_addr(map.vaddr));
+
+	/* A second user gets the same, and may leave first. */
+	KUNIT_ASSERT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &again));
+	KUNIT_EXPECT_PTR_EQ(test, map.vaddr, again.vaddr);
+	dma_buf_vunmap_unlocked(dmabuf, &again);
+
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL));
+	for (i = 0; i < param->nr_pages; i++)
+		*(u32 *)(map.vaddr + i * PAGE_SIZE) = i + 1;
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL));
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+
+	for (i = 0; i < param->nr_pages; i++) {
+		there = kmap_local_page(mock->pages[i]);
+		KUNIT_EXPECT_EQ(test, i + 1, *there);
+		kunmap_local(there);
+	}
+	mock_heap_close(dmabuf);
+	mock_heap_expect_home(test, mock);
+}
+
+/* -- a program's mapping -------------------------------------------------- */
+
+#define HEAP_BUFFER_MMAP_PAGES	20
+
+static unsigned long heap_buffer_test_mmap(struct kunit *test,
+					   struct dma_buf *dmabuf,
+					   unsigned long flags)
+{
+	unsigned long address;
+
+	address = kunit_vm_mmap(test, dmabuf->file, 0, dmabuf->size,
+				PROT_READ | PROT_WRITE, flags, 0);
+	KUNIT_ASSERT_NE(test, 0, address);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(address), "mmap: %ld",
+			       (long)address);
+	return address;
+}
+
+struct heap_buffer_mmap_case {
+	const char *description;
+	enum mock_heap_pieces pieces;
+	bool longterm_pin;
+	bool write;
+};
+
+static const struct heap_buffer_mmap_case heap_buffer_mmap_cases[] = {
+	{ "write into a run", MOCK_HEAP_RUN, true, true },
+	{ "write into strangers", MOCK_HEAP_BACKWARD, true, true },
+	{ "write into folios", MOCK_HEAP_FOLIOS, true, true },
+	{ "write where long pins are refused", MOCK_HEAP_RUN, false, true },
+	{ "read a run", MOCK_HEAP_RUN, true, false },
+	{ "read strangers", MOCK_HEAP_BACKWARD, true, false },
+	{ "read folios", MOCK_HEAP_FOLIOS, true, false },
+	{ "read where long pins are refused", MOCK_HEAP_RUN, false, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(heap_buffer_mmap, heap_buffer_mmap_cases, description);
+
+static void heap_buffer_test_touch(struct kunit *test)
+{
+	const struct heap_buffer_mmap_case *param = test->param_value;
+	struct mock_heap *mock = mock_heap_create(test, "kunit_mmap");
+	struct dma_buf *dmabuf;
+	unsigned long address;
+	unsigned int i;
+	u32 *there;
+
+	mock->backing.longterm_pin = param->longterm_pin;
+	dmabuf = mock_heap_buffer(test, mock, param->pieces, HEAP_BUFFER_MMAP_PAGES);
+	address = heap_buffer_test_mmap(test, dmabuf, MAP_SHARED);
+
+	/* Start in the middle, so that there is something on both sides. */
+	for (i = 0; i < HEAP_BUFFER_MMAP_PAGES; i++) {
+		unsigned int at = (i + HEAP_BUFFER_MMAP_PAGES / 2) %
+				  HEAP_BUFFER_MMAP_PAGES;
+		u32 __user *user = (u32 __user *)(address + at * PAGE_SIZE);
+		u32 value = 0;
+
+		there = kmap_local_page(mock->pages[at]);
+		if (param->write) {
+			KUNIT_EXPECT_EQ(test, 0, put_user(at + 1, user));
+			KUNIT_EXPECT_EQ(test, at + 1, *there);
+		} else {
+			*there = at + 1;
+			KUNIT_EXPECT_EQ(test, 0, get_user(value, user));
+			KUNIT_EXPECT_EQ(test, at + 1, value);
+		}
+		kunmap_local(there);
+	}
+
+	/* Ordinary pages: each is in one page table and counted in the RSS. */
+	for (i = 0; i < HEAP_BUFFER_MMAP_PAGES; i++)
+		KUNIT_EXPECT_TRUE(test, folio_mapped(page_folio(mock->pages[i])));
+	KUNIT_EXPECT_GE(test, get_mm_counter(current->mm, MM_FILEPAGES),
+			HEAP_BUFFER_MMAP_PAGES);
+
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
+	mock_heap_close(dmabuf);
+	mock_heap_expect_home(test, mock);
+}
+
+static void heap_buffer_test_private(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_private");
+	struct dma_buf *dmabuf;
+	unsigned long address;
+	u32 value = 0;
+	u32 *there;
+
+	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_RUN, 4);
+	address = heap_buffer_test_mmap(test, dmabuf, MAP_PRIVATE);
+
+	/* Reads come from the buffer, the first write makes a copy. */
+	there = page_address(mock->pages[2]);
+	*there = 4711;
+	KUNIT_EXPECT_EQ(test, 0, get_user(value, (u32 __user *)(address + 2 * PAGE_SIZE)));
+	KUNIT_EXPECT_EQ(test, 4711, value);
+	KUNIT_EXPECT_EQ(test, 0, put_user(1, (u32 __user *)(address + 2 * PAGE_SIZE)));
+	KUNIT_EXPECT_EQ(test, 0, put_user(1, (u32 __user *)(address + 3 * PAGE_SIZE)));
+	KUNIT_EXPECT_EQ(test, 4711, *there);
+	KUNIT_EXPECT_EQ(test, 0, *(u32 *)page_address(mock->pages[3]));
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
+
+	mock->backing.private_mmap = false;
+	address = kunit_vm_mmap(test, dmabuf->file, 0, dmabuf->size, PROT_READ,
+				MAP_PRIVATE, 0);
+	KUNIT_EXPECT_EQ(test, -EINVAL, (long)address);
+
+	mock_heap_close(dmabuf);
+	mock_heap_expect_home(test, mock);
+}
+
+/* Part of a mapping, at an offset, some of it dropped and touched again. */
+static void heap_buffer_test_part(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_part");
+	u32 __user *user;
+	struct dma_buf *dmabuf;
+	unsigned long address;
+	u32 value = 0;
+
+	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_BACKWARD, 10);
+	address = kunit_vm_mmap(test, dmabuf->file, 0, 5 * PAGE_SIZE,
+				PROT_READ | PROT_WRITE, MAP_SHARED, 3 * PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address));
+
+	user = (u32 __user *)(address + 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 0, put_user(77, user));
+	KUNIT_EXPECT_EQ(test, 77, *(u32 *)page_address(mock->pages[5]));
+	KUNIT_EXPECT_FALSE(test, page_mapped(mock->pages[2]));
+	KUNIT_EXPECT_TRUE(test, page_mapped(mock->pages[3]));
+	KUNIT_EXPECT_TRUE(test, page_mapped(mock->pages[7]));
+	KUNIT_EXPECT_FALSE(test, page_mapped(mock->pages[8]));
+
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, page_mapped(mock->pages[4]));
+	KUNIT_EXPECT_EQ(test, 0, get_user(value, user));
+	KUNIT_EXPECT_EQ(test, 77, value);
+	KUNIT_EXPECT_NE(test, 0, get_user(value, (u32 __user *)address));
+
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address + 2 * PAGE_SIZE, 3 * PAGE_SIZE));
+	mock_heap_close(dmabuf);
+	mock_heap_expect_home(test, mock);
+}
+
+struct heap_buffer_pin_case {
+	const char *description;
+	bool longterm_pin;
+	unsigned int gup_flags;
+	bool touched;
+	long ret;
+};
+
+static const struct heap_buffer_pin_case heap_buffer_pin_cases[] = {
+	{ "a short pin for writing", true, FOLL_WRITE, false, 1 },
+	{ "a long pin for writing", true, FOLL_WRITE | FOLL_LONGTERM, false, 1 },
+	{ "a long pin for reading", true, FOLL_LONGTERM, true, 1 },
+	{ "a short pin where long pins are refused", false, FOLL_WRITE, true, 1 },
+	{ "a long pin for writing is refused", false, FOLL_WRITE | FOLL_LONGTERM,
+	  false, -EFAULT },
+	{ "a long pin for writing is refused, touched or not", false,
+	  FOLL_WRITE | FOLL_LONGTERM, true, -EFAULT },
+	{ "a long pin for reading is refused", false, FOLL_LONGTERM, false, -EFAULT },
+};
+
+KUNIT_ARRAY_PARAM_DESC(heap_buffer_pin, heap_buffer_pin_cases, description);
+
+/* A page that somebody pins outlives the buffer, and belongs to him alone. */
+static void heap_buffer_test_pin(struct kunit *test)
+{
+	const struct heap_buffer_pin_case *param = test->param_value;
+	struct mock_heap *mock = mock_heap_create(test, "kunit_pin");
+	struct dma_buf *dmabuf;
+	unsigned long address;
+	struct page *page;
+	int refs;
+
+	mock->backing.longterm_pin = param->longterm_pin;
+	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_BACKWARD, 4);
+	address = heap_buffer_test_mmap(test, dmabuf, MAP_SHARED);
+	if (param->touched)
+		KUNIT_EXPECT_EQ(test, 0, put_user(1, (u32 __user *)address));
+
+	KUNIT_ASSERT_EQ(test, param->ret,
+			pin_user_pages_unlocked(address + PAGE_SIZE, 1, &page,
+						param->gup_flags));
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
+	mock_heap_close(dmabuf);
+	KUNIT_EXPECT_EQ(test, 1, mock->puts);
+	if (param->ret > 0) {
+		KUNIT_EXPECT_PTR_EQ(test, mock->pages[1], page);
+		refs = page_ref_count(page);
+		KUNIT_EXPECT_GT(test, refs, 1);
+		unpin_user_page(page);
+		KUNIT_EXPECT_LT(test, page_ref_count(page), refs);
+	}
+	mock_heap_expect_home(test, mock);
+}
+
+static struct kunit_case heap_buffer_cases[] = {
+	KUNIT_CASE_PARAM(heap_buffer_test_chunks, heap_buffer_chunk_gen_params),
+	KUNIT_CASE(heap_buffer_test_length),
+	KUNIT_CASE_PARAM(heap_buffer_test_fail, heap_buffer_fail_gen_params),
+	KUNIT_CASE_PARAM(heap_buffer_test_map, heap_buffer_map_gen_params),
+	KUNIT_CASE(heap_buffer_test_map_twice),
+	KUNIT_CASE_PARAM(heap_buffer_test_vmap, heap_buffer_vmap_gen_params),
+	KUNIT_CASE_PARAM(heap_buffer_test_touch, heap_buffer_mmap_gen_params),
+	KUNIT_CASE(heap_buffer_test_private),
+	KUNIT_CASE(heap_buffer_test_part),
+	KUNIT_CASE_PARAM(heap_buffer_test_pin, heap_buffer_pin_gen_params),
+	{ }
+};
+
+static struct kunit_suite heap_buffer_suite = {
+	.name = "heap_buffer",
+	.test_cases = heap_buffer_cases,
+};
+
+kunit_test_suite(heap_buffer_suite);

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The mock heap: scripted &struct heap_backing on ordinary pages.
+ *
+ * What it is:	the ops behind struct mock_heap (see mock_heap.h).
+ * What it owns: the registered heap and a reference on each page of the last
+ *		buffer, both until the test case ends.
+ * Locks:	none.
+ * May call:	the heap register, heap_buffer, KUnit.
+ * Never here:	expectations about the code under test, but that all comes back.
+ * Units:	counts of pages.
+ */
+#include <kunit/resource.h>
+#include <kunit/test.h>
+
+#include <linux/dma-buf.h>
+#include <linux/err.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+
+#include "mock_heap.h"
+
+/* Let go of what is remembered of the last buffer. */
+static void mock_heap_forget(struct mock_heap *mock)
+{
+	unsigned int i;
+
+	for (i = 0; i < mock->nr_pages; i++)
+		put_page(mock->pages[i]);
+	mock->nr_pages = 0;
+}
+
+static int mock_heap_add_piece(struct mock_heap *mock,
+			       struct heap_buffer *buffer, struct page *page,
+			       unsigned int nr_pages)
+{
+	unsigned int i;
+	int ret;
+
+	ret = heap_buffer_add(buffer, page, nr_pages);
+	if (ret)
+		return ret;
+	for (i = 0; i < nr_pages; i++) {
+		get_page(page + i);
+		mock->pages[mock->nr_pages++] = page + i;
+	}
+	return 0;
+}
+
+/* Pages which stand alone but are neighbours: a block of the buddy's, split. */
+static int mock_heap_get_single(struct mock_heap *mock,
+				struct heap_buffer *buffer)
+{
+	unsigned int count = buffer->nr_pages, step = 1, i, at;
+	unsigned int order = get_order(count << PAGE_SHIFT);
+	struct page *block;
+	int ret = 0;
+
+	block = alloc_pages(GFP_KERNEL | __GFP_ZERO, order);
+	if (!block)
+		return -ENOMEM;
+	split_page(block, order);
+
+	if (mock->pieces == MOCK_HEAP_RUN)
+		step = count;
+	for (i = 0; i < count; i += step) {
+		at = mock->pieces == MOCK_HEAP_BACKWARD ? count - 1 - i : i;
+		if (mock->fail && i / step == mock->fail_after)
+			ret = mock->fail;
+		else
+			ret = mock_heap_add_piece(mock, buffer, block + at, step);
+		if (ret)
+			break;
+	}
+
+	/* What was not handed over is still ours. */
+	for (at = 0; at < 1U << order; at++) {
+		bool taken = mock->pieces == MOCK_HEAP_BACKWARD ?
+			     at < count && at >= count - i : at < i;
+
+		if (!taken)
+			put_page(block + at);
+	}
+	return ret;
+}
+
+static int mock_heap_get_folios(struct mock_heap *mock,
+				struct heap_buffer *buffer)
+{
+	unsigned int left = buffer->nr_pages, given = 0;
+	struct folio *folio;
+	int ret;
+
+	for (; left; left -= 4) {
+		if (mock->fail && given++ == mock->fail_after)
+			return mock->fail;
+		folio = folio_alloc(GFP_KERNEL | __GFP_ZERO, 2);
+		if (!folio)
+			return -ENOMEM;
+		ret = mock_heap_add_piece(mock, buffer, &folio->page, 4);
+		if (ret) {
+			folio_put(folio);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int mock_heap_get(struct heap_buffer *buffer)
+{
+	struct mock_heap *mock = dma_heap_get_drvdata(buffer->heap);
+
+	mock_heap_forget(mock);
+	if (buffer->nr_pages > MOCK_HEAP_MAX_PAGES)
+		return -ENOMEM;
+	if (mock->pieces == MOCK_HEAP_FOLIOS)
+		return mock_heap_get_folios(mock, buffer);
+	return mock_heap_get_single(mock, buffer);
+}
+
+static void mock_heap_put(struct heap_buffer *buffer)
+{
+	struct mock_heap *mock = dma_heap_get_drvdata(buffer->heap);
+
+	mock->puts++;
+	heap_buffer_put_folios(buffer);
+}
+
+static struct dma_buf *mock_heap_allocate(struct dma_heap *heap,
+					  unsigned long len, u32 fd_flags,
+					  u64 heap_flags)
+{
+	struct mock_heap *mock = dma_heap_get_drvdata(heap);
+
+	mock->allocations++;
+	mock->len = len;
+	mock->fd_flags = fd_flags;
+	return heap_buffer_create(heap, len, fd_flags, &mock->backing);
+}
+
+static const struct dma_heap_ops mock_heap_ops = {
+	.allocate = mock_heap_allocate,
+};
+
+static void mock_heap_destroy(void *data)
+{
+	struct mock_heap *mock = data;
+
+	flush_delayed_fput();
+	mock_heap_forget(mock);
+	if (mock->heap)
+		dma_heap_remove(mock->heap);
+}
+
+/**
+ * mock_heap_create - register a mock heap
+ * @test: the running test case
+ * @name: its name, for a string that stays
+ *
+ * The script as it starts: pages in one run, nothing fails, everything allowed.
+ *
+ * Context: Process context of the test; may sleep. Ends the test case on failure.
+ * Return: the heap, removed when the test case ends.
+ */
+struct mock_heap *mock_heap_create(struct kunit *test, const char *name)
+{
+	struct mock_heap *mock;
+
+	mock = kunit_kzalloc(test, sizeof(*mock), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mock);
+
+	mock->backing = (struct heap_backing) {
+		.get = mock_heap_get,
+		.put = mock_heap_put,
+		.private_mmap = true,
+		.longterm_pin = true,
+	};
+	mock->info = (struct dma_heap_export_info) {
+		.name = name,
+		.ops = &mock_heap_ops,
+		.priv = mock,
+	};
+	mock->heap = dma_heap_add(&mock->info);
+	if (IS_ERR(mock->heap))
+		KUNIT_FAIL_AND_ABORT(test, "cannot add heap %s", name);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, mock_heap_destroy,
+							   mock));
+	return mock;
+}
+
+/**
+ * mock_heap_buffer - a buffer of a mock heap
+ * @test: the running test case
+ * @mock: the heap
+ * @pieces: how its pages come
+ * @nr_pages: how many, at most MOCK_HEAP_MAX_PAGES
+ *
+ * Context: Process context of the test; may sleep. Ends the test case on failure.
+ * Return: the buffer, for mock_heap_close().
+ */
+struct dma_buf *mock_heap_buffer(struct kunit *test, struct mock_heap *mock,
+				 enum mock_heap_pieces pieces,
+				 unsigned int nr_pages)
+{
+	struct dma_buf *dmabuf;
+
+	mock->pieces = pieces;
+	dmabuf = dma_heap_buffer_alloc(mock->heap, nr_pages * PAGE_SIZE, O_RDWR, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
+	return dmabuf;
+}
+
+/**
+ * mock_heap_close - drop the last reference of a buffer, and see it go
+ * @dmabuf: the buffer
+ *
+ * Context: Process context; may sleep.
+ */
+void mock_heap_close(struct dma_buf *dmabuf)
+{
+	dma_buf_put(dmabuf);
+	/* A kernel thread's last fput() is left to a work item. */
+	flush_delayed_fput();
+}
+
+/**
+ * mock_heap_expect_home - expect that nobody but the mock holds a page
+ * @test: the running test case
+ * @mock: the heap
+ *
+ * Context: Process context of the test.
+ */
+void mock_heap_expect_home(struct kunit *test, struct mock_heap *mock)
+{
+	unsigned int i;
+
+	for (i = 0; i < mock->nr_pages; i++) {
+		struct folio *folio = page_folio(mock->pages[i]);
+
+		KUNIT_EXPECT_EQ_MSG(test, folio_ref_count(folio),
+				    (int)folio_nr_pages(folio),
+				    "page %u of %u", i, mock->nr_pages);
+	}
+}

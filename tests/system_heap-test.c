@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of heaps/system_heap.c: sizes, zeroes, and the three ways to be refused.
+ */
+#include <kunit/test.h>
+
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <linux/err.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+#include "../heaps/heap_buffer.h"
+
+struct system_heap_case {
+	const char *description;
+	unsigned long len;
+};
+
+static const struct system_heap_case system_heap_sizes[] = {
+	{ "a byte", 1 },
+	{ "a page", PAGE_SIZE },
+	{ "three pages", 3 * PAGE_SIZE },
+	{ "1 MiB", SZ_1M },
+	{ "1 MiB and a page", SZ_1M + PAGE_SIZE },
+	{ "2 MiB", SZ_2M },
+	{ "8 MiB less a page", SZ_8M - PAGE_SIZE },
+	{ "32 MiB", SZ_32M },
+};
+
+KUNIT_ARRAY_PARAM_DESC(system_heap_size, system_heap_sizes, description);
+
+static int system_heap_test_init(struct kunit *test)
+{
+	test->priv = dma_heap_find("system");
+	KUNIT_ASSERT_NOT_NULL(test, test->priv);
+	return 0;
+}
+
+static void system_heap_test_exit(struct kunit *test)
+{
+	dma_heap_put(test->priv);
+}
+
+/* The first byte that is not zero, or @len. */
+static unsigned long system_heap_test_dirt(const void *start, unsigned long len)
+{
+	const void *dirt = memchr_inv(start, 0, len);
+
+	return dirt ? dirt - start : len;
+}
+
+/* Twice: what the first one wrote must not be in the second one. */
+static void system_heap_test_zeroed(struct kunit *test)
+{
+	const struct system_heap_case *param = test->param_value;
+	unsigned long size = PAGE_ALIGN(param->len);
+	struct dma_buf *dmabuf;
+	struct iosys_map map;
+	unsigned int round;
+
+	for (round = 0; round < 2; round++) {
+		dmabuf = dma_heap_buffer_alloc(test->priv, param->len, O_RDWR, 0);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
+		KUNIT_EXPECT_EQ(test, size, dmabuf->size);
+
+		KUNIT_ASSERT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
+		KUNIT_EXPECT_EQ(test, size, system_heap_test_dirt(map.vaddr, size));
+		memset(map.vaddr, 0xa5, size);
+		dma_buf_vunmap_unlocked(dmabuf, &map);
+		dma_buf_put(dmabuf);
+		flush_delayed_fput();
+	}
+}
+
+static void system_heap_test_chunks(struct kunit *test)
+{
+	const struct system_heap_case *param = test->param_value;
+	unsigned long size = PAGE_ALIGN(param->len), sum = 0;
+	struct heap_buffer *buffer;
+	struct dma_buf *dmabuf;
+	unsigned int i;
+
+	dmabuf = dma_heap_buffer_alloc(test->priv, param->len, O_RDWR, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
+	buffer = dmabuf->priv;
+	for (i = 0; i < buffer->nr_chunks; i++) {
+		unsigned long nr = heap_chunk_pages(buffer, i), at, step;
+
+		/* Whole folios only, each with the buffer's one reference. */
+		for (at = 0; at < nr; at += step) {
+			struct page *page = nth_page(buffer->chunks[i].page, at);
+			struct folio *folio = page_folio(page);
+
+			KUNIT_EXPECT_PTR_EQ(test, page, &folio->page);
+			KUNIT_EXPECT_EQ(test, 1, folio_ref_count(folio));
+			KUNIT_EXPECT_FALSE(test, folio_mapped(folio));
+			step = folio_nr_pages(folio);
+		}
+		KUNIT_EXPECT_EQ(test, nr, at);
+		sum += nr;
+	}
+	KUNIT_EXPECT_EQ(test, size >> PAGE_SHIFT, sum);
+	dma_buf_put(dmabuf);
+	flush_delayed_fput();
+}
+
+static void system_heap_test_too_much(struct kunit *test)
+{
+	unsigned long ram = totalram_pages() << PAGE_SHIFT;
+	const unsigned long sizes[] = {
+		ram + PAGE_SIZE, 2 * ram, LONG_MAX & PAGE_MASK, ULONG_MAX & PAGE_MASK,
+		/* There are so many pages, but not for one buffer. */
+		ram,
+	};
+	unsigned long free = global_zone_page_state(NR_FREE_PAGES);
+	struct dma_buf *dmabuf;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		dmabuf = dma_heap_buffer_alloc(test->priv, sizes[i], O_RDWR, 0);
+		KUNIT_ASSERT_EQ_MSG(test, -ENOMEM, PTR_ERR_OR_ZERO(dmabuf),
+				    "%lu bytes", sizes[i]);
+	}
+
+	/* Nor did it take and give back, which would have emptied the caches. */
+	KUNIT_EXPECT_LE(test, free / 2, global_zone_page_state(NR_FREE_PAGES));
+}
+
+static void system_heap_test_killed(struct kunit *test)
+{
+	struct dma_buf *dmabuf;
+
+	/* As when somebody had sent it; a kernel thread is otherwise left alone. */
+	sigaddset(&current->pending.signal, SIGKILL);
+	set_tsk_thread_flag(current, TIF_SIGPENDING);
+	dmabuf = dma_heap_buffer_alloc(test->priv, SZ_4M, O_RDWR, 0);
+	sigdelset(&current->pending.signal, SIGKILL);
+	clear_tsk_thread_flag(current, TIF_SIGPENDING);
+
+	KUNIT_EXPECT_EQ(test, -EINTR, PTR_ERR_OR_ZERO(dmabuf));
+	if (!IS_ERR(dmabuf))
+		dma_buf_put(dmabuf);
+}
+
+static struct kunit_case system_heap_cases[] = {
+	KUNIT_CASE_PARAM(system_heap_test_zeroed, system_heap_size_gen_params),
+	KUNIT_CASE_PARAM(system_heap_test_chunks, system_heap_size_gen_params),
+	KUNIT_CASE(system_heap_test_too_much),
+	KUNIT_CASE(system_heap_test_killed),
+	{ }
+};
+
+static struct kunit_suite system_heap_suite = {
+	.name = "system_heap",
+	.init = system_heap_test_init,
+	.exit = system_heap_test_exit,
+	.test_cases = system_heap_cases,
+};
+
+kunit_test_suite(system_heap_suite);
