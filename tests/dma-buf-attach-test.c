@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-buf-attach.c: attach, pin, map, their opposites, moves.
+ * Tests of dma-buf-attach.c: attach, map, their opposites.
  */
 #include <kunit/test.h>
 
@@ -15,29 +15,7 @@
 #include "mock_device.h"
 #include "mock_exporter.h"
 #include "mock_fence.h"
-
-/* An importer that follows moves, and counts them. */
-struct follower {
-	struct dma_buf_attachment *attach;
-	int moves;
-};
-
-static void follower_move_notify(struct dma_buf_attachment *attach)
-{
-	struct follower *follower = attach->importer_priv;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
-	follower->moves++;
-}
-
-static const struct dma_buf_attach_ops follower_ops = {
-	.move_notify = follower_move_notify,
-};
-
-static const struct dma_buf_attach_ops follower_p2p_ops = {
-	.allow_peer2peer = true,
-	.move_notify = follower_move_notify,
-};
+#include "mock_importer.h"
 
 static const struct mock_exporter_params static_exporter;
 static const struct mock_exporter_params caching_exporter = {
@@ -47,45 +25,6 @@ static const struct mock_exporter_params caching_exporter = {
 static const struct mock_exporter_params dynamic_exporter = {
 	.dynamic = true,
 };
-
-static struct dma_buf_attachment *follow(struct kunit *test,
-					 struct dma_buf *dmabuf,
-					 struct follower *follower)
-{
-	follower->attach = dma_buf_dynamic_attach(dmabuf, mock_device_create(test),
-						  &follower_ops, follower);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, follower->attach);
-	return follower->attach;
-}
-
-static struct dma_buf_attachment *attach_new_device(struct kunit *test,
-						    struct dma_buf *dmabuf)
-{
-	struct dma_buf_attachment *attach;
-
-	attach = dma_buf_attach(dmabuf, mock_device_create(test));
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
-	return attach;
-}
-
-/* Number of attachments, counted as an exporter would. */
-static int count_attachments(struct dma_buf *dmabuf)
-{
-	int count;
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	count = list_count_nodes(&dmabuf->attachments);
-	dma_resv_unlock(dmabuf->resv);
-	return count;
-}
-
-static void expect_calls(struct kunit *test, struct mock_exporter *mock,
-			 enum mock_exporter_op op, enum mock_exporter_op opposite,
-			 int calls, int opposite_calls)
-{
-	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, op), calls);
-	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, opposite), opposite_calls);
-}
 
 static void test_attach(struct kunit *test)
 {
@@ -100,15 +39,15 @@ static void test_attach(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, dma_buf_attachment_is_dynamic(attach));
 	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
 	KUNIT_EXPECT_NULL(test, attach->sgt);
-	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 1);
+	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 1);
 	/* Nothing is mapped before somebody asks. */
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_MAP), 0);
 
 	dma_buf_detach(dmabuf, attach);
-	expect_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH, 1, 1);
+	expect_mock_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH, 1, 1);
 	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_ATTACH), 0);
 	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_DETACH), 0);
-	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 0);
+	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 0);
 	dma_buf_put(dmabuf);
 }
 
@@ -118,10 +57,10 @@ static void test_attach_without_ops(struct kunit *test)
 		.without = BIT(MOCK_OP_ATTACH) | BIT(MOCK_OP_DETACH),
 	};
 	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
 
 	dma_buf_detach(dmabuf, attach);
-	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 0);
+	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 0);
 	dma_buf_put(dmabuf);
 }
 
@@ -139,27 +78,7 @@ static void test_attach_refuses(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, dma_buf_dynamic_attach(dmabuf, dev, &no_notify,
 							 NULL),
 			    ERR_PTR(-EINVAL));
-	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 0);
-	dma_buf_put(dmabuf);
-}
-
-static void test_attach_peer2peer(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
-	struct device *dev = mock_device_create(test);
-	struct follower follower = {};
-	struct dma_buf_attachment *attach;
-
-	attach = dma_buf_dynamic_attach(dmabuf, dev, &follower_p2p_ops, &follower);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
-	KUNIT_EXPECT_TRUE(test, attach->peer2peer);
-	KUNIT_EXPECT_PTR_EQ(test, attach->importer_priv, (void *)&follower);
-	KUNIT_EXPECT_PTR_EQ(test, attach->importer_ops, &follower_p2p_ops);
-	dma_buf_detach(dmabuf, attach);
-
-	attach = follow(test, dmabuf, &follower);
-	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
-	dma_buf_detach(dmabuf, attach);
+	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 0);
 	dma_buf_put(dmabuf);
 }
 
@@ -167,14 +86,14 @@ static void test_detach_refuses(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_buf *other = mock_exporter_create(test, NULL);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
 
 	mock_fence_expect_misuse(test);
 	dma_buf_detach(NULL, attach);
 	dma_buf_detach(dmabuf, NULL);
 	dma_buf_detach(other, attach);
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 3);
-	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 1);
+	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 1);
 
 	dma_buf_detach(dmabuf, attach);
 	dma_buf_put(other);
@@ -238,18 +157,18 @@ static void test_attach_fails(struct kunit *test)
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
 	struct device *dev = mock_device_create(test);
 	struct dma_buf_attachment *attach;
-	struct follower follower = {};
+	struct mock_importer importer = {};
 
 	mock->fail[param->failing] = param->expect;
 	mock->map_null = param->map_null;
 	attach = dma_buf_dynamic_attach(dmabuf, dev,
-					param->dynamic_importer ? &follower_ops : NULL,
-					&follower);
+					param->dynamic_importer ? &mock_importer_ops : NULL,
+					&importer);
 	KUNIT_EXPECT_PTR_EQ(test, attach, ERR_PTR(param->expect));
-	expect_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH, 1, param->detached);
+	expect_mock_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH, 1, param->detached);
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_UNPIN),
 			param->unpinned);
-	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 0);
+	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 0);
 
 	/* And the next try works. */
 	mock->fail[param->failing] = 0;
@@ -267,27 +186,11 @@ static const enum dma_data_direction directions[] = {
 	DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE,
 };
 
-/* A table covers the buffer, and its addresses come in pages. */
-static void expect_whole_buffer(struct kunit *test, struct dma_buf *dmabuf,
-				struct sg_table *sgt)
-{
-	struct scatterlist *sg;
-	size_t bytes = 0;
-	int i;
-
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		KUNIT_EXPECT_TRUE(test, PAGE_ALIGNED(sg_dma_address(sg)));
-		KUNIT_EXPECT_TRUE(test, PAGE_ALIGNED(sg_dma_len(sg)));
-		bytes += sg_dma_len(sg);
-	}
-	KUNIT_EXPECT_EQ(test, bytes, dmabuf->size);
-}
-
 static void test_map(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
 	struct sg_table *sgt;
 	int i;
 
@@ -295,18 +198,18 @@ static void test_map(struct kunit *test)
 		sgt = dma_buf_map_attachment_unlocked(attach, directions[i]);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 		KUNIT_EXPECT_EQ(test, mock->last_dir, directions[i]);
-		expect_whole_buffer(test, dmabuf, sgt);
-		expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, i + 1, i);
+		KUNIT_EXPECT_EQ(test, mock_importer_bytes(sgt), dmabuf->size);
+		expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, i + 1, i);
 		KUNIT_EXPECT_NULL(test, attach->sgt);
 
 		dma_buf_unmap_attachment_unlocked(attach, sgt, directions[i]);
-		expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, i + 1, i + 1);
+		expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, i + 1, i + 1);
 	}
 	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_MAP), 3);
 	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_UNMAP), 3);
 
 	dma_buf_detach(dmabuf, attach);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 3, 3);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 3, 3);
 	dma_buf_put(dmabuf);
 }
 
@@ -315,19 +218,19 @@ static void test_map_locked(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
 	struct sg_table *sgt;
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	sgt = dma_buf_map_attachment(attach, DMA_TO_DEVICE);
 	dma_resv_unlock(dmabuf->resv);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	expect_whole_buffer(test, dmabuf, sgt);
+	KUNIT_EXPECT_EQ(test, mock_importer_bytes(sgt), dmabuf->size);
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	dma_buf_unmap_attachment(attach, sgt, DMA_TO_DEVICE);
 	dma_resv_unlock(dmabuf->resv);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
 	dma_buf_detach(dmabuf, attach);
 	dma_buf_put(dmabuf);
 }
@@ -337,7 +240,7 @@ static void test_map_twice(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
 	struct sg_table *first, *second;
 
 	first = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
@@ -347,9 +250,9 @@ static void test_map_twice(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, first, second);
 
 	dma_buf_unmap_attachment_unlocked(attach, first, DMA_FROM_DEVICE);
-	expect_whole_buffer(test, dmabuf, second);
+	KUNIT_EXPECT_EQ(test, mock_importer_bytes(second), dmabuf->size);
 	dma_buf_unmap_attachment_unlocked(attach, second, DMA_TO_DEVICE);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 2, 2);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 2, 2);
 	dma_buf_detach(dmabuf, attach);
 	dma_buf_put(dmabuf);
 }
@@ -357,7 +260,7 @@ static void test_map_twice(struct kunit *test)
 static void test_map_hides_pages(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
 	struct scatterlist *sg;
 	struct sg_table *sgt;
 	int i;
@@ -380,7 +283,7 @@ static void test_map_fails(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
 
 	mock->fail[MOCK_OP_MAP] = -EINTR;
 	KUNIT_EXPECT_PTR_EQ(test,
@@ -390,7 +293,7 @@ static void test_map_fails(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test,
 			    dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE),
 			    ERR_PTR(-ENOMEM));
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 2, 0);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 2, 0);
 	dma_buf_detach(dmabuf, attach);
 	dma_buf_put(dmabuf);
 }
@@ -399,7 +302,7 @@ static void test_map_refuses(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
 
 	mock_fence_expect_misuse(test);
 	KUNIT_EXPECT_PTR_EQ(test,
@@ -411,7 +314,7 @@ static void test_map_refuses(struct kunit *test)
 	dma_buf_unmap_attachment(attach, NULL, DMA_TO_DEVICE);
 	dma_buf_unmap_attachment_unlocked(NULL, NULL, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 5);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 0, 0);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 0, 0);
 	dma_buf_detach(dmabuf, attach);
 	dma_buf_put(dmabuf);
 }
@@ -421,7 +324,7 @@ static void test_cached_mapping(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &caching_exporter);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
 	struct sg_table *first, *second;
 
 	first = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
@@ -429,7 +332,7 @@ static void test_cached_mapping(struct kunit *test)
 	dma_buf_unmap_attachment_unlocked(attach, first, DMA_TO_DEVICE);
 	second = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	KUNIT_EXPECT_PTR_EQ(test, first, second);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
 
 	KUNIT_EXPECT_PTR_EQ(test,
 			    dma_buf_map_attachment_unlocked(attach,
@@ -441,7 +344,7 @@ static void test_cached_mapping(struct kunit *test)
 			    ERR_PTR(-EBUSY));
 
 	dma_buf_detach(dmabuf, attach);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
 	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_UNMAP), 1);
 	dma_buf_put(dmabuf);
 }
@@ -450,7 +353,7 @@ static void test_cached_mapping_both_ways(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &caching_exporter);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
 	struct sg_table *sgt;
 	int i;
 
@@ -461,166 +364,8 @@ static void test_cached_mapping_both_ways(struct kunit *test)
 				    dma_buf_map_attachment_unlocked(attach,
 								    directions[i]),
 				    sgt);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
 	dma_buf_detach(dmabuf, attach);
-	dma_buf_put(dmabuf);
-}
-
-/* Who cannot follow moves has the buffer held still for it. */
-static void test_static_importer_pins(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
-	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
-	struct sg_table *sgt;
-
-	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 0);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
-	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_PIN), 1);
-	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_MAP), 1);
-	KUNIT_EXPECT_EQ(test, mock->last_dir, DMA_BIDIRECTIONAL);
-
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
-	KUNIT_EXPECT_PTR_EQ(test, sgt, attach->sgt);
-	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_FROM_DEVICE);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
-
-	dma_buf_detach(dmabuf, attach);
-	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 1);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
-	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_UNPIN), 1);
-	dma_buf_put(dmabuf);
-}
-
-/* And who could follow moves, of a buffer that never does, has it mapped, too. */
-static void test_dynamic_importer_of_static(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct follower follower = {};
-	struct dma_buf_attachment *attach = follow(test, dmabuf, &follower);
-
-	KUNIT_ASSERT_NOT_NULL(test, attach->sgt);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_EXPECT_PTR_EQ(test, dma_buf_map_attachment(attach, DMA_TO_DEVICE),
-			    attach->sgt);
-	/* There is nothing to pin, and that is fine. */
-	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), 0);
-	dma_buf_unpin(attach);
-	dma_resv_unlock(dmabuf->resv);
-
-	dma_buf_detach(dmabuf, attach);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
-	dma_buf_put(dmabuf);
-}
-
-/* Both move: map on demand; pinned meanwhile only where nobody would be told. */
-static void test_dynamic_both(struct kunit *test)
-{
-	int pins = IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) ? 0 : 1;
-	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
-	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct follower follower = {};
-	struct dma_buf_attachment *attach = follow(test, dmabuf, &follower);
-	struct sg_table *sgt;
-
-	KUNIT_EXPECT_NULL(test, attach->sgt);
-	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 0, 0);
-
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, pins, 0);
-	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_FROM_DEVICE);
-	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, pins, pins);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
-
-	/* A mapping that fails leaves nothing pinned. */
-	mock->fail[MOCK_OP_MAP] = -EIO;
-	KUNIT_EXPECT_PTR_EQ(test,
-			    dma_buf_map_attachment_unlocked(attach,
-							    DMA_FROM_DEVICE),
-			    ERR_PTR(-EIO));
-	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 2 * pins, 2 * pins);
-
-	dma_buf_detach(dmabuf, attach);
-	dma_buf_put(dmabuf);
-}
-
-static void test_pin(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
-	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct follower follower = {};
-	struct dma_buf_attachment *attach = follow(test, dmabuf, &follower);
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), 0);
-	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 0);
-	mock->fail[MOCK_OP_PIN] = -ENOSPC;
-	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), -ENOSPC);
-	dma_buf_unpin(attach);
-	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 2, 1);
-	dma_resv_unlock(dmabuf->resv);
-
-	dma_buf_detach(dmabuf, attach);
-	dma_buf_put(dmabuf);
-}
-
-static void test_pin_refuses_static(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
-	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = attach_new_device(test, dmabuf);
-
-	mock_fence_expect_misuse(test);
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), -EINVAL);
-	dma_buf_unpin(attach);
-	dma_resv_unlock(dmabuf->resv);
-	/* The one pin is that of the attach. */
-	expect_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 0);
-
-	dma_buf_detach(dmabuf, attach);
-	dma_buf_put(dmabuf);
-}
-
-/* Followers are told, the others are not, and new mappings lead elsewhere. */
-static void test_move_notify(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
-	struct follower one = {}, two = {};
-	struct dma_buf_attachment *still;
-	struct sg_table *before, *after;
-
-	follow(test, dmabuf, &one);
-	follow(test, dmabuf, &two);
-	still = attach_new_device(test, dmabuf);
-
-	before = dma_buf_map_attachment_unlocked(one.attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, before);
-	KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
-	KUNIT_EXPECT_EQ(test, one.moves, 1);
-	KUNIT_EXPECT_EQ(test, two.moves, 1);
-
-	/* The old mapping is still whole, and not where the new one is. */
-	after = dma_buf_map_attachment_unlocked(one.attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, after);
-	expect_whole_buffer(test, dmabuf, before);
-	KUNIT_EXPECT_NE(test, sg_dma_address(before->sgl), sg_dma_address(after->sgl));
-
-	dma_buf_unmap_attachment_unlocked(one.attach, before, DMA_TO_DEVICE);
-	dma_buf_unmap_attachment_unlocked(one.attach, after, DMA_TO_DEVICE);
-
-	/* Who has left hears nothing. */
-	dma_buf_detach(dmabuf, two.attach);
-	KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
-	KUNIT_EXPECT_EQ(test, one.moves, 2);
-	KUNIT_EXPECT_EQ(test, two.moves, 1);
-
-	dma_buf_detach(dmabuf, one.attach);
-	dma_buf_detach(dmabuf, still);
 	dma_buf_put(dmabuf);
 }
 
@@ -649,7 +394,7 @@ static void test_map_waits_for_moves(struct kunit *test)
 	struct dma_fence *move = mock_fence_create(test);
 	struct mapper mapper = {};
 
-	mapper.attach = attach_new_device(test, dmabuf);
+	mapper.attach = mock_importer_attach(test, dmabuf);
 	init_completion(&mapper.started);
 	init_completion(&mapper.done);
 
@@ -682,7 +427,7 @@ static void test_map_interrupted(struct kunit *test)
 	struct mapper mapper = {};
 	struct task_struct *thread;
 
-	mapper.attach = attach_new_device(test, dmabuf);
+	mapper.attach = mock_importer_attach(test, dmabuf);
 	init_completion(&mapper.started);
 	init_completion(&mapper.done);
 
@@ -701,7 +446,7 @@ static void test_map_interrupted(struct kunit *test)
 	put_task_struct(thread);
 
 	KUNIT_EXPECT_PTR_EQ(test, mapper.sgt, ERR_PTR(-ERESTARTSYS));
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(move));
 	dma_fence_signal(move);
 	dma_buf_detach(dmabuf, mapper.attach);
@@ -709,112 +454,10 @@ static void test_map_interrupted(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A dynamic importer waits by itself, so mapping does not. */
-static void test_dynamic_map_does_not_wait(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
-	struct dma_fence *move = mock_fence_create(test);
-	struct follower follower = {};
-	struct sg_table *sgt;
-
-	follow(test, dmabuf, &follower);
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, move, DMA_RESV_USAGE_KERNEL);
-	/* Would hang, not fail, if this waited. */
-	sgt = dma_buf_map_attachment(follower.attach, DMA_TO_DEVICE);
-	KUNIT_EXPECT_FALSE(test, IS_ERR_OR_NULL(sgt));
-	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(move));
-	if (!IS_ERR_OR_NULL(sgt))
-		dma_buf_unmap_attachment(follower.attach, sgt, DMA_TO_DEVICE);
-	dma_resv_unlock(dmabuf->resv);
-
-	dma_fence_signal(move);
-	dma_buf_detach(dmabuf, follower.attach);
-	dma_fence_put(move);
-	dma_buf_put(dmabuf);
-}
-
-/* One thread comes and goes while this one moves the buffer under it. */
-#define RACE_ROUNDS	300
-
-struct comer {
-	struct dma_buf *dmabuf;
-	struct device *dev;
-	int failures;
-};
-
-static int comer_thread(void *data)
-{
-	struct comer *comer = data;
-	struct follower follower = {};
-	struct sg_table *sgt;
-	int i;
-
-	for (i = 0; i < RACE_ROUNDS; i++) {
-		follower.attach = dma_buf_dynamic_attach(comer->dmabuf, comer->dev,
-							 &follower_ops, &follower);
-		if (IS_ERR(follower.attach)) {
-			comer->failures++;
-			continue;
-		}
-		sgt = dma_buf_map_attachment_unlocked(follower.attach,
-						      DMA_BIDIRECTIONAL);
-		if (IS_ERR(sgt))
-			comer->failures++;
-		else
-			dma_buf_unmap_attachment_unlocked(follower.attach, sgt,
-							  DMA_BIDIRECTIONAL);
-		dma_buf_detach(comer->dmabuf, follower.attach);
-		cond_resched();
-	}
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(1);
-	return 0;
-}
-
-static void test_race_attach_move(struct kunit *test)
-{
-	struct task_struct *threads[2];
-	struct mock_exporter *mock;
-	struct dma_buf *dmabuf;
-	struct comer comer[2];
-	int i;
-
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "needs two CPUs");
-
-	dmabuf = mock_exporter_create(test, &dynamic_exporter);
-	mock = to_mock_exporter(dmabuf);
-	for (i = 0; i < ARRAY_SIZE(threads); i++) {
-		comer[i].dmabuf = dmabuf;
-		comer[i].dev = mock_device_create(test);
-		comer[i].failures = 0;
-		threads[i] = kthread_run(comer_thread, &comer[i], "comer-%d", i);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, threads[i]);
-	}
-	for (i = 0; i < RACE_ROUNDS; i++) {
-		KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
-		cond_resched();
-	}
-	for (i = 0; i < ARRAY_SIZE(threads); i++) {
-		kthread_stop(threads[i]);
-		KUNIT_EXPECT_EQ(test, comer[i].failures, 0);
-	}
-
-	KUNIT_EXPECT_EQ(test, count_attachments(dmabuf), 0);
-	expect_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH,
-		     2 * RACE_ROUNDS, 2 * RACE_ROUNDS);
-	expect_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP,
-		     2 * RACE_ROUNDS, 2 * RACE_ROUNDS);
-	dma_buf_put(dmabuf);
-}
-
 static struct kunit_case dma_buf_attach_cases[] = {
 	KUNIT_CASE(test_attach),
 	KUNIT_CASE(test_attach_without_ops),
 	KUNIT_CASE(test_attach_refuses),
-	KUNIT_CASE(test_attach_peer2peer),
 	KUNIT_CASE(test_detach_refuses),
 	KUNIT_CASE_PARAM(test_attach_fails, attach_failure_gen_params),
 	KUNIT_CASE(test_map),
@@ -825,16 +468,8 @@ static struct kunit_case dma_buf_attach_cases[] = {
 	KUNIT_CASE(test_map_refuses),
 	KUNIT_CASE(test_cached_mapping),
 	KUNIT_CASE(test_cached_mapping_both_ways),
-	KUNIT_CASE(test_static_importer_pins),
-	KUNIT_CASE(test_dynamic_importer_of_static),
-	KUNIT_CASE(test_dynamic_both),
-	KUNIT_CASE(test_pin),
-	KUNIT_CASE(test_pin_refuses_static),
-	KUNIT_CASE(test_move_notify),
 	KUNIT_CASE(test_map_waits_for_moves),
 	KUNIT_CASE(test_map_interrupted),
-	KUNIT_CASE(test_dynamic_map_does_not_wait),
-	KUNIT_CASE(test_race_attach_move),
 	{}
 };
 

@@ -113,7 +113,7 @@ static void test_export_fields(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.size = 3 * PAGE_SIZE,
-		.flags = O_RDONLY,
+		.flags = O_WRONLY,
 	};
 	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -126,8 +126,9 @@ static void test_export_fields(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, dmabuf->name);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dmabuf->attachments));
 	KUNIT_EXPECT_EQ(test, dmabuf->vmapping_counter, 0);
-	KUNIT_EXPECT_EQ(test, dmabuf->file->f_flags & O_ACCMODE, O_RDONLY);
-	KUNIT_EXPECT_FALSE(test, dmabuf->file->f_mode & FMODE_WRITE);
+	KUNIT_EXPECT_EQ(test, dmabuf->file->f_flags & O_ACCMODE, O_WRONLY);
+	KUNIT_EXPECT_TRUE(test, dmabuf->file->f_mode & FMODE_WRITE);
+	KUNIT_EXPECT_FALSE(test, dmabuf->file->f_mode & FMODE_READ);
 	KUNIT_EXPECT_TRUE(test, dmabuf->file->f_mode & FMODE_LSEEK);
 	dma_buf_put(dmabuf);
 }

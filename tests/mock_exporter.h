@@ -17,13 +17,14 @@
 #ifndef _DMA_BUF_TESTS_MOCK_EXPORTER_H
 #define _DMA_BUF_TESTS_MOCK_EXPORTER_H
 
+#include <kunit/test.h>
+
 #include <linux/completion.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-direction.h>
 #include <linux/kref.h>
 #include <linux/types.h>
 
-struct kunit;
 struct page;
 
 /** enum mock_exporter_op - the ops of an exporter, as indices */
@@ -151,6 +152,29 @@ static inline int mock_exporter_locked(struct mock_exporter *mock,
 				       enum mock_exporter_op op)
 {
 	return atomic_read(&mock->locked[op]);
+}
+
+/**
+ * expect_mock_calls - an op and its opposite were called so many times
+ * @test: the running test case
+ * @mock: the mock
+ * @op: the op
+ * @opposite: the op that undoes it
+ * @calls: expected calls of @op
+ * @undone: expected calls of @opposite
+ *
+ * Context: Process context of the test.
+ */
+static inline void expect_mock_calls(struct kunit *test,
+				     struct mock_exporter *mock,
+				     enum mock_exporter_op op,
+				     enum mock_exporter_op opposite,
+				     int calls, int undone)
+{
+	KUNIT_EXPECT_EQ_MSG(test, mock_exporter_calls(mock, op), calls,
+			    "calls of op %d", op);
+	KUNIT_EXPECT_EQ_MSG(test, mock_exporter_calls(mock, opposite), undone,
+			    "calls of op %d", opposite);
 }
 
 #endif /* _DMA_BUF_TESTS_MOCK_EXPORTER_H */

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * More tests of dma-buf-attach.c: exporters that move buffers, importers that follow.
+ */
+#include <kunit/test.h>
+
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/kthread.h>
+#include <linux/scatterlist.h>
+
+#include "mock_device.h"
+#include "mock_exporter.h"
+#include "mock_fence.h"
+#include "mock_importer.h"
+
+static const struct mock_exporter_params dynamic_exporter = {
+	.dynamic = true,
+};
+
+static void test_attach_peer2peer(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct device *dev = mock_device_create(test);
+	struct mock_importer importer = {};
+	struct dma_buf_attachment *attach;
+
+	attach = dma_buf_dynamic_attach(dmabuf, dev, &mock_importer_p2p_ops, &importer);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	KUNIT_EXPECT_TRUE(test, attach->peer2peer);
+	KUNIT_EXPECT_PTR_EQ(test, attach->importer_priv, (void *)&importer);
+	KUNIT_EXPECT_PTR_EQ(test, attach->importer_ops, &mock_importer_p2p_ops);
+	dma_buf_detach(dmabuf, attach);
+
+	attach = mock_importer_follow(test, dmabuf, &importer);
+	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+/* Who cannot follow moves has the buffer held still for it. */
+static void test_static_importer_pins(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
+	struct sg_table *sgt;
+
+	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 0);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_PIN), 1);
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_MAP), 1);
+	KUNIT_EXPECT_EQ(test, mock->last_dir, DMA_BIDIRECTIONAL);
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_PTR_EQ(test, sgt, attach->sgt);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_FROM_DEVICE);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
+
+	dma_buf_detach(dmabuf, attach);
+	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 1);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_UNPIN), 1);
+	dma_buf_put(dmabuf);
+}
+
+/* And who could follow moves, of a buffer that never does, has it mapped, too. */
+static void test_dynamic_importer_of_static(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct mock_importer importer = {};
+	struct dma_buf_attachment *attach = mock_importer_follow(test, dmabuf, &importer);
+
+	KUNIT_ASSERT_NOT_NULL(test, attach->sgt);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf_map_attachment(attach, DMA_TO_DEVICE),
+			    attach->sgt);
+	/* There is nothing to pin, and that is fine. */
+	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), 0);
+	dma_buf_unpin(attach);
+	dma_resv_unlock(dmabuf->resv);
+
+	dma_buf_detach(dmabuf, attach);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	dma_buf_put(dmabuf);
+}
+
+/* Both move: map on demand; pinned meanwhile only where nobody would be told. */
+static void test_dynamic_both(struct kunit *test)
+{
+	int pins = IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) ? 0 : 1;
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct mock_importer importer = {};
+	struct dma_buf_attachment *attach = mock_importer_follow(test, dmabuf, &importer);
+	struct sg_table *sgt;
+
+	KUNIT_EXPECT_NULL(test, attach->sgt);
+	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 0, 0);
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, pins, 0);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_FROM_DEVICE);
+	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, pins, pins);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+
+	/* A mapping that fails leaves nothing pinned. */
+	mock->fail[MOCK_OP_MAP] = -EIO;
+	KUNIT_EXPECT_PTR_EQ(test,
+			    dma_buf_map_attachment_unlocked(attach,
+							    DMA_FROM_DEVICE),
+			    ERR_PTR(-EIO));
+	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 2 * pins, 2 * pins);
+
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+static void test_pin(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct mock_importer importer = {};
+	struct dma_buf_attachment *attach = mock_importer_follow(test, dmabuf, &importer);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), 0);
+	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 0);
+	mock->fail[MOCK_OP_PIN] = -ENOSPC;
+	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), -ENOSPC);
+	dma_buf_unpin(attach);
+	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 2, 1);
+	dma_resv_unlock(dmabuf->resv);
+
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+static void test_pin_refuses_static(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
+
+	mock_fence_expect_misuse(test);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), -EINVAL);
+	dma_buf_unpin(attach);
+	dma_resv_unlock(dmabuf->resv);
+	/* The one pin is that of the attach. */
+	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 0);
+
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
+/* Followers are told, the others are not, and new mappings lead elsewhere. */
+static void test_move_notify(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct mock_importer one = {}, two = {};
+	struct dma_buf_attachment *still;
+	struct sg_table *before, *after;
+
+	mock_importer_follow(test, dmabuf, &one);
+	mock_importer_follow(test, dmabuf, &two);
+	still = mock_importer_attach(test, dmabuf);
+
+	before = dma_buf_map_attachment_unlocked(one.attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, before);
+	KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
+	KUNIT_EXPECT_EQ(test, one.moves, 1);
+	KUNIT_EXPECT_EQ(test, two.moves, 1);
+
+	/* The old mapping is still whole, and not where the new one is. */
+	after = dma_buf_map_attachment_unlocked(one.attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, after);
+	KUNIT_EXPECT_EQ(test, mock_importer_bytes(before), dmabuf->size);
+	KUNIT_EXPECT_NE(test, sg_dma_address(before->sgl), sg_dma_address(after->sgl));
+
+	dma_buf_unmap_attachment_unlocked(one.attach, before, DMA_TO_DEVICE);
+	dma_buf_unmap_attachment_unlocked(one.attach, after, DMA_TO_DEVICE);
+
+	/* Who has left hears nothing. */
+	dma_buf_detach(dmabuf, two.attach);
+	KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
+	KUNIT_EXPECT_EQ(test, one.moves, 2);
+	KUNIT_EXPECT_EQ(test, two.moves, 1);
+
+	dma_buf_detach(dmabuf, one.attach);
+	dma_buf_detach(dmabuf, still);
+	dma_buf_put(dmabuf);
+}
+
+/* A dynamic importer waits by itself, so mapping does not. */
+static void test_dynamic_map_does_not_wait(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	struct dma_fence *move = mock_fence_create(test);
+	struct mock_importer importer = {};
+	struct sg_table *sgt;
+
+	mock_importer_follow(test, dmabuf, &importer);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
+	dma_resv_add_fence(dmabuf->resv, move, DMA_RESV_USAGE_KERNEL);
+	/* Would hang, not fail, if this waited. */
+	sgt = dma_buf_map_attachment(importer.attach, DMA_TO_DEVICE);
+	KUNIT_EXPECT_FALSE(test, IS_ERR_OR_NULL(sgt));
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(move));
+	if (!IS_ERR_OR_NULL(sgt))
+		dma_buf_unmap_attachment(importer.attach, sgt, DMA_TO_DEVICE);
+	dma_resv_unlock(dmabuf->resv);
+
+	dma_fence_signal(move);
+	dma_buf_detach(dmabuf, importer.attach);
+	dma_fence_put(move);
+	dma_buf_put(dmabuf);
+}
+
+/* One thread comes and goes while this one moves the buffer under it. */
+#define RACE_ROUNDS	300
+
+struct comer {
+	struct dma_buf *dmabuf;
+	struct device *dev;
+	int failures;
+};
+
+static int comer_thread(void *data)
+{
+	struct comer *comer = data;
+	struct mock_importer importer = {};
+	struct sg_table *sgt;
+	int i;
+
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		importer.attach = dma_buf_dynamic_attach(comer->dmabuf, comer->dev,
+							 &mock_importer_ops, &importer);
+		if (IS_ERR(importer.attach)) {
+			comer->failures++;
+			continue;
+		}
+		sgt = dma_buf_map_attachment_unlocked(importer.attach,
+						      DMA_BIDIRECTIONAL);
+		if (IS_ERR(sgt))
+			comer->failures++;
+		else
+			dma_buf_unmap_attachment_unlocked(importer.attach, sgt,
+							  DMA_BIDIRECTIONAL);
+		dma_buf_detach(comer->dmabuf, importer.attach);
+		cond_resched();
+	}
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static void test_race_attach_move(struct kunit *test)
+{
+	struct task_struct *threads[2];
+	struct mock_exporter *mock;
+	struct dma_buf *dmabuf;
+	struct comer comer[2];
+	int i;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	dmabuf = mock_exporter_create(test, &dynamic_exporter);
+	mock = to_mock_exporter(dmabuf);
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		comer[i].dmabuf = dmabuf;
+		comer[i].dev = mock_device_create(test);
+		comer[i].failures = 0;
+		threads[i] = kthread_run(comer_thread, &comer[i], "comer-%d", i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, threads[i]);
+	}
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
+		cond_resched();
+	}
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		kthread_stop(threads[i]);
+		KUNIT_EXPECT_EQ(test, comer[i].failures, 0);
+	}
+
+	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 0);
+	expect_mock_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH,
+			  2 * RACE_ROUNDS, 2 * RACE_ROUNDS);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP,
+			  2 * RACE_ROUNDS, 2 * RACE_ROUNDS);
+	dma_buf_put(dmabuf);
+}
+
+static struct kunit_case dma_buf_attach_dynamic_cases[] = {
+	KUNIT_CASE(test_attach_peer2peer),
+	KUNIT_CASE(test_static_importer_pins),
+	KUNIT_CASE(test_dynamic_importer_of_static),
+	KUNIT_CASE(test_dynamic_both),
+	KUNIT_CASE(test_pin),
+	KUNIT_CASE(test_pin_refuses_static),
+	KUNIT_CASE(test_move_notify),
+	KUNIT_CASE(test_dynamic_map_does_not_wait),
+	KUNIT_CASE(test_race_attach_move),
+	{}
+};
+
+static struct kunit_suite dma_buf_attach_dynamic_suite = {
+	.name = "dma_buf_attach_dynamic",
+	.test_cases = dma_buf_attach_dynamic_cases,
+};
+
+kunit_test_suite(dma_buf_attach_dynamic_suite);
