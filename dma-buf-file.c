@@ -31,6 +31,8 @@
 #include "dma-buf-private.h"
 #include "ioctl_table.h"
 
+#include <trace/events/dma_buf.h>
+
 /* What programs were compiled with. */
 static_assert(sizeof(struct dma_buf_sync) == 8);
 static_assert(offsetof(struct dma_buf_sync, flags) == 0);
@@ -94,8 +96,12 @@ static void dma_buf_file_show_fdinfo(struct seq_file *m, struct file *file)
 /* The last reference is gone. There is none where the export failed. */
 static int dma_buf_file_release(struct inode *inode, struct file *file)
 {
-	if (file->private_data)
-		dma_buf_debugfs_del(file->private_data);
+	struct dma_buf *dmabuf = file->private_data;
+
+	if (dmabuf) {
+		trace_dma_buf_release(dmabuf, 0);
+		dma_buf_debugfs_del(dmabuf);
+	}
 	return 0;
 }
 
