@@ -79,6 +79,7 @@ int timeline_open(struct timeline *timeline);
 int timeline_fence(struct timeline *timeline);
 int timeline_signal(struct timeline *timeline);
 int fence_wait(int fence, int milliseconds);
+int fence_merge(int *fence, int other);
 int fence_expect_pending(int fence, const char *whose);
 
 /* ---- stations */

@@ -3,6 +3,10 @@
  * Hop: PCI devices behind an IOMMU fetch the composed frame and bring it into
  * a buffer of the other heap, by bus-master DMA, each its share. They wait for
  * a fence of ours, and signal theirs from their interrupts.
+ *
+ * Buffers make their writers take turns. These may work side by side, as their
+ * shares do not overlap, so the copies are explicit ones, and it is the demo
+ * that tells the buffers of all the fences, merged into one.
  */
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -29,13 +33,26 @@ static int edu_implicit_fence(struct buffer *buffer)
 	return export.fd;
 }
 
+static int edu_hold_buffer(struct buffer *buffer, int fence, __u32 access)
+{
+	struct dma_buf_import_sync_file import = {
+		.flags = access,
+		.fd = fence,
+	};
+
+	if (ioctl(buffer->fd, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &import))
+		return fail_errno("DMA_BUF_IOCTL_IMPORT_SYNC_FILE");
+	return 0;
+}
+
+/* One copy per engine; *@fence stands for all of them. */
 static int edu_submit(struct demo *demo, struct engine *engines, int count,
-		      int in_fence, int *fences)
+		      int in_fence, int *fence)
 {
 	size_t share = (FRAME_BYTES / count + SHARE_ALIGN - 1) &
 		       ~(size_t)(SHARE_ALIGN - 1);
 	size_t offset = 0, bytes;
-	int i;
+	int i, copied;
 
 	for (i = 0; i < count && offset < FRAME_BYTES; i++) {
 		bytes = FRAME_BYTES - offset < share ? FRAME_BYTES - offset :
@@ -43,12 +60,18 @@ static int edu_submit(struct demo *demo, struct engine *engines, int count,
 		if (engine_attach(&engines[i], demo->shown.fd, demo->moved.fd,
 				  i % 2))
 			return -1;
-		fences[i] = engine_copy(&engines[i], offset, bytes, in_fence);
-		if (fences[i] < 0)
+		copied = engine_copy(&engines[i], offset, bytes, in_fence);
+		if (copied < 0 || fence_merge(fence, copied))
 			return -1;
 		offset += bytes;
 	}
-	return offset < FRAME_BYTES ? fail("shares do not add up") : 0;
+	if (offset < FRAME_BYTES)
+		return fail("shares do not add up");
+
+	if (edu_hold_buffer(&demo->shown, *fence, DMA_BUF_SYNC_READ) ||
+	    edu_hold_buffer(&demo->moved, *fence, DMA_BUF_SYNC_WRITE))
+		return -1;
+	return 0;
 }
 
 /* With the IN fence pending nothing may have moved, and the buffer says so. */
@@ -62,7 +85,11 @@ static int edu_expect_held(struct demo *demo, int fence)
 	ready = buffer_ready(&demo->moved, POLLIN);
 	if (ready)
 		return ready < 0 ? -1 :
-		       fail("the buffer is readable before the DMA is done");
+		       fail("the target is readable before the DMA is done");
+	ready = buffer_ready(&demo->shown, POLLOUT);
+	if (ready)
+		return ready < 0 ? -1 :
+		       fail("the source is writable before the DMA is done");
 	implicit = edu_implicit_fence(&demo->moved);
 	if (implicit < 0)
 		return -1;
@@ -79,30 +106,24 @@ static int edu_expect_held(struct demo *demo, int fence)
 static int edu_move(struct demo *demo, struct engine *engines, int count,
 		    struct timeline *timeline)
 {
-	int fences[EDU_MAX_ENGINES];
-	int in_fence, i, ret;
+	int in_fence, fence = -1, ret;
 
-	for (i = 0; i < count; i++)
-		fences[i] = -1;
 	in_fence = timeline_fence(timeline);
 	if (in_fence < 0)
 		return -1;
-	ret = edu_submit(demo, engines, count, in_fence, fences);
+	ret = edu_submit(demo, engines, count, in_fence, &fence);
 	close(in_fence);
 	if (!ret)
-		ret = edu_expect_held(demo, fences[0]);
+		ret = edu_expect_held(demo, fence);
 	if (timeline_signal(timeline))
 		ret = -1;
-
-	for (i = 0; i < count; i++) {
-		if (fences[i] < 0)
-			continue;
-		if (!ret)
-			ret = fence_wait(fences[i], EDU_HOP_TIMEOUT_MS);
-		close(fences[i]);
-	}
-	if (!ret && buffer_ready(&demo->moved, POLLIN | POLLOUT) != 1)
-		ret = fail("the buffer is busy after the DMA is done");
+	if (!ret)
+		ret = fence_wait(fence, EDU_HOP_TIMEOUT_MS);
+	if (fence >= 0)
+		close(fence);
+	if (!ret && (buffer_ready(&demo->moved, POLLIN | POLLOUT) != 1 ||
+		     buffer_ready(&demo->shown, POLLIN | POLLOUT) != 1))
+		ret = fail("a buffer is busy after the DMA is done");
 	return ret;
 }
 

@@ -69,7 +69,10 @@ int engine_attach(struct engine *engine, int src, int dst, bool dynamic)
 	return 0;
 }
 
-/* Same offset on both sides. Returns the fence. */
+/*
+ * Same offset on both sides. Neither waits for other users of the buffers nor
+ * holds them; that is for the caller, with the fence that this returns.
+ */
 int engine_copy(struct engine *engine, size_t offset, size_t bytes,
 		int in_fence)
 {
@@ -80,6 +83,7 @@ int engine_copy(struct engine *engine, size_t offset, size_t bytes,
 		.dst_offset = offset,
 		.length = bytes,
 		.in_fence = in_fence,
+		.flags = DMABUF_EDU_COPY_EXPLICIT,
 	};
 
 	if (ioctl(engine->fd, DMABUF_EDU_COPY, &copy))

@@ -82,6 +82,25 @@ int fence_wait(int fence, int milliseconds)
 	return 0;
 }
 
+/* *@fence then stands for both; @other is closed. Begin with a *@fence of -1. */
+int fence_merge(int *fence, int other)
+{
+	struct sync_merge_data data = { .name = "demo", .fd2 = other };
+
+	if (*fence < 0) {
+		*fence = other;
+		return 0;
+	}
+	if (ioctl(*fence, SYNC_IOC_MERGE, &data)) {
+		close(other);
+		return fail_errno("SYNC_IOC_MERGE");
+	}
+	close(other);
+	close(*fence);
+	*fence = data.fence;
+	return 0;
+}
+
 /* It depends on one that has not signalled, so it must not have either. */
 int fence_expect_pending(int fence, const char *whose)
 {
