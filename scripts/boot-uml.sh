@@ -14,11 +14,17 @@ default_kernel=uml
 default_memory=512M
 
 start_guest() {
-	local -a line
+	local -a line words
 
 	[ -n "$image" ] || image=$kernel_dir/linux
 	line=("mem=$memory" "initrd=$initramfs" guest=uml "out=$out" con=null)
 	read -ra words <<<"$append"
+	# The guest's memory is a file that is executed from; containers often
+	# have a /dev/shm that is too small for it, or that nothing may run in.
+	if [ "$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')" -lt 800000 ] 2>/dev/null ||
+	   findmnt -no OPTIONS -T /dev/shm 2>/dev/null | grep -qw noexec; then
+		export TMPDIR=$out
+	fi
 	if [ -n "$shell" ]; then
 		"$image" "${line[@]}" con0=fd:0,fd:1 "${words[@]}"
 	else
