@@ -42,12 +42,12 @@ static_assert(offsetof(struct dma_buf_export_sync_file, fd) == 4);
 static_assert(sizeof(struct dma_buf_import_sync_file) == 8);
 static_assert(offsetof(struct dma_buf_import_sync_file, flags) == 0);
 static_assert(offsetof(struct dma_buf_import_sync_file, fd) == 4);
-static_assert(DMA_BUF_IOCTL_SYNC == _IOC(_IOC_WRITE, 'b', 0, 8));
-static_assert(DMA_BUF_SET_NAME_A == _IOC(_IOC_WRITE, 'b', 1, 4));
-static_assert(DMA_BUF_SET_NAME_B == _IOC(_IOC_WRITE, 'b', 1, 8));
-static_assert(DMA_BUF_IOCTL_EXPORT_SYNC_FILE ==
-	      _IOC(_IOC_READ | _IOC_WRITE, 'b', 2, 8));
-static_assert(DMA_BUF_IOCTL_IMPORT_SYNC_FILE == _IOC(_IOC_WRITE, 'b', 3, 8));
+static_assert(_IOC(_IOC_WRITE, 'b', 0, 8) == DMA_BUF_IOCTL_SYNC);
+static_assert(_IOC(_IOC_WRITE, 'b', 1, 4) == DMA_BUF_SET_NAME_A);
+static_assert(_IOC(_IOC_WRITE, 'b', 1, 8) == DMA_BUF_SET_NAME_B);
+static_assert(_IOC(_IOC_READ | _IOC_WRITE, 'b', 2, 8) ==
+	      DMA_BUF_IOCTL_EXPORT_SYNC_FILE);
+static_assert(_IOC(_IOC_WRITE, 'b', 3, 8) == DMA_BUF_IOCTL_IMPORT_SYNC_FILE);
 
 static struct vfsmount *dma_buf_mnt;
 
