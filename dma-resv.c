@@ -40,6 +40,8 @@
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 
+#include "dma-fence-misuse.h"
+
 /**
  * DOC: Reservation Object Overview
  *
@@ -271,7 +273,7 @@ int dma_resv_reserve_fences(struct dma_resv *obj, unsigned int num_fences)
 	dma_resv_assert_held(obj);
 	might_alloc(GFP_KERNEL);
 
-	if (WARN_ON_ONCE(!num_fences))
+	if (dma_fence_misuse(!num_fences))
 		return -EINVAL;
 
 	list = dma_resv_list_of(obj);
@@ -341,7 +343,7 @@ static bool dma_resv_list_overwrite(struct dma_resv_list *list,
 }
 
 /*
- * A fence comes without a reservation, and its owner cannot be told. Losing it
+ * A fence comes without a reserved slot, and its owner cannot be told. Losing it
  * would let memory be reused under a working device, so try all that is
  * allowed where reclaim must not be waited for. Returns a list with a free
  * slot; or NULL, after having waited until a used one may be overwritten.
@@ -350,7 +352,7 @@ static struct dma_resv_list *dma_resv_list_rescue(struct dma_resv *obj)
 {
 	struct dma_resv_list *list = dma_resv_list_of(obj);
 
-	WARN_ONCE(1, "fence added without a reserved slot\n");
+	dma_fence_misuse(true);
 
 	if (list && list->num_fences < list->capacity)
 		return list;
@@ -393,7 +395,7 @@ void dma_resv_add_fence(struct dma_resv *obj, struct dma_fence *fence,
 	 * A container would be compared by a context of its own and pin all
 	 * its members here for as long as one of them is busy.
 	 */
-	WARN_ON_ONCE(dma_fence_is_container(fence));
+	dma_fence_misuse(dma_fence_is_container(fence));
 
 	dma_fence_get(fence);
 

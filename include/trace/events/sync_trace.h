@@ -15,20 +15,15 @@ struct sync_timeline;
 
 /* The timeline has been advanced; value is what it shows now. */
 TRACE_EVENT(sync_timeline,
-
-	TP_PROTO(struct sync_timeline *timeline),
-
-	TP_ARGS(timeline),
-
-	TP_STRUCT__entry(__string(name, timeline->name)
-			 __field(u32, value)
-	),
-
-	TP_fast_assign(__assign_str(name);
-		       __entry->value = timeline->value;
-	),
-
-	TP_printk("name=%s value=%d", __get_str(name), __entry->value)
+	    TP_PROTO(struct sync_timeline *timeline),
+	    TP_ARGS(timeline),
+	    TP_STRUCT__entry(__string(name, timeline->name)
+			     __field(u32, value)
+	    ),
+	    TP_fast_assign(__assign_str(name);
+			   __entry->value = timeline->value;
+	    ),
+	    TP_printk("name=%s value=%d", __get_str(name), __entry->value)
 );
 
 #endif /* _TRACE_SYNC_H */

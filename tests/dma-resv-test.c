@@ -1,0 +1,915 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of dma-resv.c: which fences an object holds, who is told about
+ * them, and what readers without the lock see while writers are at work.
+ */
+#include <kunit/test.h>
+
+#include <linux/completion.h>
+#include <linux/dma-fence-array.h>
+#include <linux/dma-resv.h>
+#include <linux/kthread.h>
+#include <linux/seq_file.h>
+#include <linux/workqueue.h>
+
+#include "expect_misuse.h"
+#include "mock_fence.h"
+
+/* ---- what every case needs ---------------------------------------------- */
+
+struct usage_case {
+	enum dma_resv_usage usage;
+	const char *name;
+};
+
+static const struct usage_case usage_cases[] = {
+	{ DMA_RESV_USAGE_KERNEL, "kernel" },
+	{ DMA_RESV_USAGE_WRITE, "write" },
+	{ DMA_RESV_USAGE_READ, "read" },
+	{ DMA_RESV_USAGE_BOOKKEEP, "bookkeep" },
+};
+
+static void usage_case_desc(const struct usage_case *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(usage, usage_cases, usage_case_desc);
+
+static enum dma_resv_usage param_usage(struct kunit *test)
+{
+	return ((const struct usage_case *)test->param_value)->usage;
+}
+
+static void resv_fini(void *obj)
+{
+	dma_resv_fini(obj);
+}
+
+/* An object without fences, which loses the ones it got when the case ends. */
+static struct dma_resv *resv_create(struct kunit *test)
+{
+	struct dma_resv *obj = kunit_kzalloc(test, sizeof(*obj), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	dma_resv_init(obj);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, resv_fini, obj));
+	return obj;
+}
+
+static void resv_attach(struct kunit *test, struct dma_resv *obj,
+			struct dma_fence *fence, enum dma_resv_usage usage)
+{
+	guard(dma_resv)(obj);
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(obj, 1));
+	dma_resv_add_fence(obj, fence, usage);
+}
+
+/* Attach a new fence and forget it: the object has the only reference. */
+static struct dma_fence *resv_attach_new(struct kunit *test,
+					 struct dma_resv *obj,
+					 enum dma_resv_usage usage)
+{
+	struct dma_fence *fence = mock_fence_create(test);
+
+	resv_attach(test, obj, fence, usage);
+	dma_fence_put(fence);
+	return fence;
+}
+
+/* How many slots are in use, signalled or not. */
+static unsigned int resv_count(struct dma_resv *obj)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	unsigned int count = 0;
+
+	guard(dma_resv)(obj);
+	dma_resv_for_each_fence(&cursor, obj, DMA_RESV_USAGE_BOOKKEEP, fence)
+		count++;
+	return count;
+}
+
+/* The usage that @fence is attached with, or -ENOENT. */
+static int resv_usage_of(struct dma_resv *obj, struct dma_fence *wanted)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	guard(dma_resv)(obj);
+	dma_resv_for_each_fence(&cursor, obj, DMA_RESV_USAGE_BOOKKEEP, fence)
+		if (fence == wanted)
+			return dma_resv_iter_usage(&cursor);
+	return -ENOENT;
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+/* Succeeds if a fence goes in, is held, and goes with the object. */
+static void dma_resv_test_sanitycheck(struct kunit *test)
+{
+	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_resv resv;
+
+	dma_resv_init(&resv);
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(&resv));
+	resv_attach(test, &resv, fence, DMA_RESV_USAGE_WRITE);
+	KUNIT_EXPECT_EQ(test, 2, kref_read(&fence->refcount));
+
+	dma_resv_fini(&resv);
+	KUNIT_EXPECT_EQ(test, 1, kref_read(&fence->refcount));
+	dma_fence_put(fence);
+}
+
+/* Succeeds if an object without fences has nothing to wait for. */
+static void dma_resv_test_empty(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence **fences, *fence;
+	unsigned int count = 42;
+
+	KUNIT_EXPECT_TRUE(test, dma_resv_test_signaled(obj, DMA_RESV_USAGE_BOOKKEEP));
+	KUNIT_EXPECT_EQ(test, 7, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_BOOKKEEP,
+						       false, 7));
+	KUNIT_EXPECT_EQ(test, 1, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_BOOKKEEP,
+						       false, 0));
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_get_fences(obj, DMA_RESV_USAGE_BOOKKEEP,
+						     &count, &fences));
+	KUNIT_EXPECT_EQ(test, 0, count);
+	KUNIT_EXPECT_NULL(test, fences);
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_get_singleton(obj, DMA_RESV_USAGE_BOOKKEEP,
+							&fence));
+	KUNIT_EXPECT_NULL(test, fence);
+	KUNIT_EXPECT_EQ(test, 0, resv_count(obj));
+}
+
+/* Succeeds if each way to lock excludes the others and the guard unlocks. */
+static void dma_resv_test_lock(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct ww_acquire_ctx ctx;
+	int ret;
+
+	scoped_guard(dma_resv, obj) {
+		KUNIT_EXPECT_TRUE(test, dma_resv_is_locked(obj));
+		KUNIT_EXPECT_NULL(test, dma_resv_locking_ctx(obj));
+		KUNIT_EXPECT_FALSE(test, dma_resv_trylock(obj));
+	}
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(obj));
+
+	KUNIT_ASSERT_TRUE(test, dma_resv_trylock(obj));
+	dma_resv_unlock(obj);
+
+	ret = 0;
+	scoped_cond_guard(dma_resv_intr, ret = -EINTR, obj)
+		KUNIT_EXPECT_TRUE(test, dma_resv_is_locked(obj));
+	KUNIT_EXPECT_EQ(test, 0, ret);
+	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(obj));
+
+	ww_acquire_init(&ctx, &reservation_ww_class);
+	ret = dma_resv_lock(obj, &ctx);
+	if (ret == -EDEADLK) { /* made up by CONFIG_DEBUG_WW_MUTEX_SLOWPATH */
+		dma_resv_lock_slow(obj, &ctx);
+		ret = 0;
+	}
+	KUNIT_EXPECT_EQ(test, 0, ret);
+	KUNIT_EXPECT_PTR_EQ(test, &ctx, dma_resv_locking_ctx(obj));
+	KUNIT_EXPECT_EQ(test, -EALREADY, dma_resv_lock(obj, &ctx));
+	dma_resv_unlock(obj);
+	ww_acquire_fini(&ctx);
+}
+
+/* ---- reserving ---------------------------------------------------------- */
+
+/* Succeeds if a reservation that fits leaves the list where it is. */
+static void dma_resv_test_reserve_fits(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	void *list;
+
+	guard(dma_resv)(obj);
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(obj, 2));
+	list = (void __force *)rcu_access_pointer(obj->fences);
+	KUNIT_ASSERT_NOT_NULL(test, list);
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_reserve_fences(obj, 1));
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_reserve_fences(obj, 2));
+	KUNIT_EXPECT_PTR_EQ(test, list,
+			    (void __force *)rcu_access_pointer(obj->fences));
+}
+
+/* Succeeds if growing keeps busy fences and their usage, and drops the rest. */
+static void dma_resv_test_reserve_grows(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *busy[40], *done;
+	unsigned int i;
+
+	done = mock_fence_create(test);
+	resv_attach(test, obj, done, DMA_RESV_USAGE_READ);
+
+	for (i = 0; i < ARRAY_SIZE(busy); i++)
+		busy[i] = resv_attach_new(test, obj, i % ARRAY_SIZE(usage_cases));
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(busy) + 1, resv_count(obj));
+
+	dma_fence_signal(done);
+	scoped_guard(dma_resv, obj)
+		KUNIT_EXPECT_EQ(test, 0, dma_resv_reserve_fences(obj, 1000));
+
+	KUNIT_EXPECT_EQ(test, 1, kref_read(&done->refcount));
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(busy), resv_count(obj));
+	for (i = 0; i < ARRAY_SIZE(busy); i++) {
+		KUNIT_EXPECT_EQ(test, i % ARRAY_SIZE(usage_cases),
+				resv_usage_of(obj, busy[i]));
+		KUNIT_EXPECT_EQ(test, 1, kref_read(&busy[i]->refcount));
+	}
+	dma_fence_put(done);
+}
+
+/* Succeeds if a reservation of nothing is refused. */
+static void dma_resv_test_reserve_nothing(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+
+	expect_misuse(test);
+	scoped_guard(dma_resv, obj)
+		KUNIT_EXPECT_EQ(test, -EINVAL, dma_resv_reserve_fences(obj, 0));
+	KUNIT_EXPECT_EQ(test, 0, resv_count(obj));
+}
+
+/* Succeeds if a reservation beyond all bounds fails and changes nothing. */
+static void dma_resv_test_reserve_overflow(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fence;
+
+	fence = resv_attach_new(test, obj, DMA_RESV_USAGE_WRITE);
+	scoped_guard(dma_resv, obj)
+		KUNIT_EXPECT_EQ(test, -ENOMEM,
+				dma_resv_reserve_fences(obj, UINT_MAX));
+	KUNIT_EXPECT_EQ(test, 1, resv_count(obj));
+	KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_WRITE, resv_usage_of(obj, fence));
+}
+
+/* ---- adding and replacing ----------------------------------------------- */
+
+struct add_case {
+	const char *desc;
+	enum dma_resv_usage first, second;
+	u64 second_seqno; /* the first one's is 5 */
+	bool same_context;
+	bool first_signaled;
+	bool replaces;
+};
+
+static const struct add_case add_cases[] = {
+	{
+		.desc = "later fence of its context takes the slot",
+		.first = DMA_RESV_USAGE_READ, .second = DMA_RESV_USAGE_READ,
+		.second_seqno = 6, .same_context = true, .replaces = true,
+	}, {
+		.desc = "earlier fence of its context gets its own",
+		.first = DMA_RESV_USAGE_READ, .second = DMA_RESV_USAGE_READ,
+		.second_seqno = 4, .same_context = true,
+	}, {
+		.desc = "later and stricter takes the slot",
+		.first = DMA_RESV_USAGE_BOOKKEEP, .second = DMA_RESV_USAGE_KERNEL,
+		.second_seqno = 6, .same_context = true, .replaces = true,
+	}, {
+		.desc = "later but laxer gets its own",
+		.first = DMA_RESV_USAGE_WRITE, .second = DMA_RESV_USAGE_READ,
+		.second_seqno = 6, .same_context = true,
+	}, {
+		.desc = "fence of another context gets its own",
+		.first = DMA_RESV_USAGE_READ, .second = DMA_RESV_USAGE_READ,
+		.second_seqno = 6,
+	}, {
+		.desc = "signalled fence gives up its slot to any other",
+		.first = DMA_RESV_USAGE_KERNEL, .second = DMA_RESV_USAGE_BOOKKEEP,
+		.second_seqno = 1, .first_signaled = true, .replaces = true,
+	},
+};
+
+KUNIT_ARRAY_PARAM_DESC(add, add_cases, desc);
+
+/* Succeeds if the second fence takes the first one's slot exactly when it may. */
+static void dma_resv_test_add(struct kunit *test)
+{
+	const struct add_case *param = test->param_value;
+	struct dma_resv *obj = resv_create(test);
+	u64 context = dma_fence_context_alloc(2);
+	struct dma_fence *first, *second;
+
+	first = mock_fence_create_on(test, context, 5);
+	second = mock_fence_create_on(test, context + !param->same_context,
+				      param->second_seqno);
+
+	resv_attach(test, obj, first, param->first);
+	if (param->first_signaled)
+		dma_fence_signal(first);
+	resv_attach(test, obj, second, param->second);
+
+	KUNIT_EXPECT_EQ(test, param->replaces ? 1 : 2, resv_count(obj));
+	KUNIT_EXPECT_EQ(test, param->replaces ? 1 : 2,
+			kref_read(&first->refcount));
+	KUNIT_EXPECT_EQ(test, 2, kref_read(&second->refcount));
+	KUNIT_EXPECT_EQ(test, param->second, resv_usage_of(obj, second));
+
+	dma_fence_put(first);
+	dma_fence_put(second);
+}
+
+/* Succeeds if adding a fence twice makes it stricter, never laxer. */
+static void dma_resv_test_add_twice(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fence = mock_fence_create(test);
+
+	resv_attach(test, obj, fence, DMA_RESV_USAGE_BOOKKEEP);
+	resv_attach(test, obj, fence, DMA_RESV_USAGE_WRITE);
+	KUNIT_EXPECT_EQ(test, 1, resv_count(obj));
+	KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_WRITE, resv_usage_of(obj, fence));
+
+	resv_attach(test, obj, fence, DMA_RESV_USAGE_READ);
+	KUNIT_EXPECT_FALSE(test, dma_resv_test_signaled(obj, DMA_RESV_USAGE_WRITE));
+	dma_fence_put(fence);
+}
+
+/* Succeeds if reserved slots can all be used, without reserving in between. */
+static void dma_resv_test_add_reserved(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fences[9];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(fences); i++)
+		fences[i] = mock_fence_create(test);
+
+	scoped_guard(dma_resv, obj) {
+		KUNIT_ASSERT_EQ(test, 0,
+				dma_resv_reserve_fences(obj, ARRAY_SIZE(fences)));
+		for (i = 0; i < ARRAY_SIZE(fences); i++)
+			dma_resv_add_fence(obj, fences[i], DMA_RESV_USAGE_READ);
+	}
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(fences), resv_count(obj));
+
+	for (i = 0; i < ARRAY_SIZE(fences); i++)
+		dma_fence_put(fences[i]);
+}
+
+/* Succeeds if no fence is lost when somebody forgets to reserve. */
+static void dma_resv_test_add_unreserved(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fences[12];
+	unsigned int i;
+
+	expect_misuse(test);
+	for (i = 0; i < ARRAY_SIZE(fences); i++) {
+		fences[i] = mock_fence_create(test);
+		scoped_guard(dma_resv, obj)
+			dma_resv_add_fence(obj, fences[i], DMA_RESV_USAGE_WRITE);
+		KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_WRITE,
+				resv_usage_of(obj, fences[i]));
+	}
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(fences), resv_count(obj));
+
+	for (i = 0; i < ARRAY_SIZE(fences); i++)
+		dma_fence_put(fences[i]);
+}
+
+/* Succeeds if all fences of the context go, with new usage, and only those. */
+static void dma_resv_test_replace(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	u64 context = dma_fence_context_alloc(1);
+	struct dma_fence *late, *early, *other, *next;
+
+	late = mock_fence_create_on(test, context, 2);
+	early = mock_fence_create_on(test, context, 1);
+	other = mock_fence_create(test);
+	next = mock_fence_create(test);
+	resv_attach(test, obj, late, DMA_RESV_USAGE_KERNEL);
+	resv_attach(test, obj, other, DMA_RESV_USAGE_WRITE);
+	resv_attach(test, obj, early, DMA_RESV_USAGE_BOOKKEEP);
+	KUNIT_ASSERT_EQ(test, 3, resv_count(obj));
+
+	scoped_guard(dma_resv, obj)
+		dma_resv_replace_fences(obj, context, next, DMA_RESV_USAGE_READ);
+
+	KUNIT_EXPECT_EQ(test, 1, kref_read(&late->refcount));
+	KUNIT_EXPECT_EQ(test, 1, kref_read(&early->refcount));
+	KUNIT_EXPECT_EQ(test, 3, kref_read(&next->refcount));
+	KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_READ, resv_usage_of(obj, next));
+	KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_WRITE, resv_usage_of(obj, other));
+	KUNIT_EXPECT_TRUE(test, dma_resv_test_signaled(obj, DMA_RESV_USAGE_KERNEL));
+
+	dma_fence_put(late);
+	dma_fence_put(early);
+	dma_fence_put(other);
+	dma_fence_put(next);
+}
+
+/* ---- walking ------------------------------------------------------------ */
+
+/* Succeeds if the fence is signalled to the laxer and unknown to the stricter. */
+static void dma_resv_test_signaling(struct kunit *test)
+{
+	enum dma_resv_usage usage = param_usage(test), ask;
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fence = resv_attach_new(test, obj, usage);
+
+	for (ask = DMA_RESV_USAGE_KERNEL; ask <= DMA_RESV_USAGE_BOOKKEEP; ask++)
+		KUNIT_EXPECT_EQ_MSG(test, ask < usage,
+				    dma_resv_test_signaled(obj, ask),
+				    "asked for %d", ask);
+
+	dma_fence_signal(fence);
+	for (ask = DMA_RESV_USAGE_KERNEL; ask <= DMA_RESV_USAGE_BOOKKEEP; ask++)
+		KUNIT_EXPECT_TRUE_MSG(test, dma_resv_test_signaled(obj, ask),
+				      "asked for %d", ask);
+}
+
+/* Succeeds if a walk under the lock returns the fence once, also signalled. */
+static void dma_resv_test_for_each(struct kunit *test)
+{
+	enum dma_resv_usage usage = param_usage(test);
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fence, *mine = resv_attach_new(test, obj, usage);
+	struct dma_resv_iter cursor;
+	unsigned int seen, round;
+
+	for (round = 0; round < 2; round++) {
+		seen = 0;
+		scoped_guard(dma_resv, obj) {
+			dma_resv_for_each_fence(&cursor, obj, usage, fence) {
+				seen++;
+				KUNIT_EXPECT_PTR_EQ(test, mine, fence);
+				KUNIT_EXPECT_EQ(test, usage,
+						dma_resv_iter_usage(&cursor));
+				KUNIT_EXPECT_TRUE(test,
+						  dma_resv_iter_is_restarted(&cursor));
+				/* No reference of its own, nor to be put. */
+				KUNIT_EXPECT_EQ(test, 1, kref_read(&fence->refcount));
+			}
+			dma_resv_iter_end(&cursor);
+		}
+		KUNIT_EXPECT_EQ(test, 1, seen);
+		dma_fence_signal(mine);
+	}
+
+	if (usage == DMA_RESV_USAGE_KERNEL)
+		return;
+	scoped_guard(dma_resv, obj)
+		dma_resv_for_each_fence(&cursor, obj, usage - 1, fence)
+			KUNIT_FAIL(test, "fence returned to a stricter usage");
+}
+
+/* Succeeds if a walk without the lock starts over after the list was replaced. */
+static void dma_resv_test_unlocked(struct kunit *test)
+{
+	enum dma_resv_usage usage = param_usage(test);
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fence, *mine[2];
+	struct dma_resv_iter cursor;
+	unsigned int step = 0;
+
+	mine[0] = resv_attach_new(test, obj, usage);
+	mine[1] = resv_attach_new(test, obj, usage);
+
+	dma_resv_iter_begin(&cursor, obj, usage);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		/* First fence, first fence again, second fence. */
+		KUNIT_EXPECT_PTR_EQ(test, mine[step == 2], fence);
+		KUNIT_EXPECT_EQ(test, step < 2, dma_resv_iter_is_restarted(&cursor));
+		KUNIT_EXPECT_EQ(test, usage, dma_resv_iter_usage(&cursor));
+		KUNIT_EXPECT_EQ(test, 2, kref_read(&fence->refcount));
+
+		if (step++)
+			continue;
+		scoped_guard(dma_resv, obj)
+			KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(obj, 500));
+	}
+	dma_resv_iter_end(&cursor);
+	KUNIT_EXPECT_EQ(test, 3, step);
+	KUNIT_EXPECT_EQ(test, 1, kref_read(&mine[1]->refcount));
+
+	/* Left early, it holds a reference until the end. */
+	dma_resv_iter_begin(&cursor, obj, usage);
+	fence = dma_resv_iter_first_unlocked(&cursor);
+	KUNIT_EXPECT_EQ(test, 2, kref_read(&mine[0]->refcount));
+	dma_resv_iter_end(&cursor);
+	KUNIT_EXPECT_EQ(test, 1, kref_read(&mine[0]->refcount));
+
+	/* What has signalled is skipped, also when only a peek can tell. */
+	dma_fence_signal(mine[0]);
+	to_mock_fence(mine[1])->peek_done = true;
+	dma_resv_iter_begin(&cursor, obj, usage);
+	KUNIT_EXPECT_NULL(test, dma_resv_iter_first_unlocked(&cursor));
+	dma_resv_iter_end(&cursor);
+}
+
+/* Succeeds if a walk that starts over and then finds nothing says so. */
+static void dma_resv_test_restart_empty(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	fence = resv_attach_new(test, obj, DMA_RESV_USAGE_READ);
+	dma_resv_iter_begin(&cursor, obj, DMA_RESV_USAGE_BOOKKEEP);
+	KUNIT_EXPECT_PTR_EQ(test, fence, dma_resv_iter_first_unlocked(&cursor));
+
+	dma_fence_signal(fence);
+	scoped_guard(dma_resv, obj)
+		KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(obj, 500));
+
+	KUNIT_EXPECT_NULL(test, dma_resv_iter_next_unlocked(&cursor));
+	KUNIT_EXPECT_TRUE(test, dma_resv_iter_is_restarted(&cursor));
+	dma_resv_iter_end(&cursor);
+}
+
+/* ---- taking fences along ------------------------------------------------ */
+
+/* Succeeds if the array has the busy fences of the usage, with references. */
+static void dma_resv_test_get_fences(struct kunit *test)
+{
+	enum dma_resv_usage usage = param_usage(test), add;
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence **fences, *done;
+	unsigned int count, i;
+
+	/* Two of each usage, and one that is over. */
+	for (add = DMA_RESV_USAGE_KERNEL; add <= DMA_RESV_USAGE_BOOKKEEP; add++) {
+		resv_attach_new(test, obj, add);
+		resv_attach_new(test, obj, add);
+	}
+	done = resv_attach_new(test, obj, DMA_RESV_USAGE_KERNEL);
+	dma_fence_signal(done);
+
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_get_fences(obj, usage, &count, &fences));
+	KUNIT_EXPECT_EQ(test, 2 * (usage + 1), count);
+	for (i = 0; i < count; i++) {
+		KUNIT_EXPECT_PTR_NE(test, done, fences[i]);
+		KUNIT_EXPECT_LE(test, resv_usage_of(obj, fences[i]), (int)usage);
+		KUNIT_EXPECT_EQ(test, 2, kref_read(&fences[i]->refcount));
+		dma_fence_put(fences[i]);
+	}
+	kfree(fences);
+}
+
+/* Succeeds if one fence is returned as it is, and several as one array. */
+static void dma_resv_test_get_singleton(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *kernel, *read, *single;
+
+	kernel = resv_attach_new(test, obj, DMA_RESV_USAGE_KERNEL);
+	read = resv_attach_new(test, obj, DMA_RESV_USAGE_READ);
+
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_get_singleton(obj, DMA_RESV_USAGE_WRITE,
+							&single));
+	KUNIT_EXPECT_PTR_EQ(test, kernel, single);
+	KUNIT_EXPECT_EQ(test, 2, kref_read(&kernel->refcount));
+	dma_fence_put(single);
+
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_get_singleton(obj, DMA_RESV_USAGE_READ,
+							&single));
+	KUNIT_ASSERT_TRUE(test, dma_fence_is_array(single));
+	KUNIT_EXPECT_EQ(test, 2, to_dma_fence_array(single)->num_fences);
+	dma_fence_enable_sw_signaling(single);
+	dma_fence_signal(kernel);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(single));
+	dma_fence_signal(read);
+	KUNIT_EXPECT_EQ(test, 0, dma_fence_wait(single, false));
+	dma_fence_put(single);
+
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_get_singleton(obj, DMA_RESV_USAGE_READ,
+							&single));
+	KUNIT_EXPECT_NULL(test, single);
+}
+
+/* Succeeds if the target has the source's busy fences, and nothing else. */
+static void dma_resv_test_copy_fences(struct kunit *test)
+{
+	struct dma_resv *src = resv_create(test), *dst = resv_create(test);
+	struct dma_fence *write, *bookkeep, *done, *old;
+
+	write = resv_attach_new(test, src, DMA_RESV_USAGE_WRITE);
+	bookkeep = resv_attach_new(test, src, DMA_RESV_USAGE_BOOKKEEP);
+	done = resv_attach_new(test, src, DMA_RESV_USAGE_KERNEL);
+	dma_fence_signal(done);
+	old = mock_fence_create(test);
+	resv_attach(test, dst, old, DMA_RESV_USAGE_READ);
+
+	scoped_guard(dma_resv, dst)
+		KUNIT_ASSERT_EQ(test, 0, dma_resv_copy_fences(dst, src));
+
+	KUNIT_EXPECT_EQ(test, 2, resv_count(dst));
+	KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_WRITE, resv_usage_of(dst, write));
+	KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_BOOKKEEP, resv_usage_of(dst, bookkeep));
+	KUNIT_EXPECT_EQ(test, 2, kref_read(&write->refcount));
+	KUNIT_EXPECT_EQ(test, 1, kref_read(&old->refcount));
+	KUNIT_EXPECT_EQ(test, 3, resv_count(src));
+	dma_fence_put(old);
+
+	/* An idle source leaves an idle target. */
+	dma_fence_signal(write);
+	dma_fence_signal(bookkeep);
+	scoped_guard(dma_resv, dst)
+		KUNIT_ASSERT_EQ(test, 0, dma_resv_copy_fences(dst, src));
+	KUNIT_EXPECT_EQ(test, 0, resv_count(dst));
+
+	/* And a copy can be added to. */
+	resv_attach_new(test, dst, DMA_RESV_USAGE_KERNEL);
+	KUNIT_EXPECT_EQ(test, 1, resv_count(dst));
+}
+
+/* ---- waiting and asking ------------------------------------------------- */
+
+/* Succeeds if a look does not wait, and a wait heeds usage and timeout. */
+static void dma_resv_test_wait_timeout(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fence;
+
+	fence = resv_attach_new(test, obj, DMA_RESV_USAGE_READ);
+
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_READ,
+						       false, 0));
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_READ,
+						       true, 1));
+	/* A stricter usage has nothing to wait for: no time is spent. */
+	KUNIT_EXPECT_EQ(test, HZ, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_WRITE,
+							false, HZ));
+
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_EQ(test, 1, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_READ,
+						       false, 0));
+	KUNIT_EXPECT_EQ(test, HZ, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_READ,
+							false, HZ));
+}
+
+struct late_signal {
+	struct delayed_work work;
+	struct dma_fence *fences[2];
+};
+
+static void late_signal_work(struct work_struct *work)
+{
+	struct late_signal *late =
+		container_of(to_delayed_work(work), struct late_signal, work);
+
+	dma_fence_signal(late->fences[0]);
+	dma_fence_signal(late->fences[1]);
+}
+
+/* Succeeds if a wait ends when the last of its fences has signalled. */
+static void dma_resv_test_wait_wakes(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct late_signal late;
+	long left;
+
+	late.fences[0] = resv_attach_new(test, obj, DMA_RESV_USAGE_KERNEL);
+	late.fences[1] = resv_attach_new(test, obj, DMA_RESV_USAGE_BOOKKEEP);
+	INIT_DELAYED_WORK_ONSTACK(&late.work, late_signal_work);
+	schedule_delayed_work(&late.work, 2);
+
+	left = dma_resv_wait_timeout(obj, DMA_RESV_USAGE_BOOKKEEP, false,
+				     MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_GT(test, left, 0);
+	KUNIT_EXPECT_TRUE(test, dma_resv_test_signaled(obj, DMA_RESV_USAGE_BOOKKEEP));
+
+	flush_delayed_work(&late.work);
+	destroy_delayed_work_on_stack(&late.work);
+}
+
+/* Succeeds if the deadline reaches the fences of the usage, and no others. */
+static void dma_resv_test_set_deadline(struct kunit *test)
+{
+	enum dma_resv_usage usage = param_usage(test), add;
+	struct dma_fence *fences[ARRAY_SIZE(usage_cases)];
+	struct dma_resv *obj = resv_create(test);
+	ktime_t deadline = ktime_add_ms(ktime_get(), 1000);
+
+	for (add = DMA_RESV_USAGE_KERNEL; add <= DMA_RESV_USAGE_BOOKKEEP; add++)
+		fences[add] = resv_attach_new(test, obj, add);
+
+	dma_resv_set_deadline(obj, usage, deadline);
+
+	for (add = DMA_RESV_USAGE_KERNEL; add <= DMA_RESV_USAGE_BOOKKEEP; add++) {
+		struct mock_fence *mock = to_mock_fence(fences[add]);
+
+		KUNIT_EXPECT_EQ(test, add <= usage,
+				atomic_read(&mock->deadline_calls));
+		if (add <= usage)
+			KUNIT_EXPECT_EQ(test, deadline, mock->deadline);
+	}
+}
+
+/* Succeeds if each fence has a line with its usage, driver and timeline. */
+static void dma_resv_test_describe(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct seq_file seq = { .size = 1024 };
+	unsigned int i;
+
+	seq.buf = kunit_kzalloc(test, seq.size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, seq.buf);
+	for (i = 0; i < ARRAY_SIZE(usage_cases); i++)
+		resv_attach_new(test, obj, usage_cases[i].usage);
+
+	scoped_guard(dma_resv, obj)
+		dma_resv_describe(obj, &seq);
+
+	for (i = 0; i < ARRAY_SIZE(usage_cases); i++) {
+		char start[64];
+		char *line;
+
+		snprintf(start, sizeof(start), "\t%s fence:" MOCK_FENCE_DRIVER " "
+			 MOCK_FENCE_TIMELINE " seq ", usage_cases[i].name);
+		line = strstr(seq.buf, start);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, line, "no \"%s\" in \"%s\"",
+					  start, seq.buf);
+	}
+}
+
+/* Succeeds if the question asked for an access is the other access's usage. */
+static void dma_resv_test_usage_rw(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_READ, dma_resv_usage_rw(true));
+	KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_WRITE, dma_resv_usage_rw(false));
+}
+
+/* ---- readers against writers -------------------------------------------- */
+
+#define RACE_ROUNDS	3000
+
+struct race {
+	struct kunit *test;
+	struct dma_resv *obj;
+	struct dma_fence *pillar; /* attached before, signals after the race */
+	struct completion over;
+	atomic_t rounds_left;
+	unsigned int failures;
+};
+
+/* Overwrite, replace and outgrow, so that lists and fences come and go. */
+static int race_writer(void *arg)
+{
+	struct race *race = arg;
+	u64 context = dma_fence_context_alloc(2);
+	unsigned int i;
+
+	for (i = 1; atomic_read(&race->rounds_left) > 0; i++) {
+		struct dma_fence *fence, *other;
+
+		fence = mock_fence_create_on(race->test, context, i);
+		other = mock_fence_create(race->test);
+		scoped_guard(dma_resv, race->obj) {
+			/* Forces a new list every now and then. */
+			if (!dma_resv_reserve_fences(race->obj, i % 16 ? 2 : 600)) {
+				dma_resv_add_fence(race->obj, fence,
+						   DMA_RESV_USAGE_WRITE);
+				dma_resv_add_fence(race->obj, other,
+						   DMA_RESV_USAGE_READ);
+			}
+			if (i % 3 == 0)
+				dma_resv_replace_fences(race->obj, context, other,
+							DMA_RESV_USAGE_BOOKKEEP);
+		}
+		dma_fence_signal(fence);
+		dma_fence_put(fence);
+		dma_fence_signal(other);
+		dma_fence_put(other);
+		cond_resched();
+	}
+	complete(&race->over);
+	return 0;
+}
+
+/* A whole pass, from restart to end, must come past the pillar once. */
+static bool race_walk_sees_pillar(struct race *race)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	unsigned int seen = 0;
+
+	dma_resv_iter_begin(&cursor, race->obj, DMA_RESV_USAGE_READ);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		if (dma_resv_iter_is_restarted(&cursor))
+			seen = 0;
+		if (fence == race->pillar)
+			seen++;
+		if (!kref_read(&fence->refcount) ||
+		    dma_resv_iter_usage(&cursor) > DMA_RESV_USAGE_READ)
+			race->failures++;
+	}
+	if (dma_resv_iter_is_restarted(&cursor))
+		seen = 0;
+	dma_resv_iter_end(&cursor);
+	return seen == 1;
+}
+
+static int race_reader(void *arg)
+{
+	struct race *race = arg;
+	struct dma_fence **fences;
+	unsigned int count;
+
+	while (atomic_dec_return(&race->rounds_left) >= 0) {
+		if (!race_walk_sees_pillar(race))
+			race->failures++;
+		if (dma_resv_test_signaled(race->obj, DMA_RESV_USAGE_READ))
+			race->failures++;
+		if (dma_resv_get_fences(race->obj, DMA_RESV_USAGE_BOOKKEEP, &count,
+					&fences) || !count) {
+			race->failures++;
+			continue;
+		}
+		while (count--)
+			dma_fence_put(fences[count]);
+		kfree(fences);
+		cond_resched();
+	}
+	complete(&race->over);
+	return 0;
+}
+
+/* Succeeds if no reader ever misses a fence that was there all the time. */
+static void dma_resv_test_race(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct race race = {
+		.test = test,
+		.obj = obj,
+		.rounds_left = ATOMIC_INIT(RACE_ROUNDS),
+	};
+	struct task_struct *writer, *reader;
+	unsigned int started = 0;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	init_completion(&race.over);
+	race.pillar = mock_fence_create(test);
+	resv_attach(test, obj, race.pillar, DMA_RESV_USAGE_KERNEL);
+
+	writer = kthread_run(race_writer, &race, "resv-writer");
+	if (!IS_ERR(writer))
+		started++;
+	reader = kthread_run(race_reader, &race, "resv-reader");
+	if (IS_ERR(reader))
+		atomic_set(&race.rounds_left, 0);
+	else
+		started++;
+	KUNIT_EXPECT_EQ(test, 2, started);
+
+	while (started--)
+		wait_for_completion(&race.over);
+
+	KUNIT_EXPECT_EQ(test, 0, race.failures);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(race.pillar));
+	dma_fence_put(race.pillar);
+}
+
+static struct kunit_case dma_resv_cases[] = {
+	KUNIT_CASE_PARAM(dma_resv_test_signaling, usage_gen_params),
+	KUNIT_CASE_PARAM(dma_resv_test_for_each, usage_gen_params),
+	{
+		.run_case = dma_resv_test_unlocked,
+		.name = "dma_resv_test_for_each_unlocked",
+		.generate_params = usage_gen_params,
+		.module_name = KBUILD_MODNAME,
+	},
+	KUNIT_CASE_PARAM(dma_resv_test_get_fences, usage_gen_params),
+	KUNIT_CASE_PARAM(dma_resv_test_set_deadline, usage_gen_params),
+	KUNIT_CASE_PARAM(dma_resv_test_add, add_gen_params),
+	KUNIT_CASE(dma_resv_test_sanitycheck),
+	KUNIT_CASE(dma_resv_test_empty),
+	KUNIT_CASE(dma_resv_test_lock),
+	KUNIT_CASE(dma_resv_test_reserve_fits),
+	KUNIT_CASE(dma_resv_test_reserve_grows),
+	KUNIT_CASE(dma_resv_test_reserve_overflow),
+	KUNIT_CASE(dma_resv_test_reserve_nothing),
+	KUNIT_CASE(dma_resv_test_add_twice),
+	KUNIT_CASE(dma_resv_test_add_reserved),
+	KUNIT_CASE(dma_resv_test_add_unreserved),
+	KUNIT_CASE(dma_resv_test_replace),
+	KUNIT_CASE(dma_resv_test_restart_empty),
+	KUNIT_CASE(dma_resv_test_get_singleton),
+	KUNIT_CASE(dma_resv_test_copy_fences),
+	KUNIT_CASE(dma_resv_test_wait_timeout),
+	KUNIT_CASE(dma_resv_test_wait_wakes),
+	KUNIT_CASE(dma_resv_test_describe),
+	KUNIT_CASE(dma_resv_test_usage_rw),
+	KUNIT_CASE_SLOW(dma_resv_test_race),
+	{}
+};
+
+static struct kunit_suite dma_resv_suite = {
+	.name = "dma_resv",
+	.test_cases = dma_resv_cases,
+};
+
+kunit_test_suite(dma_resv_suite);
