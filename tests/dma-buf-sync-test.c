@@ -317,7 +317,7 @@ static void test_export_flags(struct kunit *test)
 		fence = sync_file_get_fence(fd);
 		KUNIT_ASSERT_NOT_NULL(test, fence);
 		KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
-		KUNIT_EXPECT_TRUE(test, get_close_on_exec(fd));
+		KUNIT_EXPECT_TRUE(test, mock_user_closes_on_exec(fd));
 		dma_fence_put(fence);
 		close_fd(fd);
 		flush_delayed_fput();

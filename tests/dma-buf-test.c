@@ -225,7 +225,7 @@ static void test_fd_and_get(struct kunit *test)
 
 	fd = dma_buf_fd(dmabuf, O_CLOEXEC);
 	KUNIT_ASSERT_GE(test, fd, 0);
-	KUNIT_EXPECT_TRUE(test, get_close_on_exec(fd));
+	KUNIT_EXPECT_TRUE(test, mock_user_closes_on_exec(fd));
 	/* The descriptor took our reference over. */
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
 

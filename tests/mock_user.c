@@ -12,12 +12,16 @@
 #include <kunit/test.h>
 
 #include <linux/err.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ioctl.h>
 #include <linux/mman.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
@@ -99,6 +103,23 @@ long mock_user_ioctl(struct kunit *test, struct file *file, unsigned int cmd,
 	KUNIT_ASSERT_EQ(test, 0, copy_to_user(page, args, _IOC_SIZE(cmd)));
 	ret = file->f_op->unlocked_ioctl(file, cmd, (unsigned long)page);
 	KUNIT_ASSERT_EQ(test, 0, copy_from_user(args, page, _IOC_SIZE(cmd)));
+	return ret;
+}
+
+/**
+ * mock_user_closes_on_exec - fcntl(F_GETFD)
+ * @fd: an open descriptor of the test's thread
+ *
+ * Context: Process context of the test.
+ * Return: whether it has FD_CLOEXEC.
+ */
+bool mock_user_closes_on_exec(int fd)
+{
+	bool ret;
+
+	rcu_read_lock();
+	ret = close_on_exec(fd, current->files);
+	rcu_read_unlock();
 	return ret;
 }
 

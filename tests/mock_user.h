@@ -22,6 +22,7 @@ unsigned long mock_user_mmap(struct kunit *test, struct file *file,
 			     unsigned long bytes, unsigned long offset);
 long mock_user_ioctl(struct kunit *test, struct file *file, unsigned int cmd,
 		     void *args);
+bool mock_user_closes_on_exec(int fd);
 const char *mock_user_read(struct kunit *test, const char *fs,
 			   const char *path);
 
