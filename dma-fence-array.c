@@ -135,14 +135,14 @@ static bool dma_fence_array_enable_signaling(struct dma_fence *fence)
 }
 
 /*
- * As long as nobody waits the members do not report, and have to be asked. Once
- * they do the counter knows; it is read after the bit, which is set before it
- * starts to fall.
+ * As long as nobody waits the members do not report and have to be asked; once
+ * they do the counter knows. A member must not be counted both ways: so the
+ * counter is read first, for the bit is set before it begins to fall.
  */
 static bool dma_fence_array_signaled(struct dma_fence *fence)
 {
 	struct dma_fence_array *array = to_dma_fence_array(fence);
-	int missing = atomic_read(&array->num_pending);
+	int missing = atomic_read_acquire(&array->num_pending);
 	struct dma_fence *member;
 	unsigned int i;
 

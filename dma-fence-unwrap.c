@@ -202,10 +202,8 @@ struct dma_fence *__dma_fence_unwrap_merge(unsigned int num_fences,
 		if (dma_fence_harvest_add_all(&harvest, fences[i], &cursors[i]))
 			goto err_discard;
 
-	if (!harvest.count) {
-		kfree(harvest.fences);
+	if (!harvest.count)
 		return dma_fence_allocate_private_stub(harvest.latest);
-	}
 
 	dma_fence_harvest_thin_out(&harvest);
 	if (harvest.count == 1) {

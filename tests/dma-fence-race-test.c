@@ -35,9 +35,6 @@ struct race {
 static void race_start(struct kunit *test, struct race *race,
 		       int (*func)(void *data))
 {
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "needs two CPUs");
-
 	race->thread = kthread_run(func, race, "fence-race");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(race->thread));
 }
@@ -328,8 +325,17 @@ static struct kunit_case dma_fence_race_cases[] = {
 	{}
 };
 
+/* Before a case has made anything. */
+static int dma_fence_race_init(struct kunit *test)
+{
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	return 0;
+}
+
 static struct kunit_suite dma_fence_race_suite = {
 	.name = "dma_fence_race",
+	.init = dma_fence_race_init,
 	.test_cases = dma_fence_race_cases,
 };
 
