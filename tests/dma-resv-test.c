@@ -12,7 +12,6 @@
 #include <linux/seq_file.h>
 #include <linux/workqueue.h>
 
-#include "expect_misuse.h"
 #include "mock_fence.h"
 
 /* ---- what every case needs ---------------------------------------------- */
@@ -230,7 +229,7 @@ static void dma_resv_test_reserve_nothing(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
 
-	expect_misuse(test);
+	mock_fence_expect_misuse(test);
 	scoped_guard(dma_resv, obj)
 		KUNIT_EXPECT_EQ(test, -EINVAL, dma_resv_reserve_fences(obj, 0));
 	KUNIT_EXPECT_EQ(test, 0, resv_count(obj));
@@ -363,7 +362,7 @@ static void dma_resv_test_add_unreserved(struct kunit *test)
 	struct dma_fence *fences[12];
 	unsigned int i;
 
-	expect_misuse(test);
+	mock_fence_expect_misuse(test);
 	for (i = 0; i < ARRAY_SIZE(fences); i++) {
 		fences[i] = mock_fence_create(test);
 		scoped_guard(dma_resv, obj)
