@@ -117,6 +117,14 @@ int buffer_write(struct buffer *buffer, const __u32 *words, size_t bytes)
 	return buffer_sync(buffer, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE);
 }
 
+int buffer_read(struct buffer *buffer, __u32 *words, size_t bytes)
+{
+	if (buffer_sync(buffer, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ))
+		return -1;
+	memcpy(words, buffer->words, bytes);
+	return buffer_sync(buffer, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ);
+}
+
 int buffer_compare(struct buffer *buffer, const __u32 *want, size_t bytes,
 		   __u32 mask)
 {

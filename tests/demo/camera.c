@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The camera: vivid captures frames into buffers of a heap. What they must look
- * like is learnt first, from frames in vivid's own memory, so that the
- * comparison needs no dma-buf to be right.
+ * The camera: vivid captures frames into buffers of a heap. What a still one
+ * must look like is learnt first, from a frame in vivid's own memory, so that
+ * the comparison needs no dma-buf to be right. Noise is another one in each
+ * frame: there it is seen whether every word was written, and written anew.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,7 @@
 
 enum pattern {
 	PATTERN_COLOURBAR = 0,
-	PATTERN_SQUARES = 4,
+	PATTERN_NOISE = 21,
 };
 
 enum allocator {
@@ -266,58 +267,98 @@ static int camera_capture(int camera, struct buffer *buffers,
 	return ret;
 }
 
-/* Another pattern each time, so that yesterday's frame is a mismatch. */
-static int camera_shoot(struct demo *demo, int camera, enum pattern pattern,
-			struct buffer *buffers, const char *hop)
+static int camera_shoot_bars(struct demo *demo, int camera,
+			     struct buffer *buffers, const char *hop)
 {
 	unsigned int i;
 
-	if (camera_control(camera, VIVID_TEST_PATTERN, pattern) ||
-	    camera_reference(camera, demo->want) ||
+	if (camera_control(camera, VIVID_TEST_PATTERN, PATTERN_COLOURBAR) ||
+	    camera_reference(camera, demo->bars) ||
 	    camera_capture(camera, buffers, demo->frames) ||
 	    demo_sabotage(demo, hop, &buffers[demo->frames - 1], FRAME_BYTES))
 		return -1;
 
 	for (i = 0; i < demo->frames; i++)
-		if (buffer_compare(&buffers[i], demo->want, FRAME_BYTES,
+		if (buffer_compare(&buffers[i], demo->bars, FRAME_BYTES,
 				   MASK_ALL))
 			return -1;
 	return 0;
 }
 
-static int camera_hop(struct demo *demo, unsigned int instance,
-		      enum allocator allocator, struct buffer *buffers,
-		      const char *heap, const char *hop)
+/* Vivid leaves the fourth byte at zero, so no pixel of its looks like poison. */
+static int camera_check_noise(struct demo *demo, unsigned int index)
+{
+	const __u32 *words = demo->noise[index];
+	size_t i;
+
+	for (i = 0; i < FRAME_BYTES / 4; i++)
+		if (words[i] & ~MASK_COLOURS)
+			return fail("MISMATCH at byte %zu: vivid wrote no %08x",
+				    i * 4, words[i]);
+	if (index && !memcmp(words, demo->noise[index - 1], FRAME_BYTES))
+		return fail("MISMATCH: two frames of noise are the same");
+	return 0;
+}
+
+static int camera_shoot_noise(struct demo *demo, int camera,
+			      struct buffer *buffers)
 {
 	unsigned int i;
-	int camera, ret;
+
+	if (camera_control(camera, VIVID_TEST_PATTERN, PATTERN_NOISE) ||
+	    camera_capture(camera, buffers, demo->frames))
+		return -1;
+
+	for (i = 0; i < demo->frames; i++)
+		if (buffer_read(&buffers[i], demo->noise[i], FRAME_BYTES) ||
+		    camera_check_noise(demo, i))
+			return -1;
+	return 0;
+}
+
+static int camera_open_with(struct demo *demo, unsigned int instance,
+			    enum allocator allocator, struct buffer *buffers,
+			    const char *heap)
+{
+	unsigned int i;
 
 	if (!heap)
 		return -1;
 	for (i = 0; i < demo->frames; i++)
 		if (buffer_alloc(&buffers[i], heap, FRAME_BYTES))
 			return -1;
-
-	camera = camera_open(instance, allocator);
-	if (camera < 0)
-		return -1;
-	ret = camera_shoot(demo, camera, PATTERN_SQUARES, buffers, "");
-	if (!ret)
-		ret = camera_shoot(demo, camera, PATTERN_COLOURBAR, buffers,
-				   hop);
-	close(camera);
 	report_note("%u frames into heap \"%s\"", 2 * demo->frames, heap);
-	return ret;
+	return camera_open(instance, allocator);
 }
 
+/* Two patterns each time, so that yesterday's frame is a mismatch. */
 int hop_capture_system(struct demo *demo)
 {
-	return camera_hop(demo, 0, ALLOCATOR_VMALLOC, demo->system, "system",
-			  "capture-system");
+	int camera, ret;
+
+	camera = camera_open_with(demo, 0, ALLOCATOR_VMALLOC, demo->system,
+				  "system");
+	if (camera < 0)
+		return -1;
+	ret = camera_shoot_noise(demo, camera, demo->system);
+	if (!ret)
+		ret = camera_shoot_bars(demo, camera, demo->system,
+					"capture-system");
+	close(camera);
+	return ret;
 }
 
 int hop_capture_cma(struct demo *demo)
 {
-	return camera_hop(demo, 1, ALLOCATOR_DMA_CONTIG, demo->cma, heap_cma(),
-			  "capture-cma");
+	int camera, ret;
+
+	camera = camera_open_with(demo, 1, ALLOCATOR_DMA_CONTIG, demo->cma,
+				  heap_cma());
+	if (camera < 0)
+		return -1;
+	ret = camera_shoot_bars(demo, camera, demo->cma, "capture-cma");
+	if (!ret)
+		ret = camera_shoot_noise(demo, camera, demo->cma);
+	close(camera);
+	return ret;
 }

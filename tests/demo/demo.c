@@ -93,11 +93,14 @@ static int demo_prepare(struct demo *demo)
 	for (i = 0; i < DEMO_MAX_FRAMES; i++) {
 		demo->system[i].fd = -1;
 		demo->cma[i].fd = -1;
+		demo->noise[i] = malloc(FRAME_BYTES);
+		if (!demo->noise[i])
+			return -1;
 	}
 	demo->shown.fd = -1;
 	demo->moved.fd = -1;
-	demo->want = malloc(FRAME_BYTES);
-	return demo->want ? 0 : -1;
+	demo->bars = malloc(FRAME_BYTES);
+	return demo->bars ? 0 : -1;
 }
 
 static void demo_cleanup(struct demo *demo)
@@ -107,10 +110,11 @@ static void demo_cleanup(struct demo *demo)
 	for (i = 0; i < DEMO_MAX_FRAMES; i++) {
 		buffer_drop(&demo->system[i]);
 		buffer_drop(&demo->cma[i]);
+		free(demo->noise[i]);
 	}
 	buffer_drop(&demo->shown);
 	buffer_drop(&demo->moved);
-	free(demo->want);
+	free(demo->bars);
 }
 
 int main(int argc, char **argv)

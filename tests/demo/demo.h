@@ -62,6 +62,7 @@ int buffer_adopt(struct buffer *buffer, int fd, size_t size);
 void buffer_drop(struct buffer *buffer);
 int buffer_poison(struct buffer *buffer);
 int buffer_write(struct buffer *buffer, const __u32 *words, size_t bytes);
+int buffer_read(struct buffer *buffer, __u32 *words, size_t bytes);
 int buffer_compare(struct buffer *buffer, const __u32 *want, size_t bytes,
 		   __u32 mask);
 int buffer_sum(struct buffer *buffer, size_t bytes, __u32 *sum);
@@ -88,11 +89,13 @@ int fence_expect_pending(int fence, const char *whose);
  * struct demo - the whole journey
  * @sabotage: name of the hop in which a bit is flipped, or NULL
  * @frames: how many frames each capture takes
- * @want: what the camera shows, fetched without any dma-buf
- * @system: frames captured into the system heap
- * @cma: frames captured into the CMA heap
- * @shown: what the display composed
- * @moved: what the DMA engines brought there
+ * @bars: the well-known test pattern, fetched without any dma-buf
+ * @noise: frames in which no two rows are alike, so that it is also seen when
+ *	pages change places: what @cma held when it had been captured
+ * @system: frames captured into the system heap, in the end of @bars
+ * @cma: frames captured into the CMA heap, in the end @noise
+ * @shown: what the display composed, in the end @bars
+ * @moved: what the DMA engines brought there, the first of @noise
  * @out: where the picture goes, or NULL
  */
 #define DEMO_MAX_FRAMES	8
@@ -102,7 +105,8 @@ struct demo {
 	const char *self;
 	const char *out;
 	unsigned int frames;
-	__u32 *want;
+	__u32 *bars;
+	__u32 *noise[DEMO_MAX_FRAMES];
 	struct buffer system[DEMO_MAX_FRAMES];
 	struct buffer cma[DEMO_MAX_FRAMES];
 	struct buffer shown;

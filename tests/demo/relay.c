@@ -125,7 +125,7 @@ static int relay_answer(int socket)
 		return -1;
 	message.bad = sum != message.sum ||
 		      buffer_compare(&got[1], got[0].words, message.bytes,
-				     MASK_COLOURS);
+				     MASK_ALL);
 	if (buffer_alloc(&mine, "system", message.bytes) ||
 	    buffer_write(&mine, got[0].words, message.bytes) ||
 	    buffer_sum(&mine, message.bytes, &message.sum))
@@ -166,7 +166,7 @@ static int relay_exchange(struct demo *demo, int listener)
 {
 	struct buffer back = BUFFER_NONE;
 	struct message message = { .bytes = FRAME_BYTES };
-	int fds[MAX_FDS] = { demo->moved.fd, demo->system[0].fd };
+	int fds[MAX_FDS] = { demo->moved.fd, demo->cma[0].fd };
 	int connection, fd, ret;
 	__u32 sum;
 
@@ -188,8 +188,8 @@ static int relay_exchange(struct demo *demo, int listener)
 	if (!ret && message.sum != sum)
 		ret = fail("MISMATCH in the checksum of the answer");
 	if (!ret)
-		ret = buffer_compare(&back, demo->want, FRAME_BYTES,
-				     MASK_COLOURS);
+		ret = buffer_compare(&back, demo->noise[0], FRAME_BYTES,
+				     MASK_ALL);
 	buffer_drop(&back);
 	close(connection);
 	return ret;

@@ -26,7 +26,7 @@ static int show_expect_held(struct demo *demo, int flipped, int written)
 
 static int show_frame(struct demo *demo, struct display *display,
 		      struct timeline *timeline, struct buffer *frame,
-		      bool sabotage)
+		      const __u32 *want, bool sabotage)
 {
 	int in_fence, flipped = -1, written = -1, ret;
 	__u32 fb, writeback;
@@ -59,7 +59,7 @@ static int show_frame(struct demo *demo, struct display *display,
 	if (!ret && sabotage)
 		ret = demo_sabotage(demo, "show", &demo->shown, FRAME_BYTES);
 	if (!ret)
-		ret = buffer_compare(&demo->shown, demo->want, FRAME_BYTES,
+		ret = buffer_compare(&demo->shown, want, FRAME_BYTES,
 				     MASK_COLOURS);
 	return ret;
 }
@@ -70,11 +70,12 @@ static int show_all(struct demo *demo, struct display *display,
 	unsigned int i;
 
 	for (i = 0; i < demo->frames; i++)
-		if (show_frame(demo, display, timeline, &demo->cma[i], false))
+		if (show_frame(demo, display, timeline, &demo->cma[i],
+			       demo->noise[i], false))
 			return -1;
 	for (i = 0; i < demo->frames; i++)
 		if (show_frame(demo, display, timeline, &demo->system[i],
-			       i == demo->frames - 1))
+			       demo->bars, i == demo->frames - 1))
 			return -1;
 	return 0;
 }

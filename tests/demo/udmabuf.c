@@ -96,19 +96,19 @@ static int vgem_compare(struct demo *demo, struct buffer *buffer,
 	static __u32 inverse[FRAME_BYTES / 4];
 	size_t i;
 
-	memcpy(words, demo->moved.words, FRAME_BYTES);
+	memcpy(words, demo->noise[0], FRAME_BYTES);
 	if (demo_sabotage(demo, "udmabuf", buffer, FRAME_BYTES) ||
-	    buffer_compare(buffer, demo->moved.words, FRAME_BYTES, MASK_ALL))
+	    buffer_compare(buffer, demo->noise[0], FRAME_BYTES, MASK_ALL))
 		return -1;
 
 	for (i = 0; i < FRAME_BYTES / 4; i++)
-		inverse[i] = ~demo->moved.words[i];
+		inverse[i] = ~demo->noise[0][i];
 	if (buffer_write(buffer, inverse, FRAME_BYTES))
 		return -1;
 	if (memcmp(words, inverse, FRAME_BYTES))
 		return fail("MISMATCH: the memfd has not what was written to its buffer");
 
-	memcpy(words, demo->moved.words, FRAME_BYTES);
+	memcpy(words, demo->noise[0], FRAME_BYTES);
 	return 0;
 }
 
@@ -123,7 +123,7 @@ static int udmabuf_dma(struct demo *demo, struct buffer *buffer)
 
 	for (i = 0; i < FRAME_BYTES / 4; i++)
 		want[i] = POISON;
-	memcpy(want + DMA_OFFSET / 4, demo->moved.words + DMA_OFFSET / 4,
+	memcpy(want + DMA_OFFSET / 4, demo->noise[0] + DMA_OFFSET / 4,
 	       DMA_BYTES);
 
 	count = engines_open(engines);
@@ -170,7 +170,7 @@ static int udmabuf_share(struct demo *demo, struct buffer *buffer,
 	if (!ret)
 		ret = udmabuf_dma(demo, buffer);
 	if (!ret)
-		ret = buffer_compare(buffer, demo->moved.words, FRAME_BYTES,
+		ret = buffer_compare(buffer, demo->noise[0], FRAME_BYTES,
 				     MASK_ALL);
 out:
 	close(vgem);
