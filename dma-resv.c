@@ -3,8 +3,8 @@
  * Fences attached to memory
  *
  * What it is: the container of the fences of one piece of memory, with the
- * usage of each; the lock of that memory; and what lockdep is told about that
- * lock at boot, so that it finds wrong nesting before anybody deadlocks.
+ * usage of each, and the lock of that memory. How it is asked and waited for is
+ * in dma-resv-wait.c, what lockdep has to know in dma-resv-lockdep.c.
  * What it owns: struct dma_resv and struct dma_resv_list. Every used slot of a
  * list holds a reference to its fence.
  * Locks: the object's own ww_mutex for all changes. Readers without it use
@@ -12,7 +12,7 @@
  * May call: the fences (dma-fence*.c). Nothing here knows of sync files,
  * buffers or devices.
  * Never here: what a driver should wait for; policy belongs to the callers.
- * Units: timeouts in jiffies, deadlines are points of CLOCK_MONOTONIC.
+ * Units: none.
  *
  * How readers and writers get along
  *
@@ -21,7 +21,8 @@
  * list, slots are only ever appended, or overwritten with a fence that makes
  * the old one superfluous; they never move. So a reader misses nothing if
  *
- * - obj->fences still is the list that it reads, and
+ * - obj->fences still is the list that it reads, known by its serial number,
+ *   for the memory of a list may come back as another one, and
  * - it got a reference to the fence, and the slot still named that fence then.
  *
  * Where one of these does not hold, the reader starts over. The writer keeps
@@ -29,16 +30,12 @@
  */
 #include <linux/dma-resv.h>
 
+#include <linux/atomic.h>
 #include <linux/build_bug.h>
-#include <linux/dma-fence-array.h>
 #include <linux/export.h>
-#include <linux/fs.h>
 #include <linux/log2.h>
-#include <linux/mm.h>
-#include <linux/mmu_notifier.h>
 #include <linux/overflow.h>
 #include <linux/sched/mm.h>
-#include <linux/seq_file.h>
 
 #include "dma-fence-misuse.h"
 
@@ -81,6 +78,8 @@
 /**
  * struct dma_resv_list - the fences of an object, as long as they fit
  * @rcu: how it is freed
+ * @serial: no two lists that were ever published have the same; never changes
+ *	after that
  * @num_fences: used slots; only grows. Written last when appending.
  * @reserved: slots that may be used without a new reservation. Writers only.
  * @capacity: slots that there are; never changes
@@ -88,6 +87,7 @@
  */
 struct dma_resv_list {
 	struct rcu_head rcu;
+	u64 serial;
 	unsigned int num_fences;
 	unsigned int reserved;
 	unsigned int capacity;
@@ -95,6 +95,9 @@ struct dma_resv_list {
 };
 
 #define DMA_RESV_SLOT_USAGE	3UL
+
+/* The serial number given out last. */
+static atomic64_t dma_resv_list_serial = ATOMIC64_INIT(0);
 
 static_assert(DMA_RESV_USAGE_BOOKKEEP <= DMA_RESV_SLOT_USAGE);
 /* Users of the usage numbers: the order is part of the interface. */
@@ -185,6 +188,8 @@ static struct dma_resv_list *dma_resv_list_of(struct dma_resv *obj)
 static void dma_resv_list_install(struct dma_resv *obj,
 				  struct dma_resv_list *list)
 {
+	if (list)
+		list->serial = atomic64_inc_return(&dma_resv_list_serial);
 	dma_resv_list_free(rcu_replace_pointer(obj->fences, list,
 					       dma_resv_held(obj)));
 }
@@ -462,14 +467,21 @@ static void dma_resv_iter_enter(struct dma_resv_iter *cursor)
 	if (!cursor->fences)
 		return;
 
+	cursor->serial = cursor->fences->serial;
 	/* Count before slots; pairs with dma_resv_list_append(). */
 	cursor->num_fences = smp_load_acquire(&cursor->fences->num_fences);
 }
 
-/* Is the list still the one that writers write to? */
+/*
+ * Is the list still the one that writers write to? The address alone does not
+ * tell: between two steps the old list may have been freed, and its memory have
+ * become that of a later list.
+ */
 static bool dma_resv_iter_is_current(struct dma_resv_iter *cursor)
 {
-	return rcu_access_pointer(cursor->obj->fences) == cursor->fences;
+	struct dma_resv_list *list = rcu_dereference(cursor->obj->fences);
+
+	return list == cursor->fences && (!list || list->serial == cursor->serial);
 }
 
 /*
@@ -739,251 +751,3 @@ int dma_resv_get_fences(struct dma_resv *obj, enum dma_resv_usage usage,
 	return ret;
 }
 EXPORT_SYMBOL_GPL(dma_resv_get_fences);
-
-/* Make one fence of many. Takes over array and references, also on failure. */
-static struct dma_fence *dma_resv_bundle(struct dma_fence **fences,
-					 unsigned int count)
-{
-	u64 context = dma_fence_context_alloc(1);
-	struct dma_fence_array *all;
-
-	all = dma_fence_array_create(count, fences, context, 1, false);
-	if (all)
-		return &all->base;
-
-	for (; count; count--)
-		dma_fence_put(fences[count - 1]);
-	kfree(fences);
-	return NULL;
-}
-
-/**
- * dma_resv_get_singleton - get one fence for all that a usage has to wait for
- * @obj: the object
- * @usage: the laxest usage to get
- * @fence: set to a reference to the fence; NULL when there is nothing to wait
- *	for
- *
- * Several fences are wrapped into a &struct dma_fence_array. That one must not
- * be added to a reservation object.
- *
- * Context: The lock may, but need not be held. May sleep.
- * Return: 0, or -ENOMEM with *@fence NULL.
- */
-int dma_resv_get_singleton(struct dma_resv *obj, enum dma_resv_usage usage,
-			   struct dma_fence **fence)
-{
-	struct dma_fence **fences;
-	unsigned int count;
-	int ret;
-
-	*fence = NULL;
-	ret = dma_resv_get_fences(obj, usage, &count, &fences);
-	if (ret)
-		return ret;
-
-	switch (count) {
-	case 0:
-		return 0;
-	case 1:
-		*fence = fences[0];
-		kfree(fences);
-		return 0;
-	default:
-		*fence = dma_resv_bundle(fences, count);
-		return *fence ? 0 : -ENOMEM;
-	}
-}
-EXPORT_SYMBOL_GPL(dma_resv_get_singleton);
-
-/* ---- waiting and asking ------------------------------------------------- */
-
-/**
- * dma_resv_wait_timeout - wait for all fences of a usage
- * @obj: the object
- * @usage: the laxest usage to wait for
- * @intr: whether a signal ends the wait
- * @timeout: longest time to wait, in jiffies; %MAX_SCHEDULE_TIMEOUT for no limit,
- *	0 to look without waiting
- *
- * Without the lock, fences added after the call may or may not be waited for.
- *
- * Context: May sleep unless @timeout is 0. The lock may, but need not be held.
- * Return: what is left of @timeout when all have signalled, and at least 1;
- * 0 when they have not in time, -ERESTARTSYS when a signal came first, or what
- * a driver's own wait op failed with.
- */
-long dma_resv_wait_timeout(struct dma_resv *obj, enum dma_resv_usage usage,
-			   bool intr, unsigned long timeout)
-{
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
-	long left = timeout;
-	long ret = 1;
-
-	dma_resv_iter_begin(&cursor, obj, usage);
-	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		ret = dma_fence_wait_timeout(fence, intr, left);
-		if (ret <= 0)
-			break;
-		/* "Done" is 1 even for a look; that must not become a wait. */
-		if (left)
-			left = ret;
-	}
-	dma_resv_iter_end(&cursor);
-
-	return ret > 0 ? max(left, 1L) : ret;
-}
-EXPORT_SYMBOL_GPL(dma_resv_wait_timeout);
-
-/**
- * dma_resv_set_deadline - tell all fences of a usage when they are wanted
- * @obj: the object
- * @usage: the laxest usage to tell
- * @deadline: the point in time
- *
- * A hint, see dma_fence_set_deadline().
- *
- * Context: Any. The lock may, but need not be held.
- */
-void dma_resv_set_deadline(struct dma_resv *obj, enum dma_resv_usage usage,
-			   ktime_t deadline)
-{
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
-
-	dma_resv_iter_begin(&cursor, obj, usage);
-	dma_resv_for_each_fence_unlocked(&cursor, fence)
-		dma_fence_set_deadline(fence, deadline);
-	dma_resv_iter_end(&cursor);
-}
-EXPORT_SYMBOL_GPL(dma_resv_set_deadline);
-
-/**
- * dma_resv_test_signaled - is there nothing to wait for?
- * @obj: the object
- * @usage: the laxest usage that counts
- *
- * Does not ask the drivers for an interrupt, so a fence may be over for some
- * time before this says so.
- *
- * Context: Any. The lock may, but need not be held.
- * Return: true when all fences of the usage have signalled.
- */
-bool dma_resv_test_signaled(struct dma_resv *obj, enum dma_resv_usage usage)
-{
-	struct dma_resv_iter cursor;
-	bool idle;
-
-	dma_resv_iter_begin(&cursor, obj, usage);
-	idle = !dma_resv_iter_first_unlocked(&cursor);
-	dma_resv_iter_end(&cursor);
-	return idle;
-}
-EXPORT_SYMBOL_GPL(dma_resv_test_signaled);
-
-/**
- * dma_resv_describe - print the fences, a line for each
- * @obj: the object
- * @seq: where to print
- *
- * Context: The lock of @obj must be held.
- */
-void dma_resv_describe(struct dma_resv *obj, struct seq_file *seq)
-{
-	static const char * const names[] = {
-		[DMA_RESV_USAGE_KERNEL] = "kernel",
-		[DMA_RESV_USAGE_WRITE] = "write",
-		[DMA_RESV_USAGE_READ] = "read",
-		[DMA_RESV_USAGE_BOOKKEEP] = "bookkeep",
-	};
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
-
-	dma_resv_for_each_fence(&cursor, obj, DMA_RESV_USAGE_BOOKKEEP, fence) {
-		seq_printf(seq, "\t%s fence:",
-			   names[dma_resv_iter_usage(&cursor)]);
-		dma_fence_describe(fence, seq);
-	}
-}
-EXPORT_SYMBOL_GPL(dma_resv_describe);
-
-/* ---- what lockdep is taught --------------------------------------------- */
-
-#if IS_ENABLED(CONFIG_LOCKDEP)
-/*
- * Inside of memory reclaim one may unmap a file (a shrinker that has trylocked
- * a reservation lock does), and one may wait for a fence, notably from an MMU
- * notifier. So nobody on whom a fence depends may be caught in reclaim.
- */
-static void dma_resv_prime_reclaim(struct address_space *mapping)
-{
-	fs_reclaim_acquire(GFP_KERNEL);
-
-	i_mmap_lock_write(mapping);
-	i_mmap_unlock_write(mapping);
-
-#ifdef CONFIG_MMU_NOTIFIER
-	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
-#endif
-	__dma_fence_might_wait();
-#ifdef CONFIG_MMU_NOTIFIER
-	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
-#endif
-
-	fs_reclaim_release(GFP_KERNEL);
-}
-
-/* Under a reservation lock one may allocate; the transaction comes before it. */
-static int dma_resv_prime_lock(struct dma_resv *obj,
-			       struct address_space *mapping)
-{
-	struct ww_acquire_ctx ctx;
-	int ret;
-
-	ww_acquire_init(&ctx, &reservation_ww_class);
-
-	/* The slow path debugging of ww_mutex makes up contention at random. */
-	ret = dma_resv_lock(obj, &ctx);
-	if (ret == -EDEADLK) {
-		dma_resv_lock_slow(obj, &ctx);
-		ret = 0;
-	}
-	if (!ret) {
-		dma_resv_prime_reclaim(mapping);
-		dma_resv_unlock(obj);
-	}
-
-	ww_acquire_fini(&ctx);
-	return ret;
-}
-
-/*
- * Walk through the whole order once, outermost lock first, before any driver
- * has a chance to do so the wrong way round. Page faults come in with the mmap
- * lock held and take reservation locks.
- */
-static int __init dma_resv_prime_lockdep(void)
-{
-	struct address_space mapping;
-	struct dma_resv obj;
-	struct mm_struct *mm;
-	int ret;
-
-	mm = mm_alloc();
-	if (!mm)
-		return -ENOMEM;
-
-	address_space_init_once(&mapping);
-	dma_resv_init(&obj);
-
-	mmap_read_lock(mm);
-	ret = dma_resv_prime_lock(&obj, &mapping);
-	mmap_read_unlock(mm);
-
-	dma_resv_fini(&obj);
-	mmput(mm);
-	return ret;
-}
-subsys_initcall(dma_resv_prime_lockdep);
-#endif

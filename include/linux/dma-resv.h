@@ -300,6 +300,9 @@ struct dma_resv_iter {
 
 	/** @is_restarted: the fence returned last was the first one of a pass */
 	bool is_restarted;
+
+	/** @serial: which list @fences was; addresses are used again */
+	u64 serial;
 };
 
 struct dma_fence *dma_resv_iter_first_unlocked(struct dma_resv_iter *cursor);

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of dma-resv-wait.c: whether and how long one waits for the fences
+ * of an object, and what else can be asked of it. The cases that stand for
+ * signalling and for readers against writers are in dma-resv-test.c.
+ */
+#include <kunit/test.h>
+
+#include <linux/dma-fence-array.h>
+#include <linux/dma-resv.h>
+#include <linux/seq_file.h>
+#include <linux/workqueue.h>
+
+#include "mock_fence.h"
+
+struct usage_case {
+	enum dma_resv_usage usage;
+	const char *name;
+};
+
+static const struct usage_case usage_cases[] = {
+	{ DMA_RESV_USAGE_KERNEL, "kernel" },
+	{ DMA_RESV_USAGE_WRITE, "write" },
+	{ DMA_RESV_USAGE_READ, "read" },
+	{ DMA_RESV_USAGE_BOOKKEEP, "bookkeep" },
+};
+
+static void usage_case_desc(const struct usage_case *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(usage, usage_cases, usage_case_desc);
+
+static enum dma_resv_usage param_usage(struct kunit *test)
+{
+	return ((const struct usage_case *)test->param_value)->usage;
+}
+
+static void resv_fini(void *obj)
+{
+	dma_resv_fini(obj);
+}
+
+/* An object without fences, which loses the ones it got when the case ends. */
+static struct dma_resv *resv_create(struct kunit *test)
+{
+	struct dma_resv *obj = kunit_kzalloc(test, sizeof(*obj), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	dma_resv_init(obj);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, resv_fini, obj));
+	return obj;
+}
+
+static void resv_attach(struct kunit *test, struct dma_resv *obj,
+			struct dma_fence *fence, enum dma_resv_usage usage)
+{
+	guard(dma_resv)(obj);
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(obj, 1));
+	dma_resv_add_fence(obj, fence, usage);
+}
+
+/* Attach a new fence and forget it: the object has the only reference. */
+static struct dma_fence *resv_attach_new(struct kunit *test,
+					 struct dma_resv *obj,
+					 enum dma_resv_usage usage)
+{
+	struct dma_fence *fence = mock_fence_create(test);
+
+	resv_attach(test, obj, fence, usage);
+	dma_fence_put(fence);
+	return fence;
+}
+
+/* Succeeds if an object without fences has nothing to wait for. */
+static void dma_resv_wait_test_empty(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence **fences, *fence;
+	unsigned int count = 42;
+
+	KUNIT_EXPECT_TRUE(test, dma_resv_test_signaled(obj, DMA_RESV_USAGE_BOOKKEEP));
+	KUNIT_EXPECT_EQ(test, 7, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_BOOKKEEP,
+						       false, 7));
+	KUNIT_EXPECT_EQ(test, 1, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_BOOKKEEP,
+						       false, 0));
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_get_fences(obj, DMA_RESV_USAGE_BOOKKEEP,
+						     &count, &fences));
+	KUNIT_EXPECT_EQ(test, 0, count);
+	KUNIT_EXPECT_NULL(test, fences);
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_get_singleton(obj, DMA_RESV_USAGE_BOOKKEEP,
+							&fence));
+	KUNIT_EXPECT_NULL(test, fence);
+}
+
+/* Succeeds if one fence is returned as it is, and several as one array. */
+static void dma_resv_wait_test_get_singleton(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *kernel, *read, *single;
+
+	kernel = resv_attach_new(test, obj, DMA_RESV_USAGE_KERNEL);
+	read = resv_attach_new(test, obj, DMA_RESV_USAGE_READ);
+
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_get_singleton(obj, DMA_RESV_USAGE_WRITE,
+							&single));
+	KUNIT_EXPECT_PTR_EQ(test, kernel, single);
+	KUNIT_EXPECT_EQ(test, 2, kref_read(&kernel->refcount));
+	dma_fence_put(single);
+
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_get_singleton(obj, DMA_RESV_USAGE_READ,
+							&single));
+	KUNIT_ASSERT_TRUE(test, dma_fence_is_array(single));
+	KUNIT_EXPECT_EQ(test, 2, to_dma_fence_array(single)->num_fences);
+	dma_fence_enable_sw_signaling(single);
+	dma_fence_signal(kernel);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(single));
+	dma_fence_signal(read);
+	KUNIT_EXPECT_EQ(test, 0, dma_fence_wait(single, false));
+	dma_fence_put(single);
+
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_get_singleton(obj, DMA_RESV_USAGE_READ,
+							&single));
+	KUNIT_EXPECT_NULL(test, single);
+}
+
+/* Succeeds if a look does not wait, and a wait heeds usage and timeout. */
+static void dma_resv_wait_test_wait_timeout(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fence;
+
+	fence = resv_attach_new(test, obj, DMA_RESV_USAGE_READ);
+
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_READ,
+						       false, 0));
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_READ,
+						       true, 1));
+	/* A stricter usage has nothing to wait for: no time is spent. */
+	KUNIT_EXPECT_EQ(test, HZ, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_WRITE,
+							false, HZ));
+
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_EQ(test, 1, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_READ,
+						       false, 0));
+	KUNIT_EXPECT_EQ(test, HZ, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_READ,
+							false, HZ));
+}
+
+struct late_signal {
+	struct delayed_work work;
+	struct dma_fence *fences[2];
+};
+
+static void late_signal_work(struct work_struct *work)
+{
+	struct late_signal *late =
+		container_of(to_delayed_work(work), struct late_signal, work);
+
+	dma_fence_signal(late->fences[0]);
+	dma_fence_signal(late->fences[1]);
+}
+
+/* Succeeds if a wait ends when the last of its fences has signalled. */
+static void dma_resv_wait_test_wait_wakes(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct late_signal late;
+	long left;
+
+	late.fences[0] = resv_attach_new(test, obj, DMA_RESV_USAGE_KERNEL);
+	late.fences[1] = resv_attach_new(test, obj, DMA_RESV_USAGE_BOOKKEEP);
+	INIT_DELAYED_WORK_ONSTACK(&late.work, late_signal_work);
+	schedule_delayed_work(&late.work, 2);
+
+	left = dma_resv_wait_timeout(obj, DMA_RESV_USAGE_BOOKKEEP, false,
+				     MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_GT(test, left, 0);
+	KUNIT_EXPECT_TRUE(test, dma_resv_test_signaled(obj, DMA_RESV_USAGE_BOOKKEEP));
+
+	flush_delayed_work(&late.work);
+	destroy_delayed_work_on_stack(&late.work);
+}
+
+/* Succeeds if the deadline reaches the fences of the usage, and no others. */
+static void dma_resv_wait_test_set_deadline(struct kunit *test)
+{
+	enum dma_resv_usage usage = param_usage(test), add;
+	struct dma_fence *fences[ARRAY_SIZE(usage_cases)];
+	struct dma_resv *obj = resv_create(test);
+	ktime_t deadline = ktime_add_ms(ktime_get(), 1000);
+
+	for (add = DMA_RESV_USAGE_KERNEL; add <= DMA_RESV_USAGE_BOOKKEEP; add++)
+		fences[add] = resv_attach_new(test, obj, add);
+
+	dma_resv_set_deadline(obj, usage, deadline);
+
+	for (add = DMA_RESV_USAGE_KERNEL; add <= DMA_RESV_USAGE_BOOKKEEP; add++) {
+		struct mock_fence *mock = to_mock_fence(fences[add]);
+
+		KUNIT_EXPECT_EQ(test, add <= usage,
+				atomic_read(&mock->deadline_calls));
+		if (add <= usage)
+			KUNIT_EXPECT_EQ(test, deadline, mock->deadline);
+	}
+}
+
+/* Succeeds if each fence has a line with its usage, driver and timeline. */
+static void dma_resv_wait_test_describe(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct seq_file seq = { .size = 1024 };
+	unsigned int i;
+
+	seq.buf = kunit_kzalloc(test, seq.size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, seq.buf);
+	for (i = 0; i < ARRAY_SIZE(usage_cases); i++)
+		resv_attach_new(test, obj, usage_cases[i].usage);
+
+	scoped_guard(dma_resv, obj)
+		dma_resv_describe(obj, &seq);
+
+	for (i = 0; i < ARRAY_SIZE(usage_cases); i++) {
+		char start[64];
+		char *line;
+
+		snprintf(start, sizeof(start), "\t%s fence:" MOCK_FENCE_DRIVER " "
+			 MOCK_FENCE_TIMELINE " seq ", usage_cases[i].name);
+		line = strstr(seq.buf, start);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, line, "no \"%s\" in \"%s\"",
+					  start, seq.buf);
+	}
+}
+
+static struct kunit_case dma_resv_wait_cases[] = {
+	KUNIT_CASE(dma_resv_wait_test_empty),
+	KUNIT_CASE(dma_resv_wait_test_get_singleton),
+	KUNIT_CASE(dma_resv_wait_test_wait_timeout),
+	KUNIT_CASE(dma_resv_wait_test_wait_wakes),
+	KUNIT_CASE_PARAM(dma_resv_wait_test_set_deadline, usage_gen_params),
+	KUNIT_CASE(dma_resv_wait_test_describe),
+	{}
+};
+
+static struct kunit_suite dma_resv_wait_suite = {
+	.name = "dma_resv_wait",
+	.test_cases = dma_resv_wait_cases,
+};
+
+kunit_test_suite(dma_resv_wait_suite);
