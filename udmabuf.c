@@ -83,7 +83,7 @@ module_param(size_limit_mb, int, 0644);
 MODULE_PARM_DESC(size_limit_mb, "Largest buffer that may be made, in MiB (default 256)");
 
 /* What a fault maps around itself when it cannot map a PMD. */
-#define UDMABUF_FAULT_AROUND	max_t(unsigned long, SZ_64K, PAGE_SIZE)
+#define UDMABUF_FAULT_AROUND	max_t(unsigned long, SZ_256K, PAGE_SIZE)
 
 /* The buffer must stay there, and must stay writable. */
 #define UDMABUF_SEALS_WANTED	F_SEAL_SHRINK
@@ -283,33 +283,63 @@ static bool udmabuf_pmd_pfn(struct udmabuf *buf, struct vm_fault *vmf,
 	return run.pages == pages && IS_ALIGNED(run.pfn, pages);
 }
 
+/**
+ * struct udmabuf_window - the pages that a fault enters
+ * @vma: where to
+ * @run: where from
+ * @done: how many pages of @run have been dealt with
+ */
+struct udmabuf_window {
+	struct vm_area_struct *vma;
+	struct udmabuf_run run;
+	u32 done;
+};
+
+/* Called for each page table entry of a window, in order, under its lock. */
+static int udmabuf_enter_page(pte_t *pte, unsigned long addr, void *data)
+{
+	struct udmabuf_window *window = data;
+	struct vm_area_struct *vma = window->vma;
+	unsigned long pfn;
+
+	if (window->done == window->run.pages) {
+		if (WARN_ON_ONCE(!udmabuf_run_next(&window->run)))
+			return -EFAULT;
+		window->done = 0;
+	}
+	pfn = window->run.pfn + window->done++;
+
+	/* Another task may have been here first. */
+	if (pte_none(ptep_get(pte))) {
+		set_pte_at(vma->vm_mm, addr, pte,
+			   pte_mkspecial(pfn_pte(pfn, vma->vm_page_prot)));
+		update_mmu_cache(vma, addr, pte);
+	}
+	return 0;
+}
+
 /*
  * Enter the pages around the fault. They are all in place already, so it is the
- * faults which cost. Neighbours behind the page asked for may fail.
+ * faults which cost. All of this is ordinary memory, of which there is no need
+ * to ask, page by page as vmf_insert_pfn() does, how it may be cached.
  */
 static vm_fault_t udmabuf_fault_around(struct udmabuf *buf,
 				       struct vm_fault *vmf)
 {
 	unsigned long addr = ALIGN_DOWN(vmf->address, UDMABUF_FAULT_AROUND);
-	unsigned long last = addr + (UDMABUF_FAULT_AROUND - PAGE_SIZE);
-	struct vm_area_struct *vma = vmf->vma;
-	struct udmabuf_run run;
-	vm_fault_t ret;
-	u32 i;
+	unsigned long end = addr + UDMABUF_FAULT_AROUND;
+	struct udmabuf_window window = { .vma = vmf->vma };
+	u32 at;
 
-	addr = max(addr, vma->vm_start);
-	last = min(last, vma->vm_end - PAGE_SIZE);
-	udmabuf_run_start(&run, &buf->folios, linear_page_index(vma, addr),
-			  (last - addr) / PAGE_SIZE + 1);
-	while (udmabuf_run_next(&run)) {
-		for (i = 0; i < run.pages; i++, addr += PAGE_SIZE) {
-			if (addr > last)
-				return VM_FAULT_NOPAGE;
-			ret = vmf_insert_pfn(vma, addr, run.pfn + i);
-			if (ret != VM_FAULT_NOPAGE)
-				return addr <= vmf->address ? ret : VM_FAULT_NOPAGE;
-		}
-	}
+	addr = max(addr, vmf->vma->vm_start);
+	at = linear_page_index(vmf->vma, addr);
+	end = min3(end, vmf->vma->vm_end,
+		   addr + ((unsigned long)(buf->folios.pages - at) << PAGE_SHIFT));
+
+	udmabuf_run_start(&window.run, &buf->folios, at, U32_MAX);
+	if (apply_to_page_range(vmf->vma->vm_mm, addr, end - addr,
+				udmabuf_enter_page, &window))
+		return VM_FAULT_OOM;
 	return VM_FAULT_NOPAGE;
 }
 

@@ -17,6 +17,8 @@
 #include <sys/resource.h>
 #include <sys/uio.h>
 
+#include <linux/loop.h>
+
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ	22
 #define MADV_POPULATE_WRITE	23
@@ -540,12 +542,65 @@ TEST_F(mapping, pipes)
 	free(other);
 }
 
-/* Where to put a file that can be opened O_DIRECT, or -errno. */
+/* A memfd that holds the pattern. */
+static int pattern_file(size_t size, unsigned int seed)
+{
+	int fd = (int)sysret(memfd_create("heap_mmap_test", MFD_CLOEXEC));
+	char *data = malloc(size);
+
+	if (fd < 0 || !data) {
+		free(data);
+		return fd < 0 ? fd : -ENOMEM;
+	}
+	pattern_fill(data, size, seed);
+	if (write(fd, data, size) != (ssize_t)size) {
+		close(fd);
+		fd = -EIO;
+	}
+	free(data);
+	return fd;
+}
+
+/* That, as a block device: direct I/O with no file system in between. */
+static int direct_device(size_t size, unsigned int seed)
+{
+	struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	int control, file, number, fd;
+	char path[64];
+
+	control = xopen("/dev/loop-control", O_RDWR);
+	if (control < 0)
+		return control;
+	number = xioctl(control, LOOP_CTL_GET_FREE, NULL);
+	close(control);
+	if (number < 0)
+		return number;
+	file = pattern_file(size, seed);
+	if (file < 0)
+		return file;
+
+	snprintf(path, sizeof(path), "/dev/loop%d", number);
+	fd = xopen(path, O_RDWR | O_DIRECT);
+	if (fd >= 0) {
+		int ret;
+
+		config.fd = (__u32)file;
+		ret = xioctl(fd, LOOP_CONFIGURE, &config);
+		if (ret < 0) {
+			close(fd);
+			fd = ret;
+		}
+	}
+	close(file);
+	return fd;
+}
+
+/* A file that can be opened O_DIRECT, where there is no such device. */
 static int direct_file(size_t size, unsigned int seed)
 {
 	static const char * const places[] = {
-		"/tmp/heap_mmap_test", "/mnt/heap_mmap_test", "./heap_mmap_test",
-		"/out/heap_mmap_test", "/var/tmp/heap_mmap_test",
+		"/out/heap_mmap_test", "/mnt/heap_mmap_test", "/var/tmp/heap_mmap_test",
+		"./heap_mmap_test", "/tmp/heap_mmap_test",
 	};
 	char *data = malloc(size);
 	int fd = -ENOENT;
@@ -576,9 +631,11 @@ TEST_F(mapping, direct_io)
 	void *other = NULL;
 	int fd;
 
-	fd = direct_file(size, 18);
+	fd = direct_device(size, 18);
 	if (fd < 0)
-		SKIP(return, "no file system for O_DIRECT: %s", strerror(-fd));
+		fd = direct_file(size, 18);
+	if (fd < 0)
+		SKIP(return, "nothing that allows O_DIRECT: %s", strerror(-fd));
 	ASSERT_EQ((ssize_t)size, pread(fd, self->mem, size, 0));
 	EXPECT_EQ(size, pattern_check(self->mem, size, 18));
 
