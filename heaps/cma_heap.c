@@ -85,8 +85,9 @@ static void cma_run_release(struct cma_run *run)
 
 static void cma_run_park(struct cma_run *run)
 {
-	scoped_guard(spinlock, &parked_lock)
-		list_add_tail(&run->node, &parked_runs);
+	spin_lock(&parked_lock);
+	list_add_tail(&run->node, &parked_runs);
+	spin_unlock(&parked_lock);
 	queue_delayed_work(system_unbound_wq, &unpark_work, CMA_HEAP_PARKED_DELAY);
 }
 
@@ -97,8 +98,9 @@ static bool cma_heap_unpark_idle(void)
 	LIST_HEAD(runs);
 	LIST_HEAD(busy);
 
-	scoped_guard(spinlock, &parked_lock)
-		list_splice_init(&parked_runs, &runs);
+	spin_lock(&parked_lock);
+	list_splice_init(&parked_runs, &runs);
+	spin_unlock(&parked_lock);
 	if (list_empty(&runs))
 		return false;
 
@@ -116,8 +118,9 @@ static bool cma_heap_unpark_idle(void)
 
 	if (list_empty(&busy))
 		return false;
-	scoped_guard(spinlock, &parked_lock)
-		list_splice(&busy, &parked_runs);
+	spin_lock(&parked_lock);
+	list_splice(&busy, &parked_runs);
+	spin_unlock(&parked_lock);
 	return true;
 }
 
