@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every allocation of every success story fails once.
+ *
+ * A story is a run of system calls that works. It is told again and again, with
+ * the first, second, third ... allocation (or copy from user memory) failing by
+ * /proc/self/fail-nth, until one telling ends before its turn has come. Each
+ * telling either works all the same or ends in a documented errno; leaves no
+ * descriptor and no buffer behind; and the next one without a failure works.
+ * What leaks inside the kernel is for kmemleak to say, which scans at the end.
+ *
+ * A story gives back 0 or the -errno of the call that failed, after it has
+ * closed what it had opened. What is prepared outside of the sweep is in the
+ * fixture.
+ */
+#include <linux/memfd.h>
+
+#include "dma_buf_test.h"
+
+#define MERGED		64
+#define MANY		50000	/* No story has that many allocations. */
+
+#define FAULT_DIRS	"failslab", "fail_page_alloc", "fail_usercopy"
+
+/* What the stories share; set up before any allocation fails. */
+static struct {
+	int heap;		/* the one that a story allocates from */
+	int importer;
+	int udmabuf;
+	int memfd;
+	int timeline;
+	int fences[MERGED];
+	int pair[2];
+	size_t size;
+} stage;
+
+static void write_text(const char *dir, const char *name, const char *text)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, text, strlen(text)) < 0)
+		perror(path);
+	close(fd);
+}
+
+/* Let every kind of allocation fail, and quietly. */
+static void faults_prepare(void)
+{
+	static const char * const dirs[] = { FAULT_DIRS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		write_text(dirs[i], "verbose", "0");
+		write_text(dirs[i], "ignore-gfp-wait", "N");
+		write_text(dirs[i], "ignore-gfp-highmem", "N");
+		write_text(dirs[i], "min-order", "0");
+	}
+}
+
+/* ------------------------------------------------------------- stories -- */
+
+static int tell_allocate(void)
+{
+	int fd = heap_alloc(stage.heap, stage.size);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int tell_map(void)
+{
+	int fd = heap_alloc(stage.heap, stage.size);
+	void *mem;
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = map_rw(fd, stage.size, &mem);
+	if (!ret) {
+		pattern_fill(mem, stage.size, 1);
+		munmap(mem, stage.size);
+	}
+	close(fd);
+	return ret;
+}
+
+static int tell_sync_and_name(void)
+{
+	int fd = heap_alloc(stage.heap, stage.size);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = dmabuf_set_name(fd, "a name");
+	if (!ret)
+		ret = dmabuf_begin(fd, DMA_BUF_SYNC_RW);
+	if (!ret)
+		ret = dmabuf_end(fd, DMA_BUF_SYNC_RW);
+	close(fd);
+	return ret;
+}
+
+/* Attach and map by a device, and share what it imported once more. */
+static int tell_import(void)
+{
+	int fd = heap_alloc(stage.heap, stage.size);
+	int handle, again;
+
+	if (fd < 0)
+		return fd;
+	handle = importer_import(stage.importer, fd);
+	if (handle >= 0) {
+		again = importer_export(stage.importer, handle);
+		importer_close(stage.importer, handle);
+		handle = again < 0 ? again : 0;
+		if (again >= 0)
+			close(again);
+	}
+	close(fd);
+	return handle;
+}
+
+static int tell_send(void)
+{
+	int fd = heap_alloc(stage.heap, stage.size);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = fd_send(stage.pair[0], fd);
+	close(fd);
+	if (ret < 0)
+		return ret;
+	fd = fd_receive(stage.pair[1]);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int tell_sync_file(void)
+{
+	int fd = heap_alloc(stage.heap, stage.size);
+	int fence, ret;
+
+	if (fd < 0)
+		return fd;
+	ret = dmabuf_import_sync_file(fd, DMA_BUF_SYNC_WRITE, stage.fences[0]);
+	if (!ret)
+		ret = dmabuf_import_sync_file(fd, DMA_BUF_SYNC_READ, stage.fences[1]);
+	if (!ret) {
+		fence = dmabuf_export_sync_file(fd, DMA_BUF_SYNC_RW);
+		ret = fence < 0 ? fence : sync_file_num_fences(fence) == 2 ? 0 : -EPROTO;
+		if (fence >= 0)
+			close(fence);
+	}
+	close(fd);
+	return ret;
+}
+
+/* One fence of 64, and a reservation object that grows to hold them. */
+static int tell_merge(void)
+{
+	int merged = dup(stage.fences[0]);
+	int fd, ret;
+
+	if (merged < 0)
+		return -errno;
+	for (int i = 1; i < MERGED; i++) {
+		int next = sync_file_merge(merged, stage.fences[i], "merged");
+
+		close(merged);
+		if (next < 0)
+			return next;
+		merged = next;
+	}
+	ret = sync_file_num_fences(merged);
+	if (ret >= 0)
+		ret = ret == MERGED ? 0 : -EPROTO;
+	if (!ret) {
+		fd = heap_alloc(stage.heap, stage.size);
+		ret = fd < 0 ? fd : dmabuf_import_sync_file(fd, DMA_BUF_SYNC_READ, merged);
+		if (fd >= 0)
+			close(fd);
+	}
+	close(merged);
+	return ret;
+}
+
+/* Who polls leaves a callback on the fence, which holds the buffer until it signals. */
+static int tell_poll(void)
+{
+	int timeline = sw_sync_open();
+	int fence, fd, ret;
+
+	if (timeline < 0)
+		return timeline;
+	fence = sw_sync_fence(timeline, 1, "polled");
+	fd = fence < 0 ? fence : heap_alloc(stage.heap, stage.size);
+	ret = fd < 0 ? fd : dmabuf_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence);
+	if (!ret) {
+		ret = poll_now(fd, POLLIN | POLLOUT);
+		/* Pending: neither is there. */
+		ret = ret > 0 ? -EPROTO : ret;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (fence >= 0)
+		close(fence);
+	close(timeline);
+	return ret;
+}
+
+static int tell_timeline(void)
+{
+	int timeline = sw_sync_open();
+	int fence, ret;
+
+	if (timeline < 0)
+		return timeline;
+	fence = sw_sync_fence(timeline, 1, "told");
+	ret = fence < 0 ? fence : sw_sync_inc(timeline, 1);
+	if (!ret) {
+		ret = sync_file_status(fence);
+		ret = ret == 1 ? 0 : ret < 0 ? ret : -EPROTO;
+	}
+	if (fence >= 0)
+		close(fence);
+	close(timeline);
+	return ret;
+}
+
+/* Share, import by a device, map: the whole journey of a memfd. */
+static int tell_wrapped(int fd)
+{
+	void *mem;
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = map_rw(fd, stage.size, &mem);
+	if (!ret) {
+		pattern_fill(mem, stage.size, 2);
+		munmap(mem, stage.size);
+	}
+	if (!ret && stage.importer >= 0) {
+		ret = importer_import(stage.importer, fd);
+		if (ret >= 0)
+			ret = importer_close(stage.importer, ret);
+	}
+	close(fd);
+	return ret;
+}
+
+static int tell_udmabuf(void)
+{
+	struct udmabuf_create create = {
+		.memfd = stage.memfd, .flags = UDMABUF_FLAGS_CLOEXEC,
+		.size = stage.size,
+	};
+
+	return tell_wrapped(xioctl(stage.udmabuf, UDMABUF_CREATE, &create));
+}
+
+static int tell_udmabuf_list(void)
+{
+	struct {
+		struct udmabuf_create_list head;
+		struct udmabuf_create_item items[2];
+	} list = {
+		.head = { .flags = UDMABUF_FLAGS_CLOEXEC, .count = 2 },
+		.items = {
+			{ .memfd = stage.memfd, .size = stage.size / 2 },
+			{ .memfd = stage.memfd, .offset = stage.size / 2,
+			  .size = stage.size / 2 },
+		},
+	};
+
+	return tell_wrapped(xioctl(stage.udmabuf, UDMABUF_CREATE_LIST, &list));
+}
+
+/* --------------------------------------------------------------- sweep -- */
+
+static bool errno_documented(int ret)
+{
+	/* A failed copy from or to user memory; a socket without memory. */
+	return !ret || ret == -ENOMEM || ret == -EFAULT || ret == -ENOBUFS;
+}
+
+/* One telling with failure @n. True when the failure did happen. */
+static bool tell_failing(int control, int n, int (*tell)(void), int *ret)
+{
+	char text[16];
+	ssize_t got;
+
+	snprintf(text, sizeof(text), "%d", n);
+	if (pwrite(control, text, strlen(text), 0) < 0) {
+		*ret = -errno;
+		return false;
+	}
+	*ret = tell();
+	got = pread(control, text, sizeof(text) - 1, 0);
+	if (pwrite(control, "0", 1, 0) < 0 || got <= 0)
+		return false;
+	text[got] = 0;
+	return atoi(text) == 0;
+}
+
+static void sweep(struct __test_metadata *_metadata, const char *what,
+		  int (*tell)(void))
+{
+	int control, fds, ret, n, refused = 0;
+	bool failed = true;
+	long buffers;
+
+	control = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (control < 0)
+		SKIP(return, "kernel without CONFIG_FAULT_INJECTION");
+
+	fds = count_open_fds();
+	buffers = count_buffers();
+	ASSERT_EQ(0, tell()) TH_LOG("%s: does not even work untouched", what);
+	ASSERT_TRUE(buffers_settle(buffers)) TH_LOG("%s: leaves a buffer, untouched", what);
+
+	for (n = 1; failed && n < MANY; n++) {
+		failed = tell_failing(control, n, tell, &ret);
+		refused += ret < 0;
+		ASSERT_TRUE(errno_documented(ret))
+			TH_LOG("%s: failure %d gives %s", what, n, test_result_str(ret));
+		ASSERT_EQ(fds, count_open_fds())
+			TH_LOG("%s: failure %d leaves a descriptor", what, n);
+		ASSERT_TRUE(buffers_settle(buffers))
+			TH_LOG("%s: failure %d leaves a buffer", what, n);
+		ASSERT_TRUE(failed || !ret)
+			TH_LOG("%s: %s though nothing failed", what, test_result_str(ret));
+		ASSERT_EQ(0, tell()) TH_LOG("%s: broken after failure %d", what, n);
+	}
+	EXPECT_FALSE(failed) TH_LOG("%s: no end", what);
+	/* A story without one refusal has not been swept at all. */
+	EXPECT_LT(0, refused) TH_LOG("%s: nothing was refused", what);
+	TH_LOG("figure: failure points: %s: %d", what, n - 2);
+	close(control);
+}
+
+FIXTURE(fail_nth) {
+	int timelines[MERGED];
+};
+
+FIXTURE_VARIANT(fail_nth) {
+	const char *heap;
+	size_t size;
+};
+
+FIXTURE_VARIANT_ADD(fail_nth, system_page) { .heap = "system", .size = 4096 };
+FIXTURE_VARIANT_ADD(fail_nth, system_large) { .heap = "system", .size = (8 << 20) + 4096 };
+FIXTURE_VARIANT_ADD(fail_nth, cma_page) { .heap = "default_cma_region", .size = 4096 };
+FIXTURE_VARIANT_ADD(fail_nth, cma_large) { .heap = "default_cma_region", .size = 1 << 20 };
+
+FIXTURE_SETUP(fail_nth)
+{
+	stage.heap = heap_open(variant->heap);
+	if (stage.heap < 0)
+		SKIP(return, "no heap %s", variant->heap);
+	stage.size = variant->size;
+	stage.importer = importer_open();
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, stage.pair));
+	for (int i = 0; i < MERGED; i++) {
+		ASSERT_GIVES(self->timelines[i], sw_sync_open());
+		ASSERT_GIVES(stage.fences[i], sw_sync_fence(self->timelines[i], 1, "fence"));
+	}
+	faults_prepare();
+}
+
+FIXTURE_TEARDOWN(fail_nth)
+{
+	for (int i = 0; i < MERGED; i++) {
+		close(stage.fences[i]);
+		close(self->timelines[i]);
+	}
+	close(stage.pair[0]);
+	close(stage.pair[1]);
+	close(stage.heap);
+}
+
+TEST_F_TIMEOUT(fail_nth, allocate, 300)
+{
+	sweep(_metadata, "allocate", tell_allocate);
+}
+
+TEST_F_TIMEOUT(fail_nth, map, 300)
+{
+	sweep(_metadata, "mmap and fault", tell_map);
+}
+
+TEST_F_TIMEOUT(fail_nth, sync_and_name, 300)
+{
+	sweep(_metadata, "sync and name", tell_sync_and_name);
+}
+
+TEST_F_TIMEOUT(fail_nth, import, 300)
+{
+	if (stage.importer < 0)
+		SKIP(return, "no importer");
+	sweep(_metadata, "attach, map, share", tell_import);
+}
+
+TEST_F_TIMEOUT(fail_nth, send, 300)
+{
+	sweep(_metadata, "send over a socket", tell_send);
+}
+
+TEST_F_TIMEOUT(fail_nth, sync_file, 300)
+{
+	sweep(_metadata, "sync file in and out", tell_sync_file);
+}
+
+TEST_F_TIMEOUT(fail_nth, poll, 300)
+{
+	sweep(_metadata, "poll", tell_poll);
+}
+
+TEST_F_TIMEOUT(fail_nth, merge, 600)
+{
+	/* The buffer hardly matters, and once is long enough. */
+	if (variant->size != 4096 || strcmp(variant->heap, "system"))
+		SKIP(return, "the same for every buffer");
+	sweep(_metadata, "merge 64", tell_merge);
+}
+
+FIXTURE(fail_nth_memfd) {
+};
+
+FIXTURE_VARIANT(fail_nth_memfd) {
+	unsigned int flags;
+	size_t size;
+};
+
+FIXTURE_VARIANT_ADD(fail_nth_memfd, pages) { .size = 16 * 4096 };
+FIXTURE_VARIANT_ADD(fail_nth_memfd, hugetlb) { .flags = MFD_HUGETLB, .size = 4 << 20 };
+
+FIXTURE_SETUP(fail_nth_memfd)
+{
+	void *mem;
+
+	stage.udmabuf = xopen(UDMABUF_NODE, O_RDWR);
+	if (stage.udmabuf < 0)
+		SKIP(return, "no " UDMABUF_NODE);
+	stage.importer = importer_open();
+	stage.size = variant->size;
+	stage.memfd = (int)sysret(memfd_create("fail_nth", variant->flags | MFD_ALLOW_SEALING |
+					       MFD_CLOEXEC));
+	if (stage.memfd < 0)
+		SKIP(return, "no such memfd");
+	ASSERT_EQ(0, ftruncate(stage.memfd, stage.size));
+	ASSERT_EQ(0, fcntl(stage.memfd, F_ADD_SEALS, F_SEAL_SHRINK));
+	/* The pages of hugetlb come from a pool, which may be empty. */
+	if (map_rw(stage.memfd, stage.size, &mem))
+		SKIP(return, "no huge pages");
+	munmap(mem, stage.size);
+	faults_prepare();
+}
+
+FIXTURE_TEARDOWN(fail_nth_memfd)
+{
+	close(stage.memfd);
+	close(stage.udmabuf);
+}
+
+TEST_F_TIMEOUT(fail_nth_memfd, create, 300)
+{
+	sweep(_metadata, "udmabuf", tell_udmabuf);
+}
+
+TEST_F_TIMEOUT(fail_nth_memfd, create_list, 300)
+{
+	sweep(_metadata, "udmabuf list", tell_udmabuf_list);
+}
+
+TEST(timeline)
+{
+	int timeline = sw_sync_open();
+
+	if (timeline < 0)
+		SKIP(return, "no " SW_SYNC_NODE);
+	close(timeline);
+	faults_prepare();
+	sweep(_metadata, "software timeline", tell_timeline);
+}
+
+TEST_HARNESS_MAIN
