@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 
 #include "dma-buf-private.h"
 #include "dma-fence-misuse.h"
@@ -94,8 +95,8 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 	ret = dma_buf_cpu_wait(dmabuf, dir);
 	if (!ret && dmabuf->ops->begin_cpu_access) {
 		ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
-		/* It may have had to move the buffer, which leaves a fence. */
-		if (!ret && dma_buf_is_dynamic(dmabuf))
+		/* It may have set work going itself: a move, a copy, a decode. */
+		if (!ret)
 			ret = dma_buf_cpu_wait(dmabuf, dir);
 	}
 
@@ -200,6 +201,28 @@ int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma)
 
 	trace_dma_buf_mmap(dmabuf, ret);
 	return ret;
+}
+
+/**
+ * dma_buf_cpu_get_unmapped_area - where to put a mapping, if mmap(2) may choose
+ * @file: of a buffer
+ * @addr: where the program would like it, or 0
+ * @len: in bytes
+ * @pgoff: from which page of the buffer on
+ * @flags: MAP_*
+ *
+ * Context: Process context, with the mmap lock. May sleep.
+ * Return: the address, or a negative errno.
+ */
+unsigned long dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long addr,
+					    unsigned long len, unsigned long pgoff,
+					    unsigned long flags)
+{
+	struct dma_buf *dmabuf = dma_buf_file_to_buf(file);
+
+	if (dmabuf && dmabuf->ops->get_unmapped_area)
+		return dmabuf->ops->get_unmapped_area(file, addr, len, pgoff, flags);
+	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
 }
 
 /**

@@ -110,6 +110,7 @@ static const struct file_operations dma_buf_file_ops = {
 	.release	= dma_buf_file_release,
 	.llseek		= dma_buf_file_llseek,
 	.mmap		= dma_buf_cpu_mmap,
+	.get_unmapped_area = dma_buf_cpu_get_unmapped_area,
 	.poll		= dma_buf_sync_poll,
 	.unlocked_ioctl	= dma_buf_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,

@@ -4,8 +4,9 @@
  *
  * What it is: keeps the list of heaps by name, makes /dev/dma_heap/NAME for
  * each, and turns DMA_HEAP_IOCTL_ALLOC on that node into a call of the heap's
- * &dma_heap_ops.allocate and a file descriptor.
- * What it owns: &struct dma_heap, the device class, the device numbers.
+ * &dma_heap_ops.allocate and a file descriptor. Shows its totals in sysfs.
+ * What it owns: &struct dma_heap, the device class, the device numbers, and
+ * /sys/kernel/dma_heap/.
  * Locks: heap_list_lock (mutex) protects the list of heaps. dma_heap.in_use
  * (rwsem) is held for reading while the heap allocates, and for writing to
  * remove it. Neither is taken inside the other.
@@ -14,6 +15,7 @@
  * Units: lengths are in bytes; they are whole pages once past
  * dma_heap_buffer_alloc().
  */
+#include <linux/atomic.h>
 #include <linux/cdev.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -24,13 +26,21 @@
 #include <linux/fs.h>
 #include <linux/idr.h>
 #include <linux/init.h>
+#include <linux/kobject.h>
 #include <linux/list.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/moduleparam.h>
 #include <linux/overflow.h>
+#include <linux/pid.h>
+#include <linux/ptrace.h>
 #include <linux/rwsem.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 #include <uapi/linux/dma-heap.h>
 
 #include "ioctl_table.h"
@@ -44,6 +54,14 @@ static_assert(offsetof(struct dma_heap_allocation_data, fd) == 8);
 static_assert(offsetof(struct dma_heap_allocation_data, fd_flags) == 12);
 static_assert(offsetof(struct dma_heap_allocation_data, heap_flags) == 16);
 static_assert(DMA_HEAP_IOCTL_ALLOC == 0xc0184800);
+static_assert(sizeof(struct dma_heap_allocation_data_charged) == 32);
+static_assert(offsetof(struct dma_heap_allocation_data_charged, charge_pid_fd) == 24);
+
+/* See heaps/heap_charge.c; here because this is the name that programs know. */
+bool mem_accounting __read_mostly = true;
+module_param(mem_accounting, bool, 0444);
+MODULE_PARM_DESC(mem_accounting,
+		 "Charge buffers of heaps to memory cgroups (default: yes)");
 
 /**
  * struct dma_heap - one heap
@@ -51,6 +69,9 @@ static_assert(DMA_HEAP_IOCTL_ALLOC == 0xc0184800);
  * @node: entry of heap_list; heap_list_lock
  * @in_use: keeps the owner's code and data in place while it allocates
  * @removed: the owner is gone; @in_use
+ * @buffers: how many of its buffers live
+ * @bytes: how much memory they have
+ * @stats: its folder in sysfs; holds @dev
  * @dev: the device; its reference count is the heap's
  * @cdev: the node in /dev; an open file holds it, and thereby @dev
  */
@@ -59,6 +80,9 @@ struct dma_heap {
 	struct list_head node;
 	struct rw_semaphore in_use;
 	bool removed;
+	atomic_long_t buffers;
+	atomic64_t bytes;
+	struct kobject stats;
 	struct device dev;
 	struct cdev cdev;
 };
@@ -67,6 +91,7 @@ static LIST_HEAD(heap_list);
 static DEFINE_MUTEX(heap_list_lock);
 static DEFINE_IDA(heap_minors);
 static dev_t heap_devt;
+static struct kobject *heap_stats;
 
 /**
  * dma_heap_buffer_alloc - allocate a buffer from a heap
@@ -102,10 +127,64 @@ struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, size_t len,
 }
 EXPORT_SYMBOL_GPL(dma_heap_buffer_alloc);
 
+/* The memory cgroup of the process behind a pidfd; NULL where there are none. */
+static struct mem_cgroup *dma_heap_payer(int pidfd)
+{
+	struct mem_cgroup *memcg;
+	struct task_struct *task;
+	struct mm_struct *mm;
+	unsigned int flags;
+
+	task = pidfd_get_task(pidfd, &flags);
+	if (IS_ERR(task))
+		return ERR_CAST(task);
+
+	mm = mm_access(task, PTRACE_MODE_READ_REALCREDS);
+	put_task_struct(task);
+	if (IS_ERR_OR_NULL(mm))
+		return ERR_PTR(mm == ERR_PTR(-EACCES) ? -EPERM :
+			       PTR_ERR(mm) ?: -ESRCH);
+
+	memcg = get_mem_cgroup_from_mm(mm);
+	mmput(mm);
+	return memcg;
+}
+
+/*
+ * Allocate at somebody's expense: the caller's, unless he says otherwise. When this
+ * struct was shorter, programs were promised that what follows it is ignored. So
+ * only who supplies just this field, and nothing after it, has to supply a pidfd.
+ */
+static struct dma_buf *
+dma_heap_alloc_charged(struct dma_heap *heap,
+		       const struct dma_heap_allocation_data_charged *data,
+		       size_t supplied)
+{
+	struct mem_cgroup *payer = NULL, *former;
+	struct dma_buf *dmabuf;
+
+	if (data->charge_pid_fd && data->charge_pid_fd != U32_MAX)
+		payer = dma_heap_payer(data->charge_pid_fd);
+	if (payer == ERR_PTR(-EBADF) && supplied > sizeof(*data))
+		payer = NULL;
+	if (IS_ERR(payer))
+		return ERR_CAST(payer);
+	if (!payer)
+		return dma_heap_buffer_alloc(heap, data->len, data->fd_flags,
+					     data->heap_flags);
+
+	former = set_active_memcg(payer);
+	dmabuf = dma_heap_buffer_alloc(heap, data->len, data->fd_flags,
+				       data->heap_flags);
+	set_active_memcg(former);
+	mem_cgroup_put(payer);
+	return dmabuf;
+}
+
 /* DMA_HEAP_IOCTL_ALLOC: the descriptor becomes visible last, when nothing can fail. */
 static long dma_heap_ioctl_alloc(struct ioctl_call *call, void *args)
 {
-	struct dma_heap_allocation_data *data = args;
+	struct dma_heap_allocation_data_charged *data = args;
 	struct dma_buf *dmabuf;
 	int fd, ret;
 
@@ -118,8 +197,8 @@ static long dma_heap_ioctl_alloc(struct ioctl_call *call, void *args)
 	if (fd < 0)
 		return fd;
 
-	dmabuf = dma_heap_buffer_alloc(call->file->private_data, data->len,
-				       data->fd_flags, data->heap_flags);
+	dmabuf = dma_heap_alloc_charged(call->file->private_data, data,
+					_IOC_SIZE(call->cmd));
 	if (IS_ERR(dmabuf)) {
 		ret = PTR_ERR(dmabuf);
 		goto err_unused_fd;
@@ -141,7 +220,8 @@ err_unused_fd:
 }
 
 static const struct ioctl_entry dma_heap_ioctls[] = {
-	IOCTL_GROWS(DMA_HEAP_IOCTL_ALLOC, struct dma_heap_allocation_data,
+	IOCTL_GROWS(DMA_HEAP_IOCTL_ALLOC_CHARGED,
+		    struct dma_heap_allocation_data_charged,
 		    fd_flags, IOCTL_TAIL_IGNORE, dma_heap_ioctl_alloc),
 };
 
@@ -176,6 +256,166 @@ static const struct class dma_heap_class = {
 	.name		= DMA_HEAP_DEVNAME,
 	.devnode	= dma_heap_devnode,
 };
+
+/* -- totals in sysfs ------------------------------------------------------ */
+
+/**
+ * struct heap_stat - a file in /sys/kernel/dma_heap/NAME/
+ * @attr: name and mode
+ * @show: the number in it; NULL for one that the shelves know
+ * @shelf: which one, as offset in &struct dma_heap_shelf_info
+ */
+struct heap_stat {
+	struct attribute attr;
+	u64 (*show)(struct dma_heap *heap);
+	size_t shelf;
+};
+
+#define to_heap_stat(_attr)	container_of_const(_attr, struct heap_stat, attr)
+
+static u64 allocated_bytes_show(struct dma_heap *heap)
+{
+	return atomic64_read(&heap->bytes);
+}
+
+static u64 buffers_show(struct dma_heap *heap)
+{
+	return atomic_long_read(&heap->buffers);
+}
+
+#define HEAP_STAT(_name)						\
+	static struct heap_stat _name##_stat = {			\
+		.attr = { .name = #_name, .mode = 0444 },		\
+		.show = _name##_show,					\
+	}
+
+#define HEAP_SHELF_STAT(_name, _mode, _field)				\
+	static struct heap_stat _name##_stat = {			\
+		.attr = { .name = #_name, .mode = (_mode) },		\
+		.shelf = offsetof(struct dma_heap_shelf_info, _field),	\
+	}
+
+HEAP_STAT(allocated_bytes);
+HEAP_STAT(buffers);
+HEAP_SHELF_STAT(shelf_bytes, 0444, bytes);
+HEAP_SHELF_STAT(shelf_dirty_bytes, 0444, dirty);
+HEAP_SHELF_STAT(shelf_limit_bytes, 0644, limit);
+HEAP_SHELF_STAT(hits, 0444, hits);
+HEAP_SHELF_STAT(misses, 0444, misses);
+
+static struct attribute *heap_stat_attrs[] = {
+	&allocated_bytes_stat.attr,
+	&buffers_stat.attr,
+	&shelf_bytes_stat.attr,
+	&shelf_dirty_bytes_stat.attr,
+	&shelf_limit_bytes_stat.attr,
+	&hits_stat.attr,
+	&misses_stat.attr,
+	NULL
+};
+
+static umode_t heap_stat_visible(struct kobject *kobj, struct attribute *attr,
+				 int index)
+{
+	struct dma_heap *heap = container_of(kobj, struct dma_heap, stats);
+
+	/* Some heaps have no shelves. */
+	if (!to_heap_stat(attr)->show && !heap->info.ops->shelf_info)
+		return 0;
+	return attr->mode;
+}
+
+static const struct attribute_group heap_stat_group = {
+	.attrs = heap_stat_attrs,
+	.is_visible = heap_stat_visible,
+};
+
+static const struct attribute_group *heap_stat_groups[] = {
+	&heap_stat_group,
+	NULL
+};
+
+static ssize_t heap_stat_show(struct kobject *kobj, struct attribute *attr,
+			      char *buf)
+{
+	struct dma_heap *heap = container_of(kobj, struct dma_heap, stats);
+	const struct heap_stat *stat = to_heap_stat(attr);
+	struct dma_heap_shelf_info info;
+
+	if (stat->show)
+		return sysfs_emit(buf, "%llu\n", stat->show(heap));
+
+	guard(rwsem_read)(&heap->in_use);
+	if (heap->removed)
+		return -ENODEV;
+	heap->info.ops->shelf_info(heap, &info);
+	return sysfs_emit(buf, "%llu\n", *(u64 *)((void *)&info + stat->shelf));
+}
+
+/* The limit is the only file that can be written. */
+static ssize_t heap_stat_store(struct kobject *kobj, struct attribute *attr,
+			       const char *buf, size_t count)
+{
+	struct dma_heap *heap = container_of(kobj, struct dma_heap, stats);
+	u64 value;
+	int ret;
+
+	ret = kstrtou64(buf, 0, &value);
+	if (ret)
+		return ret;
+
+	guard(rwsem_read)(&heap->in_use);
+	if (heap->removed)
+		return -ENODEV;
+	heap->info.ops->set_shelf_limit(heap, value);
+	return count;
+}
+
+static const struct sysfs_ops heap_stat_ops = {
+	.show = heap_stat_show,
+	.store = heap_stat_store,
+};
+
+static void heap_stats_release(struct kobject *kobj)
+{
+	put_device(&container_of(kobj, struct dma_heap, stats)->dev);
+}
+
+static const struct kobj_type heap_stats_type = {
+	.release = heap_stats_release,
+	.sysfs_ops = &heap_stat_ops,
+	.default_groups = heap_stat_groups,
+};
+
+/**
+ * dma_heap_buffer_born - count a buffer
+ * @heap: the heap that it came from
+ * @size: in bytes
+ *
+ * Context: Any.
+ */
+void dma_heap_buffer_born(struct dma_heap *heap, size_t size)
+{
+	atomic_long_inc(&heap->buffers);
+	atomic64_add(size, &heap->bytes);
+}
+EXPORT_SYMBOL_GPL(dma_heap_buffer_born);
+
+/**
+ * dma_heap_buffer_died - count a buffer no more
+ * @heap: the heap that it came from
+ * @size: as it was given to dma_heap_buffer_born()
+ *
+ * Context: Any.
+ */
+void dma_heap_buffer_died(struct dma_heap *heap, size_t size)
+{
+	atomic_long_dec(&heap->buffers);
+	atomic64_sub(size, &heap->bytes);
+}
+EXPORT_SYMBOL_GPL(dma_heap_buffer_died);
+
+/* -- the register --------------------------------------------------------- */
 
 static void dma_heap_free(struct device *dev)
 {
@@ -294,9 +534,14 @@ struct dma_heap *dma_heap_add(const struct dma_heap_export_info *exp_info)
 	if (IS_ERR(heap))
 		return heap;
 
-	ret = cdev_device_add(&heap->cdev, &heap->dev);
+	get_device(&heap->dev);
+	ret = kobject_init_and_add(&heap->stats, &heap_stats_type, heap_stats,
+				   "%s", heap->info.name);
+	if (!ret)
+		ret = cdev_device_add(&heap->cdev, &heap->dev);
 	if (ret) {
 		pr_err("dma_heap: %s: no device node: %d\n", heap->info.name, ret);
+		kobject_put(&heap->stats);
 		put_device(&heap->dev);
 		return ERR_PTR(ret);
 	}
@@ -325,6 +570,8 @@ void dma_heap_remove(struct dma_heap *heap)
 	cdev_device_del(&heap->cdev, &heap->dev);
 	scoped_guard(rwsem_write, &heap->in_use)
 		heap->removed = true;
+	kobject_del(&heap->stats);
+	kobject_put(&heap->stats);
 	put_device(&heap->dev);
 }
 EXPORT_SYMBOL_GPL(dma_heap_remove);
@@ -396,7 +643,19 @@ static int __init dma_heap_init(void)
 
 	ret = class_register(&dma_heap_class);
 	if (ret)
-		unregister_chrdev_region(heap_devt, DMA_HEAP_MINORS);
+		goto err_unregister_region;
+
+	heap_stats = kobject_create_and_add("dma_heap", kernel_kobj);
+	if (!heap_stats) {
+		ret = -ENOMEM;
+		goto err_unregister_class;
+	}
+	return 0;
+
+err_unregister_class:
+	class_unregister(&dma_heap_class);
+err_unregister_region:
+	unregister_chrdev_region(heap_devt, DMA_HEAP_MINORS);
 	return ret;
 }
 subsys_initcall(dma_heap_init);

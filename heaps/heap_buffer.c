@@ -3,13 +3,13 @@
  * The body that all page-backed heaps share
  *
  * What it is: makes a dma-buf of the pages that a heap got, and is its exporter:
- * device mappings, CPU access, mmap, vmap, release.
+ * device mappings, CPU access, vmap, release; heap_mmap.c has the rest.
  * What it owns: &struct heap_buffer, and with it one reference on every page
  * between &heap_backing.get and &heap_backing.put.
  * Locks: heap_buffer.lock (mutex, innermost of the sleeping locks here; taken
- * with or without the reservation lock held). Faults take none of ours: chunks
- * do not change while the buffer lives.
- * May call: the buffer (layer 2), the heap register, mm, the DMA API.
+ * with or without the reservation lock held).
+ * May call: the buffer (layer 2), the heap register, heap_charge, heap_mmap, the
+ * DMA API.
  * Never here: where pages come from, and why.
  * Units: offsets and lengths in pages, unless a name says bytes.
  *
@@ -18,7 +18,6 @@
  * the buffer is gone. So nothing here ever frees a page; the buffer drops its
  * reference, and whoever drops the last one frees it.
  */
-#include <linux/align.h>
 #include <linux/cleanup.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
@@ -27,26 +26,16 @@
 #include <linux/export.h>
 #include <linux/highmem.h>
 #include <linux/huge_mm.h>
+#include <linux/init.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
-#include <linux/mm_types.h>
-#include <linux/pgtable.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/sizes.h>
-#include <linux/userfaultfd_k.h>
 #include <linux/vmalloc.h>
 
 #include "heap_buffer.h"
-
-/* How many pages one fault maps at most; they must share a page table. */
-#define HEAP_FAULT_PAGES	min_t(unsigned long, PTRS_PER_PTE, SZ_2M >> PAGE_SHIFT)
-
-/*
- * How many pages of a folio are entered in one step: as many as there are, but
- * for User Mode Linux, whose set_ptes() gets the third one wrong in 6.12.
- */
-#define HEAP_ENTER_PAGES	(IS_ENABLED(CONFIG_UML) ? 1UL : ULONG_MAX)
+#include "heap_charge.h"
 
 /**
  * struct heap_mapping - the buffer as one device sees it
@@ -63,34 +52,7 @@ struct heap_mapping {
 	struct device *dev;
 };
 
-/* -- finding a page ------------------------------------------------------- */
-
-/* The chunk which has page @index of the buffer in it. */
-static unsigned int heap_buffer_chunk_at(const struct heap_buffer *buffer,
-					 pgoff_t index)
-{
-	unsigned int low = 0, high = buffer->nr_chunks;
-
-	/* Invariant: the chunk is in [low, high). */
-	while (high - low > 1) {
-		unsigned int middle = low + (high - low) / 2;
-
-		if (buffer->chunks[middle].start <= index)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct page *heap_buffer_page(const struct heap_buffer *buffer,
-				     pgoff_t index)
-{
-	const struct heap_chunk *chunk;
-
-	chunk = &buffer->chunks[heap_buffer_chunk_at(buffer, index)];
-	return nth_page(chunk->page, index - chunk->start);
-}
+static struct kmem_cache *heap_buffer_cache __ro_after_init;
 
 /* -- devices -------------------------------------------------------------- */
 
@@ -276,243 +238,65 @@ static int heap_buffer_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	struct heap_buffer *buffer = dmabuf->priv;
 	void *vaddr;
 
-	vaddr = heap_buffer_linear_address(buffer);
+	guard(mutex)(&buffer->lock);
+	vaddr = buffer->vaddr ?: heap_buffer_linear_address(buffer);
 	if (!vaddr)
 		vaddr = heap_buffer_vmap_pages(buffer);
 	if (!vaddr)
 		return -ENOMEM;
 
-	scoped_guard(mutex, &buffer->lock)
-		buffer->vaddr = vaddr;
+	buffer->vaddr = vaddr;
 	iosys_map_set_vaddr(map, vaddr);
 	return 0;
 }
 
+/*
+ * Who maps a buffer commonly does so for each frame, and the tables of a large
+ * one take longer to build than the frame to draw. So they stay while the buffer
+ * lives, where addresses are plenty.
+ */
 static void heap_buffer_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct heap_buffer *buffer = dmabuf->priv;
 
-	scoped_guard(mutex, &buffer->lock)
-		buffer->vaddr = NULL;
-	if (is_vmalloc_addr(map->vaddr))
-		vunmap(map->vaddr);
 	iosys_map_clear(map);
-}
-
-/* -- mmap ----------------------------------------------------------------- */
-
-/*
- * Would a page table entry of the level above map this folio here? Then
- * finish_fault() makes one. It has reasons of its own to decline, such as
- * MADV_NOHUGEPAGE; it enters one page then, and the next fault finds a page
- * table and comes to the batch.
- */
-static bool heap_fault_is_huge(const struct vm_fault *vmf, struct folio *folio)
-{
-	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) &&
-	       folio_order(folio) == PMD_SHIFT - PAGE_SHIFT &&
-	       pmd_none(*vmf->pmd) &&
-	       thp_vma_suitable_order(vmf->vma, vmf->address,
-				      PMD_SHIFT - PAGE_SHIFT) &&
-	       folio_page_idx(folio, vmf->page) == pte_index(vmf->address);
-}
-
-/*
- * Must this fault be resolved by the core, page by page? So it is when a
- * private copy is about to be made, and when somebody watches single pages.
- */
-static bool heap_fault_is_single(const struct vm_fault *vmf)
-{
-	return vmf->cow_page || userfaultfd_armed(vmf->vma) ||
-	       (vmf->flags & FAULT_FLAG_ORIG_PTE_VALID &&
-		!pte_none(vmf->orig_pte));
-}
-
-/*
- * Enter up to @nr pages of one folio, from @page on, at vmf->pte. Stops where
- * an entry is in use already, or a page is broken. Returns how many places it
- * has dealt with, at least one.
- */
-static unsigned long heap_fault_enter(struct vm_fault *vmf, struct page *page,
-				      unsigned long nr, unsigned long address)
-{
-	struct folio *folio = page_folio(page);
-	unsigned long n;
-
-	nr = min3(nr, HEAP_ENTER_PAGES,
-		  folio_pfn(folio) + folio_nr_pages(folio) - page_to_pfn(page));
-	for (n = 0; n < nr; n++)
-		if (!pte_none(ptep_get(vmf->pte + n)) ||
-		    PageHWPoison(nth_page(page, n)))
-			break;
-	if (!n)
-		return 1;
-
-	folio_ref_add(folio, n);
-	set_pte_range(vmf, folio, page, n, address);
-	add_mm_counter(vmf->vma->vm_mm, mm_counter_file(folio), n);
-	return n;
-}
-
-/*
- * Enter the pages around the fault, as far as buffer, mapping and page table
- * reach. The pages are there anyway, so the only thing that waiting for the
- * next fault would save is time.
- *
- * Context: may be under rcu_read_lock(), so must not sleep. The page table
- * exists, or has just vanished.
- */
-static void heap_fault_batch(struct vm_fault *vmf,
-			     const struct heap_buffer *buffer)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	unsigned long span = HEAP_FAULT_PAGES, before, index, end, address, done;
-	unsigned int i;
-	pte_t *table;
-
-	/* Down to the start of the span, but not past that of the mapping. */
-	before = min(pte_index(vmf->address) % span,
-		     (vmf->address - vma->vm_start) >> PAGE_SHIFT);
-	index = vmf->pgoff - before;
-	address = (vmf->address & PAGE_MASK) - (before << PAGE_SHIFT);
-	end = index + span - pte_index(address) % span;
-	end = min3(end, index + ((vma->vm_end - address) >> PAGE_SHIFT),
-		   buffer->nr_pages);
-
-	table = pte_offset_map_lock(vma->vm_mm, vmf->pmd, address, &vmf->ptl);
-	if (!table)
+	if (IS_ENABLED(CONFIG_64BIT))
 		return;
-	/* sparse loses sight of the lock in there */
-	__acquire(vmf->ptl);
 
-	vmf->pte = table;
-	for (i = heap_buffer_chunk_at(buffer, index); index < end; i++) {
-		const struct heap_chunk *chunk = &buffer->chunks[i];
-		pgoff_t stop = min(end, chunk->start + heap_chunk_pages(buffer, i));
-
-		for (; index < stop; index += done) {
-			done = heap_fault_enter(vmf, nth_page(chunk->page,
-							      index - chunk->start),
-						stop - index, address);
-			address += done << PAGE_SHIFT;
-			vmf->pte += done;
-		}
-	}
-	pte_unmap_unlock(table, vmf->ptl);
-	vmf->pte = NULL;
-}
-
-static vm_fault_t heap_buffer_fault(struct vm_fault *vmf)
-{
-	const struct heap_buffer *buffer = vmf->vma->vm_private_data;
-	struct page *page;
-	struct folio *folio;
-
-	/* mremap() can make a mapping longer than the buffer. */
-	if (vmf->pgoff >= buffer->nr_pages)
-		return VM_FAULT_SIGBUS;
-
-	/* Here to pin for long? See heap_buffer_short_pin_vm_ops. */
-	if (!buffer->backing->longterm_pin && current->flags & PF_MEMALLOC_PIN)
-		return VM_FAULT_SIGBUS;
-
-	page = heap_buffer_page(buffer, vmf->pgoff);
-	if (PageHWPoison(page))
-		return VM_FAULT_HWPOISON;
-
-	vmf->page = page;
-	folio = page_folio(page);
-	if (heap_fault_is_single(vmf) || heap_fault_is_huge(vmf, folio)) {
-		folio_get(folio);
-		return 0;
-	}
-
-	vmf->page = NULL;
-	if (pte_alloc(vmf->vma->vm_mm, vmf->pmd))
-		return VM_FAULT_OOM;
-	heap_fault_batch(vmf, buffer);
-	return VM_FAULT_NOPAGE;
-}
-
-/* The quick way in for reading, where the page table is already there. */
-static vm_fault_t heap_buffer_map_pages(struct vm_fault *vmf,
-					pgoff_t start, pgoff_t end)
-{
-	const struct heap_buffer *buffer = vmf->vma->vm_private_data;
-
-	if (vmf->pgoff >= buffer->nr_pages || pmd_none(*vmf->pmd) ||
-	    heap_fault_is_single(vmf) ||
-	    PageHWPoison(heap_buffer_page(buffer, vmf->pgoff)))
-		return 0;
-	heap_fault_batch(vmf, buffer);
-	return VM_FAULT_NOPAGE;
-}
-
-static const struct vm_operations_struct heap_buffer_vm_ops = {
-	.fault		= heap_buffer_fault,
-	.map_pages	= heap_buffer_map_pages,
-};
-
-/* Never called for pages that are in the mem_map, as all of ours are. */
-static vm_fault_t heap_buffer_pfn_mkwrite(struct vm_fault *vmf)
-{
-	return VM_FAULT_SIGBUS;
-}
-
-/*
- * For memory that must come back when its owner wants it, as that of CMA. The mm
- * would try to migrate such a page before it pins it for long, and try forever,
- * as ours cannot migrate. So it has to refuse: it does, for writing, where a
- * mapping says that it wants to know of writes, which is all that the extra op
- * is for. For reading it does not ask; there only pages which are not yet in the
- * page table can be refused, by the fault handler. Short pins, as for direct
- * I/O, are not concerned.
- */
-static const struct vm_operations_struct heap_buffer_short_pin_vm_ops = {
-	.fault		= heap_buffer_fault,
-	.map_pages	= heap_buffer_map_pages,
-	.pfn_mkwrite	= heap_buffer_pfn_mkwrite,
-};
-
-/*
- * Whoever calls, mmap() itself or a driver through dma_buf_mmap(): the mapping
- * is one of the dma-buf's own file, at the offset that is wanted, and keeps that
- * file, and so the buffer, alive.
- *
- * No VM_PFNMAP, no VM_MIXEDMAP: these are pages as in any file.
- */
-static int heap_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
-{
-	struct heap_buffer *buffer = dmabuf->priv;
-
-	if (!buffer->backing->private_mmap && !(vma->vm_flags & VM_MAYSHARE))
-		return -EINVAL;
-
-	vma->vm_private_data = buffer;
-	vma->vm_ops = buffer->backing->longterm_pin ?
-		      &heap_buffer_vm_ops : &heap_buffer_short_pin_vm_ops;
-	vm_flags_set(vma, VM_DONTDUMP);
-	return 0;
+	guard(mutex)(&buffer->lock);
+	if (is_vmalloc_addr(buffer->vaddr))
+		vunmap(buffer->vaddr);
+	buffer->vaddr = NULL;
 }
 
 /* -- birth and death ------------------------------------------------------ */
 
-static void heap_buffer_destroy(struct heap_buffer *buffer)
+static void heap_buffer_free(struct heap_buffer *buffer)
 {
-	WARN_ON_ONCE(!list_empty(&buffer->mappings));
-	WARN_ON_ONCE(buffer->vaddr);
-
-	buffer->backing->put(buffer);
+	heap_uncharge(buffer->payer, buffer->nr_pages);
 	dma_heap_put(buffer->heap);
 	mutex_destroy(&buffer->lock);
 	if (buffer->chunks != &buffer->sole_chunk)
 		kvfree(buffer->chunks);
-	kfree(buffer);
+	kmem_cache_free(heap_buffer_cache, buffer);
+}
+
+static void heap_buffer_destroy(struct heap_buffer *buffer)
+{
+	WARN_ON_ONCE(!list_empty(&buffer->mappings));
+
+	if (is_vmalloc_addr(buffer->vaddr))
+		vunmap(buffer->vaddr);
+	buffer->backing->put(buffer);
+	heap_buffer_free(buffer);
 }
 
 static void heap_buffer_release(struct dma_buf *dmabuf)
 {
-	heap_buffer_destroy(dmabuf->priv);
+	struct heap_buffer *buffer = dmabuf->priv;
+
+	dma_heap_buffer_died(buffer->heap, dmabuf->size);
+	heap_buffer_destroy(buffer);
 }
 
 static const struct dma_buf_ops heap_buffer_ops = {
@@ -520,7 +304,9 @@ static const struct dma_buf_ops heap_buffer_ops = {
 	.unmap_dma_buf		= heap_buffer_unmap,
 	.begin_cpu_access	= heap_buffer_begin_cpu_access,
 	.end_cpu_access		= heap_buffer_end_cpu_access,
-	.mmap			= heap_buffer_mmap,
+	.mmap			= heap_mmap,
+	/* Large mappings where huge entries fit; NULL without huge pages. */
+	.get_unmapped_area	= thp_get_unmapped_area,
 	.vmap			= heap_buffer_vmap,
 	.vunmap			= heap_buffer_vunmap,
 	.release		= heap_buffer_release,
@@ -594,14 +380,13 @@ int heap_buffer_add(struct heap_buffer *buffer, struct page *page,
 EXPORT_SYMBOL_NS_GPL(heap_buffer_add, DMA_BUF);
 
 /**
- * heap_buffer_put_folios - drop the buffer's reference on each of its folios
- * @buffer: the buffer, as passed to &heap_backing.put
- *
- * A &heap_backing.put for pages that need nothing else to go home.
+ * heap_buffer_visit_folios - call a function for each folio of a buffer
+ * @buffer: the buffer
+ * @each: the function; it may drop the buffer's reference
  *
  * Context: Process context. May sleep.
  */
-void heap_buffer_put_folios(struct heap_buffer *buffer)
+void heap_buffer_visit_folios(struct heap_buffer *buffer, heap_folio_fn each)
 {
 	unsigned int i;
 
@@ -613,10 +398,29 @@ void heap_buffer_put_folios(struct heap_buffer *buffer)
 		for (; left; left -= nr, page = nth_page(page, nr)) {
 			folio = page_folio(page);
 			nr = folio_nr_pages(folio);
-			folio_put(folio);
+			each(folio);
 		}
 		cond_resched();
 	}
+}
+EXPORT_SYMBOL_NS_GPL(heap_buffer_visit_folios, DMA_BUF);
+
+static void heap_folio_put(struct folio *folio)
+{
+	folio_put(folio);
+}
+
+/**
+ * heap_buffer_put_folios - drop the buffer's reference on each of its folios
+ * @buffer: the buffer, as passed to &heap_backing.put
+ *
+ * A &heap_backing.put for pages that need nothing else to go home.
+ *
+ * Context: Process context. May sleep.
+ */
+void heap_buffer_put_folios(struct heap_buffer *buffer)
+{
+	heap_buffer_visit_folios(buffer, heap_folio_put);
 }
 EXPORT_SYMBOL_NS_GPL(heap_buffer_put_folios, DMA_BUF);
 
@@ -626,10 +430,14 @@ static struct heap_buffer *heap_buffer_new(struct dma_heap *heap,
 {
 	struct heap_buffer *buffer;
 
-	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
+	buffer = kmem_cache_zalloc(heap_buffer_cache, GFP_KERNEL);
 	if (!buffer)
 		return NULL;
 
+	if (heap_charge(&buffer->payer, nr_pages)) {
+		kmem_cache_free(heap_buffer_cache, buffer);
+		return NULL;
+	}
 	buffer->heap = dma_heap_get(heap);
 	buffer->backing = backing;
 	buffer->nr_pages = nr_pages;
@@ -647,7 +455,8 @@ static struct heap_buffer *heap_buffer_new(struct dma_heap *heap,
  * @fd_flags: access mode of the dma-buf's file
  * @backing: where the pages come from and go to
  *
- * The whole of a page-backed heap's &dma_heap_ops.allocate.
+ * The whole of a page-backed heap's &dma_heap_ops.allocate. The buffer is charged
+ * to the memory cgroup of the running task, see heap_charge().
  *
  * Context: Process context. May sleep, and long; a fatal signal ends it.
  * Return: the dma-buf, whose one reference is the caller's; ERR_PTR(-EINVAL)
@@ -687,6 +496,7 @@ struct dma_buf *heap_buffer_create(struct dma_heap *heap, unsigned long len,
 		ret = PTR_ERR(dmabuf);
 		goto err_destroy_buffer;
 	}
+	dma_heap_buffer_born(heap, len);
 	return dmabuf;
 
 err_destroy_buffer:
@@ -694,3 +504,10 @@ err_destroy_buffer:
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_NS_GPL(heap_buffer_create, DMA_BUF);
+
+static int __init heap_buffer_init(void)
+{
+	heap_buffer_cache = KMEM_CACHE(heap_buffer, 0);
+	return heap_buffer_cache ? 0 : -ENOMEM;
+}
+subsys_initcall(heap_buffer_init);

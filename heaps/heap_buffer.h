@@ -16,7 +16,9 @@
 
 struct dma_buf;
 struct dma_heap;
+struct folio;
 struct heap_buffer;
+struct obj_cgroup;
 
 /**
  * struct heap_chunk - a physically contiguous run of pages
@@ -57,6 +59,7 @@ struct heap_backing {
  * @heap: which heap; constant
  * @backing: how to get rid of the pages; constant
  * @backing_priv: between the two callbacks of @backing
+ * @payer: whose memory cgroup is charged; constant
  * @nr_pages: size of the buffer; constant
  * @nr_filled: how many pages it has so far; equal to @nr_pages once exported
  * @chunks: the pages, in order; constant once exported
@@ -66,12 +69,14 @@ struct heap_backing {
  * @lock: protects @mappings and @vaddr
  * @mappings: device mappings that need cache maintenance or bouncing when the
  *	CPU takes its turn; the others are not listed
- * @vaddr: kernel mapping, kept while the core counts at least one user
+ * @vaddr: kernel mapping, from the first vmap on; on 32-bit machines to the last
+ *	vunmap, otherwise to the end
  */
 struct heap_buffer {
 	struct dma_heap *heap;
 	const struct heap_backing *backing;
 	void *backing_priv;
+	struct obj_cgroup *payer;
 	unsigned long nr_pages;
 	unsigned long nr_filled;
 	struct heap_chunk *chunks;
@@ -82,6 +87,12 @@ struct heap_buffer {
 	struct list_head mappings;
 	void *vaddr;
 };
+
+/**
+ * typedef heap_folio_fn - what to do with a folio of a buffer
+ * @folio: the folio
+ */
+typedef void (*heap_folio_fn)(struct folio *folio);
 
 /**
  * heap_chunk_pages - length of a chunk
@@ -106,6 +117,10 @@ struct dma_buf *heap_buffer_create(struct dma_heap *heap, unsigned long len,
 				   const struct heap_backing *backing);
 int heap_buffer_add(struct heap_buffer *buffer, struct page *page,
 		    unsigned long nr_pages);
+void heap_buffer_visit_folios(struct heap_buffer *buffer, heap_folio_fn each);
 void heap_buffer_put_folios(struct heap_buffer *buffer);
+
+/* heap_mmap.c */
+int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 
 #endif /* _DMA_BUF_HEAP_BUFFER_H */

@@ -2,18 +2,21 @@
 /*
  * System heap: buffers made of ordinary memory
  *
- * What it is: /dev/dma_heap/system. Gets folios from the buddy allocator, the
- * largest first, so that a buffer has few pieces.
- * What it owns: nothing; the pages belong to the buffer.
+ * What it is: /dev/dma_heap/system. Gets folios from its pool or from the page
+ * allocator, the largest first, so that a buffer has few pieces.
+ * What it owns: the pool; the pages belong to the buffer.
  * Locks: none.
- * May call: heap_buffer, the heap register, the page allocator.
+ * May call: heap_buffer, heap_pool, heap_zero, the heap register, the page
+ * allocator.
  * Never here: what is done with the pages between getting and giving back.
  * Units: orders and counts of pages.
  */
+#include <linux/cpumask.h>
 #include <linux/dma-heap.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
+#include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -22,6 +25,8 @@
 #include <linux/swap.h>
 
 #include "heap_buffer.h"
+#include "heap_pool.h"
+#include "heap_zero.h"
 
 /* What one page table entry of the level above can map, if the allocator has it. */
 #define SYSTEM_HEAP_TOP_ORDER	min(PMD_SHIFT - PAGE_SHIFT, MAX_PAGE_ORDER)
@@ -32,15 +37,46 @@
 /* Requests below this are not worth a look at the state of all zones. */
 #define SYSTEM_HEAP_SMALL_PAGES	(SZ_1M >> PAGE_SHIFT)
 
+/* From here on zeroing is left to the end, so that two CPUs can do it together. */
+#define SYSTEM_HEAP_SHARE_PAGES	(SZ_4M >> PAGE_SHIFT)
+
+/* How many single pages are asked for at once. */
+#define SYSTEM_HEAP_BULK	32
+
+/* What share of all memory may wait on the shelves, unless told otherwise. */
+#define SYSTEM_HEAP_POOL_SHARE	16
+
+static struct heap_pool *system_pool;
+
+/**
+ * struct system_take - an allocation under way
+ * @buffer: who gets the folios
+ * @left: how many pages it still needs
+ * @order: the largest order that is worth asking for
+ * @zero_last: zeroing is left to the end
+ * @unzeroed: folios that are the buffer's already, but not zeroed
+ * @nr_unzeroed: how many pages these are
+ */
+struct system_take {
+	struct heap_buffer *buffer;
+	unsigned long left;
+	unsigned int order;
+	bool zero_last;
+	struct list_head unzeroed;
+	unsigned long nr_unzeroed;
+};
+
 /*
  * A large folio is a bonus: take it if it is there, never reclaim or compact
  * for it. A single page is worth some reclaim, but the allocator shall rather
  * fail than kill somebody: a program can live with ENOMEM.
  */
-static gfp_t system_heap_gfp(unsigned int order)
+static gfp_t system_heap_gfp(const struct system_take *take, unsigned int order)
 {
-	gfp_t gfp = GFP_HIGHUSER | __GFP_ZERO | __GFP_NOWARN;
+	gfp_t gfp = GFP_HIGHUSER | __GFP_NOWARN;
 
+	if (!take->zero_last)
+		gfp |= __GFP_ZERO;
 	if (order)
 		return (gfp & ~__GFP_RECLAIM) | __GFP_NORETRY;
 	return gfp | __GFP_RETRY_MAYFAIL;
@@ -61,56 +97,115 @@ static bool system_heap_enough(unsigned long nr_pages)
 	return available > 0 && nr_pages < available;
 }
 
-/* The largest folio of at most @order that can be had; lowers @order to it. */
-static struct folio *system_heap_folio(unsigned int *order)
+static int system_take_add(struct system_take *take, struct folio *folio,
+			   bool zeroed)
+{
+	unsigned long nr = folio_nr_pages(folio);
+	int ret;
+
+	ret = heap_buffer_add(take->buffer, &folio->page, nr);
+	if (ret) {
+		folio_put(folio);
+		return ret;
+	}
+	if (!zeroed) {
+		list_add_tail(&folio->lru, &take->unzeroed);
+		take->nr_unzeroed += nr;
+	}
+	take->left -= nr;
+	return 0;
+}
+
+/* As many single pages as the allocator has at hand, up to a handful. */
+static int system_take_singles(struct system_take *take)
+{
+	struct page *pages[SYSTEM_HEAP_BULK] = {};
+	unsigned long want = min(take->left, SYSTEM_HEAP_BULK), got, i;
+	int ret = 0;
+
+	got = alloc_pages_bulk_array(system_heap_gfp(take, 0), want, pages);
+	if (!got)
+		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
+
+	for (i = 0; i < got; i++) {
+		if (ret)
+			put_page(pages[i]);
+		else
+			ret = system_take_add(take, page_folio(pages[i]),
+					      !take->zero_last);
+	}
+	return ret;
+}
+
+/* The largest folio that can be had and is not too large. */
+static int system_take_one(struct system_take *take)
 {
 	struct folio *folio;
+	bool zeroed;
 
-	for (;;) {
-		folio = folio_alloc(system_heap_gfp(*order), *order);
-		if (folio || !*order)
-			return folio;
-		--*order;
+	/* What was not to be had a moment ago is not asked for again soon. */
+	take->order = min_t(unsigned int, take->order, ilog2(take->left));
+	for (; take->order; take->order--) {
+		folio = heap_pool_take(system_pool, take->order, &zeroed);
+		if (folio)
+			return system_take_add(take, folio, zeroed);
+		folio = folio_alloc(system_heap_gfp(take, take->order),
+				    take->order);
+		if (folio)
+			return system_take_add(take, folio, !take->zero_last);
 	}
+	return system_take_singles(take);
+}
+
+static int system_heap_take_all(struct system_take *take)
+{
+	unsigned long check = take->left;
+	int ret;
+
+	while (take->left) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (take->left <= check) {
+			if (!system_heap_enough(take->left))
+				return -ENOMEM;
+			check = take->left - min(take->left, SYSTEM_HEAP_CHECK_PAGES);
+			take->order = SYSTEM_HEAP_TOP_ORDER;
+		}
+		ret = system_take_one(take);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	return heap_zero_folios(&take->unzeroed, take->nr_unzeroed);
 }
 
 static int system_heap_get(struct heap_buffer *buffer)
 {
-	unsigned long left = buffer->nr_pages, check = left;
-	struct folio *folio;
-	unsigned int order;
-	int ret;
+	struct system_take take = {
+		.buffer = buffer,
+		.left = buffer->nr_pages,
+		.unzeroed = LIST_HEAD_INIT(take.unzeroed),
+	};
 
-	while (left) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		if (left <= check) {
-			if (!system_heap_enough(left))
-				return -ENOMEM;
-			check = left - min(left, SYSTEM_HEAP_CHECK_PAGES);
-			order = SYSTEM_HEAP_TOP_ORDER;
-		}
+	take.zero_last = buffer->nr_pages >= SYSTEM_HEAP_SHARE_PAGES &&
+			 num_online_cpus() > 1 &&
+			 !want_init_on_alloc(GFP_HIGHUSER);
+	return system_heap_take_all(&take);
+}
 
-		/* What was not to be had a moment ago is not asked for again soon. */
-		order = min_t(unsigned int, order, ilog2(left));
-		folio = system_heap_folio(&order);
-		if (!folio)
-			return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
+static void system_heap_put_folio(struct folio *folio)
+{
+	heap_pool_put(system_pool, folio);
+}
 
-		ret = heap_buffer_add(buffer, &folio->page, 1UL << order);
-		if (ret) {
-			folio_put(folio);
-			return ret;
-		}
-		left -= 1UL << order;
-		cond_resched();
-	}
-	return 0;
+static void system_heap_put(struct heap_buffer *buffer)
+{
+	heap_buffer_visit_folios(buffer, system_heap_put_folio);
 }
 
 static const struct heap_backing system_heap_backing = {
 	.get		= system_heap_get,
-	.put		= heap_buffer_put_folios,
+	.put		= system_heap_put,
 	.private_mmap	= true,
 	.longterm_pin	= true,
 };
@@ -126,8 +221,21 @@ static struct dma_buf *system_heap_allocate(struct dma_heap *heap,
 	return heap_buffer_create(heap, len, fd_flags, &system_heap_backing);
 }
 
+static void system_heap_shelf_info(struct dma_heap *heap,
+				   struct dma_heap_shelf_info *info)
+{
+	heap_pool_info(system_pool, info);
+}
+
+static void system_heap_set_shelf_limit(struct dma_heap *heap, u64 bytes)
+{
+	heap_pool_set_limit(system_pool, min_t(u64, bytes >> PAGE_SHIFT, LONG_MAX));
+}
+
 static const struct dma_heap_ops system_heap_ops = {
 	.allocate = system_heap_allocate,
+	.shelf_info = system_heap_shelf_info,
+	.set_shelf_limit = system_heap_set_shelf_limit,
 };
 
 static int __init system_heap_init(void)
@@ -136,7 +244,21 @@ static int __init system_heap_init(void)
 		.name = "system",
 		.ops = &system_heap_ops,
 	};
+	struct heap_pool *pool;
+	struct dma_heap *heap;
 
-	return PTR_ERR_OR_ZERO(dma_heap_add(&exp_info));
+	pool = heap_pool_create(exp_info.name,
+				totalram_pages() / SYSTEM_HEAP_POOL_SHARE);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+
+	system_pool = pool;
+	heap = dma_heap_add(&exp_info);
+	if (IS_ERR(heap)) {
+		system_pool = NULL;
+		heap_pool_destroy(pool);
+		return PTR_ERR(heap);
+	}
+	return 0;
 }
 module_init(system_heap_init);

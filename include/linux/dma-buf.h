@@ -220,6 +220,22 @@ struct dma_buf_ops {
 	 * Context: Process context, with the reservation lock. May sleep.
 	 */
 	void (*vunmap)(struct dma_buf *dmabuf, struct iosys_map *map);
+
+	/**
+	 * @get_unmapped_area:
+	 *
+	 * Optional. Find a place in the program for a mapping of the buffer's
+	 * file, as the file operation of that name does; for exporters whose
+	 * memory is better mapped at an address with a certain alignment.
+	 *
+	 * Context: Process context, with the mmap lock of the program and
+	 * without the reservation lock. May sleep.
+	 *
+	 * Return: the address, or a negative errno.
+	 */
+	unsigned long (*get_unmapped_area)(struct file *file, unsigned long addr,
+					   unsigned long len, unsigned long pgoff,
+					   unsigned long flags);
 };
 
 /**

@@ -16,6 +16,22 @@ struct dma_heap;
 struct module;
 
 /**
+ * struct dma_heap_shelf_info - what a heap keeps for its next buffers
+ * @bytes: how much that is
+ * @dirty: how much of it is not zeroed yet
+ * @limit: how much it may be
+ * @hits: how often something on the shelves was of use, in pieces of memory
+ * @misses: how often it had to come from elsewhere
+ */
+struct dma_heap_shelf_info {
+	u64 bytes;
+	u64 dirty;
+	u64 limit;
+	u64 hits;
+	u64 misses;
+};
+
+/**
  * struct dma_heap_ops - what a heap can do
  * @allocate: make one buffer of @len bytes, all zero, and export it.
  *	@len is a multiple of PAGE_SIZE and not zero, both sets of flags have
@@ -25,17 +41,25 @@ struct module;
  *	-EINTR on a fatal signal.
  *
  *	Return: the dma-buf, whose one reference is the caller's, or an ERR_PTR().
+ * @shelf_info: [optional] report on the shelves, for sysfs. Context: process
+ *	context, may sleep.
+ * @set_shelf_limit: [optional, with @shelf_info] say how many bytes may be kept, 0
+ *	for nothing; the excess goes at once. Context: process context, may sleep.
  */
 struct dma_heap_ops {
 	struct dma_buf *(*allocate)(struct dma_heap *heap,
 				    unsigned long len,
 				    u32 fd_flags,
 				    u64 heap_flags);
+	void (*shelf_info)(struct dma_heap *heap,
+			   struct dma_heap_shelf_info *info);
+	void (*set_shelf_limit)(struct dma_heap *heap, u64 bytes);
 };
 
 /**
  * struct dma_heap_export_info - a heap, as its owner describes it
  * @name: name of the device node, unique among the heaps; must outlive the heap
+ *	and its buffers
  * @ops: what it can do; must outlive the heap
  * @priv: the owner's own, see dma_heap_get_drvdata()
  * @owner: module of the owner, which must stay while the heap is in use; NULL
@@ -62,5 +86,10 @@ struct dma_heap *dma_heap_get(struct dma_heap *heap);
 void dma_heap_put(struct dma_heap *heap);
 struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, size_t len,
 				      u32 fd_flags, u64 heap_flags);
+
+void dma_heap_buffer_born(struct dma_heap *heap, size_t size);
+void dma_heap_buffer_died(struct dma_heap *heap, size_t size);
+
+extern bool mem_accounting;
 
 #endif /* _DMA_HEAPS_H */

@@ -41,6 +41,31 @@ struct dma_heap_allocation_data {
 	__u64 heap_flags;
 };
 
+/**
+ * struct dma_heap_allocation_data_charged - the same, and who pays
+ * @len: see &struct dma_heap_allocation_data
+ * @fd: see &struct dma_heap_allocation_data
+ * @fd_flags: see &struct dma_heap_allocation_data
+ * @heap_flags: see &struct dma_heap_allocation_data
+ * @charge_pid_fd: in: a pidfd of the process whose memory cgroup is charged for
+ *	the buffer, as long as it lives; 0 or -1 for the caller. For a service that
+ *	allocates on behalf of others.
+ * @reserved: in: zero
+ *
+ * What &struct dma_heap_allocation_data has grown to. It keeps its own name, so
+ * that DMA_HEAP_IOCTL_ALLOC stays the number that it has always been. In a struct
+ * that is longer still, a @charge_pid_fd which is no pidfd is ignored, as all that
+ * follows @heap_flags once was.
+ */
+struct dma_heap_allocation_data_charged {
+	__u64 len;
+	__u32 fd;
+	__u32 fd_flags;
+	__u64 heap_flags;
+	__u32 charge_pid_fd;
+	__u32 reserved;
+};
+
 #define DMA_HEAP_IOC_MAGIC		'H'
 
 /**
@@ -54,6 +79,10 @@ struct dma_heap_allocation_data {
  * - ENOMEM: there is not that much memory to be had, or not in one piece where
  *   the heap promises one
  * - EINTR: a fatal signal arrived meanwhile
+ * - EBADF, ESRCH: @charge_pid_fd is not a pidfd; its process is gone
+ * - EPERM: @charge_pid_fd is a process that the caller must not look into, as
+ *   ptrace(2) would for reading
+ * - ENODEV: the heap has been removed
  * - EMFILE, ENFILE: no descriptor is left
  * - EFAULT: the struct cannot be read or written
  *
@@ -61,5 +90,9 @@ struct dma_heap_allocation_data {
  */
 #define DMA_HEAP_IOCTL_ALLOC	_IOWR(DMA_HEAP_IOC_MAGIC, 0x0,\
 				      struct dma_heap_allocation_data)
+
+/* DMA_HEAP_IOCTL_ALLOC as it is today; kernels which know less ignore the rest. */
+#define DMA_HEAP_IOCTL_ALLOC_CHARGED	_IOWR(DMA_HEAP_IOC_MAGIC, 0x0,\
+				      struct dma_heap_allocation_data_charged)
 
 #endif /* _UAPI_LINUX_DMABUF_POOL_H */

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who pays for a buffer
+ *
+ * What it is: charges the bytes of a buffer to a memory cgroup, from birth to
+ * death, as kernel memory. The charge is the buffer's and not its pages': pages
+ * wait on shelves at nobody's expense, and go to others from there.
+ * What it owns: nothing; a buffer keeps the reference on its payer.
+ * Locks: none.
+ * May call: memory cgroups.
+ * Never here: where pages come from.
+ * Units: counts of pages.
+ */
+#include <linux/dma-heap.h>
+#include <linux/gfp.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+
+#include "heap_charge.h"
+
+/*
+ * Over the limit: reclaim from the group, and then fail, without looking for
+ * somebody to kill. A program can live with ENOMEM.
+ */
+#define HEAP_CHARGE_GFP		(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+/* The interface below counts in bytes, and some of it in 32 bits. */
+#define HEAP_CHARGE_STEP	(SZ_1G >> PAGE_SHIFT)
+
+/**
+ * heap_charge - let the running task pay
+ * @payer: who pays, for heap_uncharge(); NULL when nobody has to
+ * @nr_pages: what for
+ *
+ * It is the running task's memory cgroup that is charged, or the one that
+ * set_active_memcg() names.
+ *
+ * Context: Process context. May sleep, for reclaim.
+ * Return: 0; -ENOMEM when this would be too much for the group, or one above.
+ */
+int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages)
+{
+	unsigned long done, step;
+	int ret;
+
+	*payer = mem_accounting && memcg_kmem_online() ?
+		 get_obj_cgroup_from_current() : NULL;
+	if (!*payer)
+		return 0;
+
+	for (done = 0; done < nr_pages; done += step) {
+		step = min(nr_pages - done, HEAP_CHARGE_STEP);
+		ret = obj_cgroup_charge(*payer, HEAP_CHARGE_GFP, step << PAGE_SHIFT);
+		if (ret) {
+			heap_uncharge(*payer, done);
+			*payer = NULL;
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/**
+ * heap_uncharge - what was paid for is gone
+ * @payer: what heap_charge() made of it; NULL is fine
+ * @nr_pages: as many as were charged
+ *
+ * Context: Any but NMI.
+ */
+void heap_uncharge(struct obj_cgroup *payer, unsigned long nr_pages)
+{
+	unsigned long step;
+
+	if (!payer)
+		return;
+	for (; nr_pages; nr_pages -= step) {
+		step = min(nr_pages, HEAP_CHARGE_STEP);
+		obj_cgroup_uncharge(payer, step << PAGE_SHIFT);
+	}
+	obj_cgroup_put(payer);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who pays for a buffer
+ *
+ * Needs linux/dma-heap.h for nothing but the switch. Where there are no memory
+ * cgroups, nobody pays.
+ */
+#ifndef _DMA_BUF_HEAP_CHARGE_H
+#define _DMA_BUF_HEAP_CHARGE_H
+
+#include <linux/types.h>
+
+struct obj_cgroup;
+
+#ifdef CONFIG_MEMCG
+int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages);
+void heap_uncharge(struct obj_cgroup *payer, unsigned long nr_pages);
+#else
+static inline int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages)
+{
+	*payer = NULL;
+	return 0;
+}
+
+static inline void heap_uncharge(struct obj_cgroup *payer,
+				 unsigned long nr_pages)
+{
+}
+#endif
+
+#endif /* _DMA_BUF_HEAP_CHARGE_H */

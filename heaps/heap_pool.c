@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shelves of folios between two buffers
+ *
+ * What it is: keeps folios of dead buffers for the next ones, one shelf per order
+ * and node, and has them zeroed meanwhile by a thread of the lowest priority.
+ * What it owns: the folios on its shelves, one reference each; nobody else has
+ * any. They are charged to nobody, count as reclaimable kernel memory, and go
+ * when the machine needs them: by the shrinker, and at the latest before the OOM
+ * killer looks for somebody.
+ * Locks: heap_rack.lock (spinlock, innermost) for the shelves of a node; never
+ * held while a folio is zeroed or freed, nothing is allocated under it.
+ * May call: heap_zero, mm.
+ * Never here: buffers, and when to use the pool.
+ * Units: counts of pages; bytes in &struct dma_heap_shelf_info only.
+ *
+ *	heap_pool_put --> dirty --(zeroer)--> zeroed --> heap_pool_take
+ *	                    \_________________________________/
+ *
+ * A folio whose turn comes before it is zeroed is handed out as it is, with a
+ * word of that; zeroing it is no slower for the taker than for anybody else.
+ */
+#include <linux/atomic.h>
+#include <linux/dma-heap.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/freezer.h>
+#include <linux/kthread.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/nodemask.h>
+#include <linux/notifier.h>
+#include <linux/oom.h>
+#include <linux/sched.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/topology.h>
+#include <linux/vmstat.h>
+#include <linux/wait.h>
+
+#include "heap_pool.h"
+#include "heap_zero.h"
+
+/**
+ * struct heap_shelf - folios of one order on one node, linked by their lru
+ * @zeroed: ready for use
+ * @dirty: as their last user left them
+ */
+struct heap_shelf {
+	struct list_head zeroed;
+	struct list_head dirty;
+};
+
+/**
+ * struct heap_rack - the shelves of one node
+ * @lock: protects the rest
+ * @nid: which node; constant
+ * @shelves: by order
+ * @nr_pages: how many pages are on them, and with the zeroer
+ * @nr_dirty: how many of these are not zeroed yet
+ * @hits: how often somebody found what he wanted
+ * @misses: how often he did not
+ */
+struct heap_rack {
+	spinlock_t lock; /* all below */
+	int nid;
+	struct heap_shelf shelves[NR_PAGE_ORDERS];
+	unsigned long nr_pages;
+	unsigned long nr_dirty;
+	unsigned long hits;
+	unsigned long misses;
+};
+
+/**
+ * struct heap_pool - the shelves of one heap
+ * @limit: how many pages may be kept; read and written without a lock
+ * @nr_pages: how many are, on all nodes; a put reserves its place here first
+ * @zeroer: the thread
+ * @wait: where it waits for dirty folios
+ * @shrinker: asks for folios when memory gets short
+ * @oom: asks for the rest when it is gone
+ * @racks: by node
+ */
+struct heap_pool {
+	unsigned long limit;
+	atomic_long_t nr_pages;
+	struct task_struct *zeroer;
+	wait_queue_head_t wait;
+	struct shrinker *shrinker;
+	struct notifier_block oom;
+	struct heap_rack racks[];
+};
+
+/* The one place where a folio comes onto the books, or goes off them. */
+static void heap_rack_account_locked(struct heap_rack *rack, struct folio *folio,
+				     int sign)
+{
+	long nr = sign * folio_nr_pages(folio);
+
+	lockdep_assert_held(&rack->lock);
+	rack->nr_pages += nr;
+	mod_node_page_state(NODE_DATA(rack->nid), NR_KERNEL_MISC_RECLAIMABLE, nr);
+}
+
+/* A folio off a shelf, zeroed rather than dirty, or the other way round. */
+static struct folio *heap_rack_pick_locked(struct heap_rack *rack,
+					   unsigned int order, bool want_zeroed,
+					   bool *zeroed)
+{
+	struct heap_shelf *shelf = &rack->shelves[order];
+	struct folio *folio;
+
+	lockdep_assert_held(&rack->lock);
+	*zeroed = want_zeroed ? !list_empty(&shelf->zeroed) :
+				list_empty(&shelf->dirty);
+	folio = list_first_entry_or_null(*zeroed ? &shelf->zeroed : &shelf->dirty,
+					 struct folio, lru);
+	if (!folio)
+		return NULL;
+
+	list_del(&folio->lru);
+	if (!*zeroed)
+		rack->nr_dirty -= folio_nr_pages(folio);
+	heap_rack_account_locked(rack, folio, -1);
+	return folio;
+}
+
+/* -- in and out ----------------------------------------------------------- */
+
+/*
+ * May this folio be handed to somebody else? It must be ours alone: a mapping, a
+ * pin or a glance by somebody who walks physical memory is a reference more.
+ * Whoever has one may still write, and frees the folio when he lets it go.
+ */
+static bool heap_folio_is_ours(struct folio *folio)
+{
+	return folio_ref_count(folio) == 1 && !folio_mapped(folio) &&
+	       !folio_test_lru(folio) && !folio_test_mlocked(folio) &&
+	       !folio_test_hwpoison(folio) && !folio_test_has_hwpoisoned(folio);
+}
+
+/* What being mapped may have left in the flags, and freeing would have wiped. */
+static void heap_folio_wipe_flags(struct folio *folio)
+{
+	folio_clear_dirty(folio);
+	folio_clear_referenced(folio);
+	folio_clear_active(folio);
+}
+
+/**
+ * heap_pool_put - give a folio to the pool, or to the page allocator
+ * @pool: the pool, NULL for none
+ * @folio: the folio; the caller's reference goes with it
+ *
+ * A folio that somebody else still holds, that is too small, or for which there
+ * is no room, is not kept.
+ *
+ * Context: Process context. Does not sleep, but may free a folio.
+ */
+void heap_pool_put(struct heap_pool *pool, struct folio *folio)
+{
+	unsigned int order = folio_order(folio);
+	long nr = 1L << order;
+	struct heap_rack *rack;
+
+	if (!pool || order < HEAP_POOL_MIN_ORDER || !heap_folio_is_ours(folio)) {
+		folio_put(folio);
+		return;
+	}
+	if (atomic_long_add_return(nr, &pool->nr_pages) >
+	    (long)READ_ONCE(pool->limit)) {
+		atomic_long_sub(nr, &pool->nr_pages);
+		folio_put(folio);
+		return;
+	}
+
+	heap_folio_wipe_flags(folio);
+	rack = &pool->racks[folio_nid(folio)];
+	spin_lock(&rack->lock);
+	list_add(&folio->lru, &rack->shelves[order].dirty);
+	rack->nr_dirty += nr;
+	heap_rack_account_locked(rack, folio, 1);
+	spin_unlock(&rack->lock);
+	wake_up(&pool->wait);
+}
+EXPORT_SYMBOL_NS_GPL(heap_pool_put, DMA_BUF);
+
+/**
+ * heap_pool_take - take a folio off a shelf
+ * @pool: the pool, NULL for none
+ * @order: its order, exactly; up to MAX_PAGE_ORDER
+ * @zeroed: set to whether it is zeroed, when there is one
+ *
+ * Only the shelves of the nearest node are looked at.
+ *
+ * Context: Process context. Does not sleep.
+ * Return: the folio, with the only reference; NULL when there is none.
+ */
+struct folio *heap_pool_take(struct heap_pool *pool, unsigned int order,
+			     bool *zeroed)
+{
+	struct heap_rack *rack;
+	struct folio *folio;
+
+	if (!pool || order < HEAP_POOL_MIN_ORDER || !READ_ONCE(pool->limit))
+		return NULL;
+
+	rack = &pool->racks[numa_mem_id()];
+	spin_lock(&rack->lock);
+	folio = heap_rack_pick_locked(rack, order, true, zeroed);
+	if (folio)
+		rack->hits++;
+	else
+		rack->misses++;
+	spin_unlock(&rack->lock);
+	if (!folio)
+		return NULL;
+
+	atomic_long_sub(1L << order, &pool->nr_pages);
+	if (likely(heap_folio_is_ours(folio)))
+		return folio;
+
+	/* It went bad on the shelf, or somebody is just looking at it. */
+	folio_put(folio);
+	return NULL;
+}
+EXPORT_SYMBOL_NS_GPL(heap_pool_take, DMA_BUF);
+
+/* -- the zeroer ----------------------------------------------------------- */
+
+static bool heap_pool_is_dirty(struct heap_pool *pool)
+{
+	int nid;
+
+	for_each_node(nid)
+		if (READ_ONCE(pool->racks[nid].nr_dirty))
+			return true;
+	return false;
+}
+
+/* One dirty folio of this node, the largest first; still on the books. */
+static struct folio *heap_rack_next_dirty(struct heap_rack *rack)
+{
+	struct folio *folio = NULL;
+	int order;
+
+	spin_lock(&rack->lock);
+	for (order = MAX_PAGE_ORDER; order >= HEAP_POOL_MIN_ORDER; order--) {
+		folio = list_first_entry_or_null(&rack->shelves[order].dirty,
+						 struct folio, lru);
+		if (folio) {
+			list_del(&folio->lru);
+			break;
+		}
+	}
+	spin_unlock(&rack->lock);
+	return folio;
+}
+
+static void heap_rack_zero(struct heap_rack *rack)
+{
+	struct folio *folio;
+
+	while ((folio = heap_rack_next_dirty(rack))) {
+		heap_zero_folio(folio);
+		spin_lock(&rack->lock);
+		list_add(&folio->lru, &rack->shelves[folio_order(folio)].zeroed);
+		rack->nr_dirty -= folio_nr_pages(folio);
+		spin_unlock(&rack->lock);
+		cond_resched();
+	}
+}
+
+static int heap_pool_zeroer(void *data)
+{
+	struct heap_pool *pool = data;
+	int nid;
+
+	set_user_nice(current, MAX_NICE);
+	set_freezable();
+	while (!kthread_should_stop()) {
+		wait_event_freezable(pool->wait,
+				     heap_pool_is_dirty(pool) || kthread_should_stop());
+		for_each_node(nid)
+			heap_rack_zero(&pool->racks[nid]);
+	}
+	return 0;
+}
+
+/* -- giving memory back --------------------------------------------------- */
+
+/* Move folios of about @nr_pages from the shelves to @folios; dirty ones first. */
+static unsigned long heap_rack_empty_locked(struct heap_rack *rack,
+					    unsigned long nr_pages,
+					    struct list_head *folios)
+{
+	unsigned long done = 0;
+	struct folio *folio;
+	bool zeroed;
+	int order;
+
+	for (order = MAX_PAGE_ORDER; order >= HEAP_POOL_MIN_ORDER; order--) {
+		while (done < nr_pages) {
+			folio = heap_rack_pick_locked(rack, order, false, &zeroed);
+			if (!folio)
+				break;
+			list_add(&folio->lru, folios);
+			done += folio_nr_pages(folio);
+		}
+	}
+	return done;
+}
+
+static unsigned long heap_rack_shrink(struct heap_pool *pool,
+				      struct heap_rack *rack,
+				      unsigned long nr_pages)
+{
+	struct folio *folio, *next;
+	unsigned long done;
+	LIST_HEAD(folios);
+
+	spin_lock(&rack->lock);
+	done = heap_rack_empty_locked(rack, nr_pages, &folios);
+	spin_unlock(&rack->lock);
+	list_for_each_entry_safe(folio, next, &folios, lru) {
+		list_del(&folio->lru);
+		folio_put(folio);
+	}
+	atomic_long_sub(done, &pool->nr_pages);
+	return done;
+}
+
+/**
+ * heap_pool_shrink - give folios back to the page allocator
+ * @pool: the pool
+ * @nr_pages: how many pages at least, if there are so many
+ *
+ * Context: Any that may free pages; used within reclaim. Does not sleep.
+ * Return: how many pages it were; by up to one folio more than asked for.
+ */
+unsigned long heap_pool_shrink(struct heap_pool *pool, unsigned long nr_pages)
+{
+	unsigned long done = 0;
+	int nid;
+
+	for_each_node(nid)
+		if (done < nr_pages)
+			done += heap_rack_shrink(pool, &pool->racks[nid],
+						 nr_pages - done);
+	return done;
+}
+EXPORT_SYMBOL_NS_GPL(heap_pool_shrink, DMA_BUF);
+
+static unsigned long heap_pool_shrinker_count(struct shrinker *shrinker,
+					      struct shrink_control *sc)
+{
+	struct heap_pool *pool = shrinker->private_data;
+
+	return READ_ONCE(pool->racks[sc->nid].nr_pages) ?: SHRINK_EMPTY;
+}
+
+static unsigned long heap_pool_shrinker_scan(struct shrinker *shrinker,
+					     struct shrink_control *sc)
+{
+	struct heap_pool *pool = shrinker->private_data;
+	unsigned long done;
+
+	done = heap_rack_shrink(pool, &pool->racks[sc->nid], sc->nr_to_scan);
+	return done ?: SHRINK_STOP;
+}
+
+static int heap_pool_oom(struct notifier_block *oom, unsigned long unused,
+			 void *freed)
+{
+	struct heap_pool *pool = container_of(oom, struct heap_pool, oom);
+
+	*(unsigned long *)freed += heap_pool_shrink(pool, ULONG_MAX);
+	return NOTIFY_OK;
+}
+
+/**
+ * heap_pool_set_limit - say how much may be kept
+ * @pool: the pool
+ * @limit: how many pages; what is too much now goes at once; 0 for no pool at all
+ *
+ * Context: Process context. Does not sleep.
+ */
+void heap_pool_set_limit(struct heap_pool *pool, unsigned long limit)
+{
+	long excess;
+
+	WRITE_ONCE(pool->limit, min(limit, totalram_pages()));
+	excess = atomic_long_read(&pool->nr_pages) - (long)READ_ONCE(pool->limit);
+	if (excess > 0)
+		heap_pool_shrink(pool, excess);
+}
+EXPORT_SYMBOL_NS_GPL(heap_pool_set_limit, DMA_BUF);
+
+/**
+ * heap_pool_info - what the shelves look like just now
+ * @pool: the pool
+ * @info: filled in
+ *
+ * Context: Any. The numbers are each right, but not of one moment.
+ */
+void heap_pool_info(struct heap_pool *pool, struct dma_heap_shelf_info *info)
+{
+	struct heap_rack *rack;
+	int nid;
+
+	*info = (struct dma_heap_shelf_info) {
+		.limit = (u64)READ_ONCE(pool->limit) << PAGE_SHIFT,
+	};
+	for_each_node(nid) {
+		rack = &pool->racks[nid];
+		spin_lock(&rack->lock);
+		info->bytes += (u64)rack->nr_pages << PAGE_SHIFT;
+		info->dirty += (u64)rack->nr_dirty << PAGE_SHIFT;
+		info->hits += rack->hits;
+		info->misses += rack->misses;
+		spin_unlock(&rack->lock);
+	}
+}
+EXPORT_SYMBOL_NS_GPL(heap_pool_info, DMA_BUF);
+
+/* -- birth and death ------------------------------------------------------ */
+
+static void heap_rack_init(struct heap_rack *rack, int nid)
+{
+	unsigned int order;
+
+	spin_lock_init(&rack->lock);
+	rack->nid = nid;
+	for (order = 0; order < NR_PAGE_ORDERS; order++) {
+		INIT_LIST_HEAD(&rack->shelves[order].zeroed);
+		INIT_LIST_HEAD(&rack->shelves[order].dirty);
+	}
+}
+
+static int heap_pool_add_shrinker(struct heap_pool *pool, const char *name)
+{
+	pool->shrinker = shrinker_alloc(SHRINKER_NUMA_AWARE, "dma-heap-%s", name);
+	if (!pool->shrinker)
+		return -ENOMEM;
+
+	pool->shrinker->count_objects = heap_pool_shrinker_count;
+	pool->shrinker->scan_objects = heap_pool_shrinker_scan;
+	pool->shrinker->private_data = pool;
+	/* Cheap to make again: go before anything that must be read or written. */
+	pool->shrinker->seeks = 0;
+	pool->shrinker->batch = 1UL << MAX_PAGE_ORDER;
+	shrinker_register(pool->shrinker);
+	return 0;
+}
+
+/**
+ * heap_pool_create - make a pool with empty shelves
+ * @name: of the heap; copied
+ * @limit: how many pages may be kept
+ *
+ * Context: Process context. May sleep.
+ * Return: the pool, or ERR_PTR(-ENOMEM), or what kthread_run() says.
+ */
+struct heap_pool *heap_pool_create(const char *name, unsigned long limit)
+{
+	struct heap_pool *pool;
+	int nid, ret;
+
+	pool = kvzalloc(struct_size(pool, racks, nr_node_ids), GFP_KERNEL);
+	if (!pool)
+		return ERR_PTR(-ENOMEM);
+
+	pool->limit = limit;
+	init_waitqueue_head(&pool->wait);
+	for_each_node(nid)
+		heap_rack_init(&pool->racks[nid], nid);
+	ret = heap_pool_add_shrinker(pool, name);
+	if (ret)
+		goto err_destroy_pool;
+
+	pool->zeroer = kthread_run(heap_pool_zeroer, pool, "dma-heap/%s", name);
+	if (IS_ERR(pool->zeroer)) {
+		ret = PTR_ERR(pool->zeroer);
+		pool->zeroer = NULL;
+		goto err_destroy_pool;
+	}
+
+	pool->oom.notifier_call = heap_pool_oom;
+	register_oom_notifier(&pool->oom);
+	return pool;
+
+err_destroy_pool:
+	heap_pool_destroy(pool);
+	return ERR_PTR(ret);
+}
+EXPORT_SYMBOL_NS_GPL(heap_pool_create, DMA_BUF);
+
+/**
+ * heap_pool_destroy - empty the shelves and take them down
+ * @pool: what heap_pool_create() returned, or some of it
+ *
+ * Context: Process context, when nobody uses the pool any more. May sleep.
+ */
+void heap_pool_destroy(struct heap_pool *pool)
+{
+	if (pool->oom.notifier_call)
+		unregister_oom_notifier(&pool->oom);
+	if (pool->zeroer)
+		kthread_stop(pool->zeroer);
+	shrinker_free(pool->shrinker);
+	heap_pool_shrink(pool, ULONG_MAX);
+	kvfree(pool);
+}
+EXPORT_SYMBOL_NS_GPL(heap_pool_destroy, DMA_BUF);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Shelves of folios between two buffers
+ *
+ * A heap gives the folios of a dead buffer to its pool, and asks the pool before
+ * it asks the page allocator. What comes from the pool has been zeroed in the
+ * background, if there was time.
+ */
+#ifndef _DMA_BUF_HEAP_POOL_H
+#define _DMA_BUF_HEAP_POOL_H
+
+#include <linux/types.h>
+
+struct dma_heap_shelf_info;
+struct folio;
+struct heap_pool;
+
+/* Below, the page allocator's own per-CPU lists are the better shelf. */
+#define HEAP_POOL_MIN_ORDER	4
+
+struct heap_pool *heap_pool_create(const char *name, unsigned long limit);
+void heap_pool_destroy(struct heap_pool *pool);
+struct folio *heap_pool_take(struct heap_pool *pool, unsigned int order,
+			     bool *zeroed);
+void heap_pool_put(struct heap_pool *pool, struct folio *folio);
+unsigned long heap_pool_shrink(struct heap_pool *pool, unsigned long nr_pages);
+void heap_pool_set_limit(struct heap_pool *pool, unsigned long limit);
+void heap_pool_info(struct heap_pool *pool, struct dma_heap_shelf_info *info);
+
+#endif /* _DMA_BUF_HEAP_POOL_H */

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Zeroing folios, one or many
+ *
+ * What it is: what an allocation spends nearly all of its time with. A second CPU
+ * helps where there is one and the work is worth waking it.
+ * What it owns: nothing; folios stay their owner's.
+ * Locks: &heap_zero_job.lock (spinlock), innermost.
+ * May call: mm, work queues.
+ * Never here: where folios come from.
+ * Units: counts of pages.
+ */
+#include <linux/cpumask.h>
+#include <linux/export.h>
+#include <linux/highmem.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "heap_zero.h"
+
+/* Less than this is done before a helper has woken up. */
+#define HEAP_ZERO_SHARED_PAGES	(SZ_2M >> PAGE_SHIFT)
+
+/* How many pages are zeroed between two looks at the scheduler. */
+#define HEAP_ZERO_BATCH		64
+
+/**
+ * struct heap_zero_job - folios which two CPUs zero together
+ * @work: the helper
+ * @lock: protects @folios
+ * @folios: what nobody has begun with yet, linked by their lru
+ */
+struct heap_zero_job {
+	struct work_struct work;
+	spinlock_t lock; /* folios */
+	struct list_head folios;
+};
+
+/**
+ * heap_zero_folio - zero a folio
+ * @folio: the folio, which the caller owns alone
+ *
+ * Context: Process context. May sleep.
+ */
+void heap_zero_folio(struct folio *folio)
+{
+	unsigned long nr = folio_nr_pages(folio), i;
+
+	for (i = 0; i < nr; i++) {
+		clear_highpage(folio_page(folio, i));
+		if (i % HEAP_ZERO_BATCH == HEAP_ZERO_BATCH - 1)
+			cond_resched();
+	}
+}
+EXPORT_SYMBOL_NS_GPL(heap_zero_folio, DMA_BUF);
+
+static struct folio *heap_zero_next(struct heap_zero_job *job)
+{
+	struct folio *folio;
+
+	spin_lock(&job->lock);
+	folio = list_first_entry_or_null(&job->folios, struct folio, lru);
+	if (folio)
+		list_del_init(&folio->lru);
+	spin_unlock(&job->lock);
+	return folio;
+}
+
+static void heap_zero_help(struct work_struct *work)
+{
+	struct heap_zero_job *job = container_of(work, typeof(*job), work);
+	struct folio *folio;
+
+	while ((folio = heap_zero_next(job)))
+		heap_zero_folio(folio);
+}
+
+/**
+ * heap_zero_folios - zero many folios, with help if that is faster
+ * @folios: the folios, linked by their lru, which the caller owns alone; empty
+ *	afterwards
+ * @nr_pages: how many pages they have in all
+ *
+ * Context: Process context. May sleep; a fatal signal ends it.
+ * Return: 0; -EINTR after a fatal signal: some are zeroed then and some are not,
+ * but nobody is at work on them any more.
+ */
+int heap_zero_folios(struct list_head *folios, unsigned long nr_pages)
+{
+	struct heap_zero_job job = { .folios = LIST_HEAD_INIT(job.folios) };
+	bool helped = nr_pages >= HEAP_ZERO_SHARED_PAGES && num_online_cpus() > 1;
+	struct folio *folio;
+	int ret = 0;
+
+	spin_lock_init(&job.lock);
+	list_splice_init(folios, &job.folios);
+	INIT_WORK_ONSTACK(&job.work, heap_zero_help);
+	if (helped)
+		queue_work(system_unbound_wq, &job.work);
+
+	while ((folio = heap_zero_next(&job))) {
+		/* Having begun to give up, only take away what is left. */
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+		if (!ret)
+			heap_zero_folio(folio);
+	}
+
+	if (helped)
+		cancel_work_sync(&job.work);
+	destroy_work_on_stack(&job.work);
+	return ret;
+}
+EXPORT_SYMBOL_NS_GPL(heap_zero_folios, DMA_BUF);

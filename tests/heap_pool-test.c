@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of heaps/heap_pool.c: what is kept, what is not, and in which state it
+ * comes back.
+ */
+#include <kunit/resource.h>
+#include <kunit/test.h>
+
+#include <linux/dma-heap.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/sched.h>
+
+#include "../heaps/heap_pool.h"
+
+#define HEAP_POOL_TEST_ORDER	HEAP_POOL_MIN_ORDER
+#define HEAP_POOL_TEST_PAGES	BIT(HEAP_POOL_TEST_ORDER)
+#define HEAP_POOL_TEST_BYTES	(PAGE_SIZE << HEAP_POOL_TEST_ORDER)
+
+/* How long the zeroer may take, with everything else that runs. */
+#define HEAP_POOL_TEST_PATIENCE	(20 * HZ)
+
+static void heap_pool_test_destroy(void *pool)
+{
+	heap_pool_destroy(pool);
+}
+
+static struct heap_pool *heap_pool_test_create(struct kunit *test,
+					       unsigned long limit)
+{
+	struct heap_pool *pool = heap_pool_create("kunit", limit);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
+							   heap_pool_test_destroy,
+							   pool));
+	return pool;
+}
+
+/* A folio of the nearest node, full of somebody's data. */
+static struct folio *heap_pool_test_folio(struct kunit *test, unsigned int order)
+{
+	struct folio *folio;
+	unsigned long i;
+
+	folio = __folio_alloc_node(GFP_KERNEL, order, numa_mem_id());
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	for (i = 0; i < folio_nr_pages(folio); i++)
+		memset(page_address(folio_page(folio, i)), 0xa5, PAGE_SIZE);
+	return folio;
+}
+
+static bool heap_pool_test_is_zero(struct folio *folio)
+{
+	return !memchr_inv(folio_address(folio), 0, folio_size(folio));
+}
+
+static void heap_pool_expect(struct kunit *test, struct heap_pool *pool,
+			     unsigned int folios, unsigned int hits,
+			     unsigned int misses)
+{
+	struct dma_heap_shelf_info info;
+
+	heap_pool_info(pool, &info);
+	KUNIT_EXPECT_EQ(test, folios * HEAP_POOL_TEST_BYTES, info.bytes);
+	KUNIT_EXPECT_LE(test, info.dirty, info.bytes);
+	KUNIT_EXPECT_EQ(test, hits, info.hits);
+	KUNIT_EXPECT_EQ(test, misses, info.misses);
+}
+
+static void heap_pool_test_wait_zeroed(struct kunit *test, struct heap_pool *pool)
+{
+	unsigned long until = jiffies + HEAP_POOL_TEST_PATIENCE;
+	struct dma_heap_shelf_info info;
+
+	do {
+		schedule_timeout_uninterruptible(1);
+		heap_pool_info(pool, &info);
+	} while (info.dirty && time_before(jiffies, until));
+	KUNIT_ASSERT_EQ(test, 0, info.dirty);
+}
+
+/* Nothing is there at first, and nothing of another order later. */
+static void heap_pool_test_miss(struct kunit *test)
+{
+	struct heap_pool *pool = heap_pool_test_create(test, 1024);
+	bool zeroed;
+
+	KUNIT_EXPECT_NULL(test, heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed));
+	heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+	KUNIT_EXPECT_NULL(test, heap_pool_take(pool, HEAP_POOL_TEST_ORDER + 1,
+					       &zeroed));
+	KUNIT_EXPECT_NULL(test, heap_pool_take(NULL, HEAP_POOL_TEST_ORDER, &zeroed));
+	heap_pool_expect(test, pool, 1, 0, 2);
+}
+
+/* A folio whose turn comes at once is as it was, or zero, but never in between. */
+static void heap_pool_test_at_once(struct kunit *test)
+{
+	struct heap_pool *pool = heap_pool_test_create(test, 1024);
+	struct folio *folio, *again;
+	bool zeroed, missed;
+
+	folio = heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER);
+	folio_set_dirty(folio);
+	folio_set_referenced(folio);
+	heap_pool_put(pool, folio);
+	again = heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed);
+	missed = !again;
+	if (missed) {
+		/* The zeroer has it in his hands. */
+		heap_pool_test_wait_zeroed(test, pool);
+		again = heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed);
+		KUNIT_EXPECT_TRUE(test, zeroed);
+	}
+	KUNIT_ASSERT_PTR_EQ(test, folio, again);
+	KUNIT_EXPECT_EQ(test, zeroed, heap_pool_test_is_zero(folio));
+	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(folio));
+	KUNIT_EXPECT_FALSE(test, folio_test_dirty(folio));
+	KUNIT_EXPECT_FALSE(test, folio_test_referenced(folio));
+	folio_put(folio);
+	heap_pool_expect(test, pool, 0, 1, missed);
+}
+
+static void heap_pool_test_zeroed(struct kunit *test)
+{
+	struct heap_pool *pool = heap_pool_test_create(test, 1024);
+	struct folio *folio;
+	bool zeroed = false;
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+	heap_pool_test_wait_zeroed(test, pool);
+	heap_pool_expect(test, pool, 8, 0, 0);
+
+	for (i = 0; i < 8; i++) {
+		folio = heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed);
+		KUNIT_ASSERT_NOT_NULL(test, folio);
+		KUNIT_EXPECT_TRUE(test, zeroed);
+		KUNIT_EXPECT_TRUE(test, heap_pool_test_is_zero(folio));
+		folio_put(folio);
+	}
+	heap_pool_expect(test, pool, 0, 8, 0);
+}
+
+/* What somebody still holds may still be written to, so it goes its own way. */
+static void heap_pool_test_held(struct kunit *test)
+{
+	struct heap_pool *pool = heap_pool_test_create(test, 1024);
+	struct folio *folio = heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER);
+
+	folio_get(folio);
+	heap_pool_put(pool, folio);
+	heap_pool_expect(test, pool, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(folio));
+	KUNIT_EXPECT_FALSE(test, heap_pool_test_is_zero(folio));
+	folio_put(folio);
+}
+
+static void heap_pool_test_small(struct kunit *test)
+{
+	struct heap_pool *pool = heap_pool_test_create(test, 1024);
+	struct folio *folio = heap_pool_test_folio(test, HEAP_POOL_MIN_ORDER - 1);
+	bool zeroed;
+
+	heap_pool_put(pool, folio);
+	KUNIT_EXPECT_NULL(test, heap_pool_take(pool, HEAP_POOL_MIN_ORDER - 1,
+					       &zeroed));
+	heap_pool_expect(test, pool, 0, 0, 0);
+}
+
+struct heap_pool_limit_case {
+	const char *description;
+	unsigned long limit;
+	unsigned int kept;
+	unsigned long new_limit;
+	unsigned int left;
+};
+
+static const struct heap_pool_limit_case heap_pool_limit_cases[] = {
+	{ "everything fits", 1024, 4, 1024, 4 },
+	{ "as many as fit", 2 * HEAP_POOL_TEST_PAGES, 2, 1024, 2 },
+	{ "not even one fits", HEAP_POOL_TEST_PAGES - 1, 0, 1024, 0 },
+	{ "no pool at all", 0, 0, 0, 0 },
+	{ "switched off", 1024, 4, 0, 0 },
+	{ "made smaller", 1024, 4, 3 * HEAP_POOL_TEST_PAGES, 3 },
+	{ "made a little too small for one", 1024, 4,
+	  2 * HEAP_POOL_TEST_PAGES - 1, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(heap_pool_limit, heap_pool_limit_cases, description);
+
+static void heap_pool_test_limit(struct kunit *test)
+{
+	const struct heap_pool_limit_case *param = test->param_value;
+	struct heap_pool *pool = heap_pool_test_create(test, param->limit);
+	struct dma_heap_shelf_info info;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+	heap_pool_expect(test, pool, param->kept, 0, 0);
+
+	heap_pool_test_wait_zeroed(test, pool);
+	heap_pool_set_limit(pool, param->new_limit);
+	heap_pool_expect(test, pool, param->left, 0, 0);
+	heap_pool_info(pool, &info);
+	KUNIT_EXPECT_EQ(test, (u64)param->new_limit << PAGE_SHIFT, info.limit);
+}
+
+static void heap_pool_test_shrink(struct kunit *test)
+{
+	struct heap_pool *pool = heap_pool_test_create(test, 1024);
+	unsigned long reclaimable, got;
+	unsigned int i;
+
+	reclaimable = global_node_page_state_pages(NR_KERNEL_MISC_RECLAIMABLE);
+	KUNIT_EXPECT_EQ(test, 0, heap_pool_shrink(pool, 1));
+	for (i = 0; i < 4; i++)
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+	heap_pool_test_wait_zeroed(test, pool);
+
+	/* By the folio: one page is one folio, one page more is two. */
+	KUNIT_EXPECT_EQ(test, HEAP_POOL_TEST_PAGES, heap_pool_shrink(pool, 1));
+	got = heap_pool_shrink(pool, HEAP_POOL_TEST_PAGES + 1);
+	KUNIT_EXPECT_EQ(test, 2 * HEAP_POOL_TEST_PAGES, got);
+	heap_pool_expect(test, pool, 1, 0, 0);
+	KUNIT_EXPECT_EQ(test, HEAP_POOL_TEST_PAGES, heap_pool_shrink(pool, ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, 0, heap_pool_shrink(pool, ULONG_MAX));
+	heap_pool_expect(test, pool, 0, 0, 0);
+	KUNIT_EXPECT_LE(test, reclaimable / 2,
+			global_node_page_state_pages(NR_KERNEL_MISC_RECLAIMABLE));
+}
+
+/* Destroyed with folios on the shelves, and some of them still dirty. */
+static void heap_pool_test_full_end(struct kunit *test)
+{
+	struct heap_pool *pool = heap_pool_create("kunit", 1024);
+	struct folio *folio;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
+	folio = heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER);
+	for (i = 0; i < 4; i++)
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+	heap_pool_put(pool, folio);
+	heap_pool_destroy(pool);
+}
+
+static struct kunit_case heap_pool_cases[] = {
+	KUNIT_CASE(heap_pool_test_miss),
+	KUNIT_CASE(heap_pool_test_at_once),
+	KUNIT_CASE(heap_pool_test_zeroed),
+	KUNIT_CASE(heap_pool_test_held),
+	KUNIT_CASE(heap_pool_test_small),
+	KUNIT_CASE_PARAM(heap_pool_test_limit, heap_pool_limit_gen_params),
+	KUNIT_CASE(heap_pool_test_shrink),
+	KUNIT_CASE(heap_pool_test_full_end),
+	{ }
+};
+
+static struct kunit_suite heap_pool_suite = {
+	.name = "heap_pool",
+	.test_cases = heap_pool_cases,
+};
+
+kunit_test_suite(heap_pool_suite);
