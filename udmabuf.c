@@ -55,6 +55,7 @@
 #include <uapi/linux/udmabuf.h>
 
 #include "ioctl_table.h"
+#include "shared_mapping.h"
 #include "udmabuf-private.h"
 
 static_assert(sizeof(struct udmabuf_create) == 24);
@@ -137,7 +138,7 @@ static struct sg_table *udmabuf_map(struct dma_buf_attachment *attach,
 	if (ret)
 		goto err_free_mapping;
 
-	ret = dma_map_sgtable(attach->dev, &mapping->sgt, dir, 0);
+	ret = shared_mapping_map(attach->dev, &mapping->sgt, dir);
 	if (ret)
 		goto err_free_table;
 
@@ -165,7 +166,7 @@ static void udmabuf_unmap(struct dma_buf_attachment *attach,
 	list_del(&mapping->node);
 	mutex_unlock(&buf->lock);
 
-	dma_unmap_sgtable(mapping->dev, sgt, mapping->dir, 0);
+	shared_mapping_unmap(mapping->dev, sgt, mapping->dir);
 	sg_free_table(sgt);
 	kfree(mapping);
 }
