@@ -34,6 +34,7 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
+#include "../shared_mapping.h"
 #include "heap_buffer.h"
 #include "heap_charge.h"
 
@@ -59,14 +60,16 @@ static struct kmem_cache *heap_buffer_cache __ro_after_init;
 /*
  * The longest piece, in pages, that @dev takes. A driver that has not stated a
  * limit does not get the DMA API's cautious default of 64 KiB, which would cut
- * every chunk to shreds for hardware that does not ask for it.
+ * every chunk to shreds for hardware that does not ask for it; unless this kernel
+ * checks that the default is kept.
  */
 static unsigned long heap_segment_pages(struct device *dev)
 {
 	unsigned int limit = UINT_MAX;
 
-	if (dev->dma_parms && dev->dma_parms->max_segment_size)
-		limit = dev->dma_parms->max_segment_size;
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG_SG) ||
+	    (dev->dma_parms && dev->dma_parms->max_segment_size))
+		limit = dma_get_max_seg_size(dev);
 	return max(limit >> PAGE_SHIFT, 1);
 }
 
@@ -120,7 +123,7 @@ static struct sg_table *heap_buffer_map(struct dma_buf_attachment *attach,
 	if (ret)
 		goto err_free_mapping;
 
-	ret = dma_map_sgtable(dev, &mapping->sgt, dir, 0);
+	ret = shared_mapping_map(dev, &mapping->sgt, dir);
 	if (ret)
 		goto err_free_table;
 
@@ -153,7 +156,7 @@ static void heap_buffer_unmap(struct dma_buf_attachment *attach,
 		guard(mutex)(&buffer->lock);
 		list_del(&mapping->node);
 	}
-	dma_unmap_sgtable(mapping->dev, sgt, dir, 0);
+	shared_mapping_unmap(mapping->dev, sgt, dir);
 	sg_free_table(sgt);
 	kfree(mapping);
 }

@@ -262,3 +262,5 @@ static int __init system_heap_init(void)
 	return 0;
 }
 module_init(system_heap_init);
+
+MODULE_DESCRIPTION("Buffers of ordinary memory");
