@@ -27,7 +27,7 @@
 struct row {
 	char file[32];
 	char call[48];
-	char input[96];
+	char input[112];
 	char answer[32];
 	int line;
 };

@@ -7,6 +7,7 @@
 #ifndef BAD_INPUT_WORDS_H
 #define BAD_INPUT_WORDS_H
 
+#include <sys/syscall.h>
 #include "dma_buf_test.h"
 
 #define BUF_PAGES	4
@@ -154,6 +155,23 @@ static int make_closed(void)
 	return fd;
 }
 
+static int make_pidfd(void)
+{
+	return (int)sysret(syscall(SYS_pidfd_open, getpid(), 0));
+}
+
+static int make_dead_pidfd(void)
+{
+	pid_t pid = fork();
+	int fd;
+
+	if (!pid)
+		_exit(0);
+	fd = (int)sysret(syscall(SYS_pidfd_open, pid, 0));
+	waitpid(pid, NULL, 0);
+	return fd;
+}
+
 static int make_null(void)
 {
 	return xopen("/dev/null", O_RDWR);
@@ -200,6 +218,8 @@ static const struct kind {
 	{ "memfd without sealing", make_memfd_unsealable },
 	{ "pipe", make_pipe },
 	{ "closed", make_closed },
+	{ "pidfd", make_pidfd },
+	{ "pidfd of a dead process", make_dead_pidfd },
 	{ "/dev/null", make_null },
 };
 
@@ -310,6 +330,12 @@ static const struct call calls[] = {
 			FIELD(NUMBER32, struct dma_heap_allocation_data, fd),
 			FIELD(NUMBER32, struct dma_heap_allocation_data, fd_flags),
 			FIELD(NUMBER64, struct dma_heap_allocation_data, heap_flags),
+		},
+	}, {
+		"DMA_HEAP_IOCTL_ALLOC_CHARGED", DMA_HEAP_IOCTL_ALLOC_CHARGED, "len = PAGE",
+		FIELD_FD, offsetof(struct dma_heap_allocation_data_charged, fd), run_ioctl, {
+			FIELD(NUMBER64, struct dma_heap_allocation_data_charged, len),
+			FIELD(DESCRIPTOR, struct dma_heap_allocation_data_charged, charge_pid_fd),
 		},
 	}, {
 		"DMA_BUF_IOCTL_SYNC", DMA_BUF_IOCTL_SYNC, "flags = DMA_BUF_SYNC_RW",

@@ -273,6 +273,87 @@ TEST_F(heap, more_than_all_memory_in_turn)
 	}
 }
 
+/* ------------------------------------------------------------------ totals -- */
+
+#define DMA_HEAP_SYSFS	"/sys/kernel/dma_heap"
+
+/* A number of the heap's in sysfs; -errno when there is none. */
+static long long heap_total(const char *heap, const char *name)
+{
+	char path[256], line[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), DMA_HEAP_SYSFS "/%s/%s", heap, name);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	return line[0] ? strtoll(line, NULL, 10) : -EIO;
+}
+
+static int heap_set_limit(const char *heap, long long bytes)
+{
+	char path[256], line[64];
+	int fd, len, ret;
+
+	snprintf(path, sizeof(path), DMA_HEAP_SYSFS "/%s/shelf_limit_bytes", heap);
+	fd = xopen(path, O_WRONLY);
+	if (fd < 0)
+		return fd;
+	len = snprintf(line, sizeof(line), "%lld", bytes);
+	ret = (int)sysret(write(fd, line, (size_t)len));
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
+TEST_F(heap, totals_follow_the_buffers)
+{
+	long long bytes = heap_total(variant->name, "allocated_bytes");
+	long long buffers = heap_total(variant->name, "buffers");
+	size_t len = 24 * page_size();
+	int fd, again;
+
+	if (bytes == -ENOENT)
+		SKIP(return, "no totals in sysfs");
+	ASSERT_LE(0, bytes);
+	ASSERT_GIVES(fd, heap_alloc(self->heap, len - 1));
+	EXPECT_EQ(bytes + (long long)len, heap_total(variant->name, "allocated_bytes"));
+	EXPECT_EQ(buffers + 1, heap_total(variant->name, "buffers"));
+	ASSERT_GIVES(again, sysret(dup(fd)));
+	EXPECT_EQ(buffers + 1, heap_total(variant->name, "buffers"));
+	close(fd);
+	EXPECT_EQ(bytes + (long long)len, heap_total(variant->name, "allocated_bytes"));
+	close(again);
+	EXPECT_EQ(bytes, heap_total(variant->name, "allocated_bytes"));
+	EXPECT_EQ(buffers, heap_total(variant->name, "buffers"));
+	EXPECT_REFUSED(EINVAL, heap_alloc(self->heap, 0));
+	EXPECT_EQ(buffers, heap_total(variant->name, "buffers"));
+}
+
+TEST_F(heap, shelves_keep_their_limit)
+{
+	long long limit = heap_total(variant->name, "shelf_limit_bytes");
+	size_t len = 512 * page_size();
+	int fd;
+
+	if (limit < 0)
+		SKIP(return, "no shelves");
+	ASSERT_EQ(0, heap_set_limit(variant->name, 0));
+	EXPECT_EQ(0, heap_total(variant->name, "shelf_bytes"));
+	ASSERT_GIVES(fd, heap_alloc(self->heap, len));
+	close(fd);
+	EXPECT_EQ(0, heap_total(variant->name, "shelf_bytes"));
+
+	ASSERT_EQ(0, heap_set_limit(variant->name, (long long)len / 2));
+	ASSERT_GIVES(fd, heap_alloc(self->heap, len));
+	close(fd);
+	EXPECT_GE((long long)len / 2, heap_total(variant->name, "shelf_bytes"));
+	EXPECT_REFUSED(EINVAL, heap_set_limit(variant->name, -1));
+	EXPECT_EQ(0, heap_set_limit(variant->name, limit));
+}
+
 /* -------------------------------------------------------- what it refuses -- */
 
 static int alloc_as(int heap, size_t size, void *data)
