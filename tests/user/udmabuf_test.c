@@ -604,16 +604,21 @@ TEST_F_TIMEOUT(udmabuf, each_failing_allocation, 120)
 		happened = fail_nth_happened();
 		ASSERT_EQ(0, fail_nth(0));
 
-		/* Something may do without what it did not get. */
+		/*
+		 * Something may do without what it did not get. Reading the
+		 * arguments counts as well, where the kernel can fail that.
+		 */
 		if (fd < 0) {
-			EXPECT_EQ(-ENOMEM, fd);
+			EXPECT_TRUE(fd == -ENOMEM || fd == -EFAULT) {
+				TH_LOG("failure %d: %s", nth, strerror(-fd));
+			}
 			EXPECT_TRUE(happened);
 			failures++;
 		} else {
 			close(fd);
 		}
 		ASSERT_EQ(0, seal_write(memfd)) {
-			TH_LOG("allocation %d failed and left a pin", nth);
+			TH_LOG("failure %d left a pin", nth);
 		}
 		close(memfd);
 		if (!happened)
@@ -621,7 +626,7 @@ TEST_F_TIMEOUT(udmabuf, each_failing_allocation, 120)
 	}
 	EXPECT_LT(nth, 2000);
 	EXPECT_LT(0, failures);
-	TH_LOG("%d allocations, %d of them fatal", nth - 1, failures);
+	TH_LOG("%d places to fail, %d of them fatal", nth - 1, failures);
 }
 
 /* --------------------------------------------------------- user mappings */
