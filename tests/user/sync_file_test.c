@@ -13,8 +13,6 @@
 
 #define MINUTE_MS	60000
 
-#define FAIL_NTH	"/proc/thread-self/fail-nth"
-#define FAILSLAB_DIR	"/sys/kernel/debug/failslab"
 
 FIXTURE(sync_file)
 {
@@ -447,77 +445,6 @@ TEST_F(sync_file, other_commands_are_unknown)
 				      args));
 	EXPECT_REFUSED(ENOTTY, xioctl(self->fence, _IOC(_IOC_READ | _IOC_WRITE,
 							'b', 3, 48), args));
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = xopen(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return fd;
-	ret = (int)sysret(write(fd, text, strlen(text)));
-	close(fd);
-	return ret < 0 ? ret : 0;
-}
-
-/* Let slab allocations of this folder fail, and quietly; or back to normal. */
-static int fault_injection(bool on)
-{
-	int ret = write_file(FAILSLAB_DIR "/ignore-gfp-wait", on ? "N" : "Y");
-
-	return ret ?: write_file(FAILSLAB_DIR "/verbose", on ? "0" : "2");
-}
-
-/*
- * What is left of the count, which ends here. 0 means that an allocation was
- * made to fail. @fd was opened before: opening allocates, too.
- */
-static int fail_nth_left(int fd)
-{
-	char text[16] = "";
-
-	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
-		return -errno;
-	if (pwrite(fd, "0", 1, 0) != 1)
-		return -errno;
-	return atoi(text);
-}
-
-/* Fail the first allocation of a merge, then the second, until none is left. */
-TEST_F(sync_file, merge_survives_each_failed_allocation)
-{
-	int fail, other, second, merged, left = 0, nth, failed = 0;
-	char text[16];
-
-	if (access(FAIL_NTH, W_OK) || fault_injection(true))
-		SKIP(return, "no fault injection");
-	ASSERT_GIVES(fail, xopen(FAIL_NTH, O_RDWR));
-	ASSERT_GIVES(other, sw_sync_open());
-	ASSERT_GIVES(second, sw_sync_fence(other, 1, NULL));
-
-	for (nth = 1; nth < 100 && !left; nth++) {
-		snprintf(text, sizeof(text), "%d", nth);
-		ASSERT_LT(0, pwrite(fail, text, strlen(text), 0));
-		merged = sync_file_merge(self->fence, second, NULL);
-		left = fail_nth_left(fail);
-		ASSERT_LE(0, left);
-		if (merged >= 0) {
-			close(merged);
-			continue;
-		}
-		failed++;
-		EXPECT_EQ(-ENOMEM, merged) {
-			TH_LOG("allocation %d: %s", nth, strerror(-merged));
-		}
-	}
-	/* At the very least: the fence and the file. */
-	EXPECT_LE(2, failed);
-	EXPECT_LT(0, left);
-
-	fault_injection(false);
-	close(fail);
-	close(second);
-	close(other);
 }
 
 TEST_HARNESS_MAIN
