@@ -13,7 +13,6 @@
 
 #define MINUTE_MS	60000
 
-
 FIXTURE(sync_file)
 {
 	int timeline;
