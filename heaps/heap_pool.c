@@ -259,7 +259,17 @@ static struct folio *heap_rack_next_dirty(struct heap_rack *rack)
 	return folio;
 }
 
-static void heap_rack_zero(struct heap_rack *rack)
+/* Back below the limit, should there be more on the shelves than it allows. */
+static void heap_pool_trim(struct heap_pool *pool)
+{
+	long excess = atomic_long_read(&pool->nr_pages) -
+		      (long)READ_ONCE(pool->limit);
+
+	if (excess > 0)
+		heap_pool_shrink(pool, excess);
+}
+
+static void heap_rack_zero(struct heap_pool *pool, struct heap_rack *rack)
 {
 	struct folio *folio;
 
@@ -269,6 +279,8 @@ static void heap_rack_zero(struct heap_rack *rack)
 		list_add(&folio->lru, &rack->shelves[folio_order(folio)].zeroed);
 		rack->nr_dirty -= folio_nr_pages(folio);
 		spin_unlock(&rack->lock);
+		/* The limit may have come down while this one was in our hands. */
+		heap_pool_trim(pool);
 		cond_resched();
 	}
 }
@@ -284,7 +296,7 @@ static int heap_pool_zeroer(void *data)
 		wait_event_freezable(pool->wait,
 				     heap_pool_is_dirty(pool) || kthread_should_stop());
 		for_each_node(nid)
-			heap_rack_zero(&pool->racks[nid]);
+			heap_rack_zero(pool, &pool->racks[nid]);
 	}
 	return 0;
 }
@@ -383,18 +395,15 @@ static int heap_pool_oom(struct notifier_block *oom, unsigned long unused,
 /**
  * heap_pool_set_limit - say how much may be kept
  * @pool: the pool
- * @limit: how many pages; what is too much now goes at once; 0 for no pool at all
+ * @limit: how many pages; what is too much now goes at once, and what is just
+ *	being zeroed after that; 0 for no pool at all
  *
  * Context: Process context. Does not sleep.
  */
 void heap_pool_set_limit(struct heap_pool *pool, unsigned long limit)
 {
-	long excess;
-
 	WRITE_ONCE(pool->limit, min(limit, totalram_pages()));
-	excess = atomic_long_read(&pool->nr_pages) - (long)READ_ONCE(pool->limit);
-	if (excess > 0)
-		heap_pool_shrink(pool, excess);
+	heap_pool_trim(pool);
 }
 EXPORT_SYMBOL_NS_GPL(heap_pool_set_limit, DMA_BUF);
 
