@@ -86,6 +86,12 @@ static bool heap_fault_is_single(const struct vm_fault *vmf)
 		!pte_none(vmf->orig_pte));
 }
 
+/* Is this to pin for long what must not be? See heap_short_pin_vm_ops. */
+static bool heap_fault_is_refused(const struct heap_buffer *buffer)
+{
+	return !buffer->backing->longterm_pin && current->flags & PF_MEMALLOC_PIN;
+}
+
 /*
  * Enter up to @nr pages of one folio, from @page on, at vmf->pte. Stops where
  * an entry is in use already, or a page is broken. Returns how many places it
@@ -170,8 +176,7 @@ static vm_fault_t heap_fault(struct vm_fault *vmf)
 	if (vmf->pgoff >= buffer->nr_pages)
 		return VM_FAULT_SIGBUS;
 
-	/* Here to pin for long? See heap_short_pin_vm_ops. */
-	if (!buffer->backing->longterm_pin && current->flags & PF_MEMALLOC_PIN)
+	if (heap_fault_is_refused(buffer))
 		return VM_FAULT_SIGBUS;
 
 	page = heap_buffer_page(buffer, vmf->pgoff);
@@ -198,7 +203,7 @@ static vm_fault_t heap_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t en
 	const struct heap_buffer *buffer = vmf->vma->vm_private_data;
 
 	if (vmf->pgoff >= buffer->nr_pages || pmd_none(*vmf->pmd) ||
-	    heap_fault_is_single(vmf) ||
+	    heap_fault_is_single(vmf) || heap_fault_is_refused(buffer) ||
 	    PageHWPoison(heap_buffer_page(buffer, vmf->pgoff)))
 		return 0;
 	heap_fault_batch(vmf, buffer);

@@ -23,6 +23,7 @@
 #include <linux/pgtable.h>
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
+#include <linux/vmstat.h>
 
 #include "heap_buffer.h"
 #include "heap_pool.h"
@@ -34,8 +35,12 @@
 /* How many pages may be taken before looking again whether enough are left. */
 #define SYSTEM_HEAP_CHECK_PAGES	(SZ_4M >> PAGE_SHIFT)
 
-/* Requests below this are not worth a look at the state of all zones. */
-#define SYSTEM_HEAP_SMALL_PAGES	(SZ_1M >> PAGE_SHIFT)
+/*
+ * What is left for others, at least: a share of memory, but no more than so much.
+ * Whoever works right after us needs a few pages for it, be it to report our ENOMEM.
+ */
+#define SYSTEM_HEAP_SPARE_SHARE	128
+#define SYSTEM_HEAP_SPARE_PAGES	(SZ_32M >> PAGE_SHIFT)
 
 /* From here on zeroing is left to the end, so that two CPUs can do it together. */
 #define SYSTEM_HEAP_SHARE_PAGES	(SZ_4M >> PAGE_SHIFT)
@@ -83,18 +88,19 @@ static gfp_t system_heap_gfp(const struct system_take *take, unsigned int order)
 }
 
 /*
- * Would taking this many pages leave others without? It is asked again on the
- * way, as there may be several of us.
+ * Would taking this many pages leave enough for others? It is asked again on the
+ * way, as there may be several of us. Free pages of contiguous regions are not for
+ * us, as ours cannot be moved out again.
  */
 static bool system_heap_enough(unsigned long nr_pages)
 {
+	unsigned long spare = totalram_pages() / SYSTEM_HEAP_SPARE_SHARE;
 	long available;
 
-	if (nr_pages < SYSTEM_HEAP_SMALL_PAGES)
-		return true;
-
+	spare = min(spare, SYSTEM_HEAP_SPARE_PAGES);
 	available = si_mem_available() + get_nr_swap_pages();
-	return available > 0 && nr_pages < available;
+	available -= global_zone_page_state(NR_FREE_CMA_PAGES);
+	return available > 0 && nr_pages + spare < available;
 }
 
 static int system_take_add(struct system_take *take, struct folio *folio,

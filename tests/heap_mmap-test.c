@@ -215,11 +215,40 @@ static void heap_mmap_test_pin(struct kunit *test)
 	mock_heap_expect_home(test, mock);
 }
 
+/* Refused also where a neighbour keeps the page table in place. */
+static void heap_mmap_test_pin_untouched(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_untouched");
+	unsigned long address, half;
+	struct dma_buf *dmabuf;
+	struct page *page;
+
+	mock->backing.longterm_pin = false;
+	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_RUN, 4);
+	address = heap_mmap_test_map(test, dmabuf, MAP_SHARED);
+	KUNIT_EXPECT_EQ(test, 0, put_user(1, (u32 __user *)address));
+	half = address + dmabuf->size / 2;
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(half, dmabuf->size / 2));
+	KUNIT_EXPECT_EQ(test, half,
+			kunit_vm_mmap(test, dmabuf->file, half, dmabuf->size / 2,
+				      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+				      dmabuf->size / 2));
+
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			pin_user_pages_unlocked(half, 1, &page, FOLL_LONGTERM));
+	KUNIT_EXPECT_EQ(test, 1, pin_user_pages_unlocked(half, 1, &page, 0));
+	unpin_user_page(page);
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
+	mock_heap_close(dmabuf);
+	mock_heap_expect_home(test, mock);
+}
+
 static struct kunit_case heap_mmap_cases[] = {
 	KUNIT_CASE_PARAM(heap_mmap_test_touch, heap_mmap_touch_gen_params),
 	KUNIT_CASE(heap_mmap_test_private),
 	KUNIT_CASE(heap_mmap_test_part),
 	KUNIT_CASE_PARAM(heap_mmap_test_pin, heap_mmap_pin_gen_params),
+	KUNIT_CASE(heap_mmap_test_pin_untouched),
 	{ }
 };
 

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who pays for the buffers of heaps: memory cgroups, from user space.
+ */
+#include "dma_buf_test.h"
+
+#include <sys/mount.h>
+#include <sys/syscall.h>
+
+#define MIB		0x100000ull
+
+/* Counters of cgroups are kept in batches; so many bytes are within reason. */
+#define SLACK		(2 * (long long)MIB)
+
+static char cgroot[64];
+
+static int cg_write(const char *group, const char *name, const char *text)
+{
+	char path[256];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", cgroot, group, name);
+	fd = xopen(path, O_WRONLY);
+	if (fd < 0)
+		return fd;
+	ret = (int)sysret(write(fd, text, strlen(text)));
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
+/* A number in a file of a group; after @key if that is not NULL. */
+static long long cg_read(const char *group, const char *name, const char *key)
+{
+	long long value = -ENODATA;
+	char path[256], line[256];
+	size_t len = key ? strlen(key) : 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", cgroot, group, name);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		if (key && (strncmp(line, key, len) || line[len] != ' '))
+			continue;
+		value = strtoll(line + len, NULL, 10);
+		break;
+	}
+	fclose(file);
+	return value;
+}
+
+static long long cg_current(const char *group)
+{
+	return cg_read(group, "memory.current", NULL);
+}
+
+/* Each test is a process with a mount of its own. */
+static bool cg_mount(void)
+{
+	if (!cgroot[0]) {
+		mkdir("/tmp", 0777);
+		strcpy(cgroot, "/tmp/heap_charge_XXXXXX");
+		if (!mkdtemp(cgroot) || mount("none", cgroot, "cgroup2", 0, NULL))
+			return false;
+	}
+	return !cg_write(".", "cgroup.subtree_control", "+memory");
+}
+
+FIXTURE(charge) {
+	int heap;
+	char group[64];
+	pid_t child;
+	int to_child;
+	int from_child;
+};
+
+/* What the child does for the test: each order is a size, each answer a result. */
+static void child_serve(int heap, int orders, int answers)
+{
+	long long len, answer;
+	int fd = -1;
+
+	while (read(orders, &len, sizeof(len)) == sizeof(len)) {
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+		answer = 0;
+		if (len) {
+			fd = heap_alloc(heap, (__u64)len);
+			answer = fd < 0 ? fd : 0;
+		}
+		if (write(answers, &answer, sizeof(answer)) != sizeof(answer))
+			break;
+	}
+	_exit(0);
+}
+
+/* Have the child allocate so much, and give back what it had; 0 or -errno. */
+static long long child_alloc(int to_child, int from_child, long long len)
+{
+	long long answer;
+
+	if (write(to_child, &len, sizeof(len)) != sizeof(len) ||
+	    read(from_child, &answer, sizeof(answer)) != sizeof(answer))
+		return -EPIPE;
+	return answer;
+}
+
+FIXTURE_SETUP(charge)
+{
+	int orders[2], answers[2];
+	char text[256];
+
+	if (!cg_mount())
+		SKIP(return, "no memory cgroups");
+	self->heap = heap_open("system");
+	if (self->heap < 0)
+		SKIP(return, "no system heap");
+
+	snprintf(self->group, sizeof(self->group), "payer%d", getpid());
+	snprintf(text, sizeof(text), "%s/%s", cgroot, self->group);
+	ASSERT_EQ(0, mkdir(text, 0755));
+	ASSERT_EQ(0, pipe(orders));
+	ASSERT_EQ(0, pipe(answers));
+	self->child = fork();
+	ASSERT_LE(0, self->child);
+	if (!self->child) {
+		close(orders[1]);
+		close(answers[0]);
+		child_serve(self->heap, orders[0], answers[1]);
+	}
+	close(orders[0]);
+	close(answers[1]);
+	self->to_child = orders[1];
+	self->from_child = answers[0];
+	snprintf(text, sizeof(text), "%d", self->child);
+	ASSERT_EQ(0, cg_write(self->group, "cgroup.procs", text));
+}
+
+FIXTURE_TEARDOWN(charge)
+{
+	char path[256];
+	int tries;
+
+	if (self->child <= 0)
+		return;
+	close(self->to_child);
+	waitpid(self->child, NULL, 0);
+	close(self->from_child);
+	close(self->heap);
+	snprintf(path, sizeof(path), "%s/%s", cgroot, self->group);
+	for (tries = 0; tries < 100 && rmdir(path); tries++)
+		usleep(10000);
+	umount(cgroot);
+	rmdir(cgroot);
+}
+
+#define CHILD_ALLOC(_len)	child_alloc(self->to_child, self->from_child, _len)
+
+static int pidfd_of(pid_t pid)
+{
+	return (int)sysret(syscall(SYS_pidfd_open, pid, 0));
+}
+
+static int alloc_charged(int heap, __u64 len, __u32 pidfd)
+{
+	struct dma_heap_allocation_data_charged data = {
+		.len = len,
+		.fd_flags = O_RDWR | O_CLOEXEC,
+		.charge_pid_fd = pidfd,
+	};
+	int ret = xioctl(heap, DMA_HEAP_IOCTL_ALLOC_CHARGED, &data);
+
+	return ret < 0 ? ret : (int)data.fd;
+}
+
+/* A balance is only up to date when it has settled. */
+static bool balance_is(const char *group, long long want)
+{
+	long long got = 0;
+	int tries;
+
+	for (tries = 0; tries < 300; tries++) {
+		got = cg_current(group) - want;
+		if (got >= -SLACK && got <= SLACK)
+			return true;
+		usleep(10000);
+	}
+	printf("# balance is off by %lld\n", got);
+	return false;
+}
+
+TEST_F(charge, is_on_by_default)
+{
+	char answer = 0;
+	int fd;
+
+	ASSERT_GIVES(fd, xopen("/sys/module/dma_heap/parameters/mem_accounting", O_RDONLY));
+	EXPECT_EQ(1, read(fd, &answer, 1));
+	EXPECT_EQ('Y', answer);
+	close(fd);
+}
+
+TEST_F(charge, lasts_as_long_as_the_buffer)
+{
+	long long before = cg_current(self->group);
+	int round;
+
+	/* The second time from the shelves, which makes no difference. */
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(0, CHILD_ALLOC(32 * MIB));
+		EXPECT_TRUE(balance_is(self->group, before + 32 * (long long)MIB));
+		ASSERT_EQ(0, CHILD_ALLOC(0));
+		EXPECT_TRUE(balance_is(self->group, before));
+	}
+}
+
+TEST_F(charge, over_the_limit_is_enomem_and_kills_nobody)
+{
+	long long before = cg_current(self->group);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld", before + 16 * (long long)MIB);
+	ASSERT_EQ(0, cg_write(self->group, "memory.max", text));
+	EXPECT_EQ(-ENOMEM, CHILD_ALLOC(32 * MIB));
+	EXPECT_EQ(-ENOMEM, CHILD_ALLOC(5000 * MIB));
+	EXPECT_TRUE(balance_is(self->group, before));
+	EXPECT_EQ(0, CHILD_ALLOC(8 * MIB));
+	EXPECT_EQ(0, CHILD_ALLOC(0));
+	EXPECT_EQ(0, cg_read(self->group, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, kill(self->child, 0));
+}
+
+TEST_F(charge, may_be_somebody_elses)
+{
+	long long before = cg_current(self->group);
+	int pidfd, fd;
+
+	ASSERT_GIVES(pidfd, pidfd_of(self->child));
+	ASSERT_GIVES(fd, alloc_charged(self->heap, 32 * MIB, (__u32)pidfd));
+	EXPECT_TRUE(balance_is(self->group, before + 32 * (long long)MIB));
+	close(fd);
+	EXPECT_TRUE(balance_is(self->group, before));
+
+	/* His limit counts too. */
+	ASSERT_EQ(0, cg_write(self->group, "memory.max", "16777216"));
+	EXPECT_REFUSED(ENOMEM, alloc_charged(self->heap, 32 * MIB, (__u32)pidfd));
+	close(pidfd);
+}
+
+TEST_F(charge, is_the_callers_for_no_pidfd)
+{
+	long long before = cg_current(self->group);
+	int fd;
+
+	ASSERT_GIVES(fd, alloc_charged(self->heap, 32 * MIB, 0));
+	close(fd);
+	ASSERT_GIVES(fd, alloc_charged(self->heap, 32 * MIB, ~0u));
+	EXPECT_TRUE(balance_is(self->group, before));
+	close(fd);
+}
+
+TEST_F(charge, needs_a_pidfd_of_a_living_process)
+{
+	pid_t dead;
+	int pidfd;
+
+	EXPECT_REFUSED(EBADF, alloc_charged(self->heap, MIB, 4711));
+	EXPECT_REFUSED(EBADF, alloc_charged(self->heap, MIB, (__u32)self->heap));
+
+	dead = fork();
+	if (!dead) {
+		pause();
+		_exit(0);
+	}
+	ASSERT_GIVES(pidfd, pidfd_of(dead));
+	kill(dead, SIGKILL);
+	ASSERT_EQ(dead, waitpid(dead, NULL, 0));
+	EXPECT_REFUSED(ESRCH, alloc_charged(self->heap, MIB, (__u32)pidfd));
+	close(pidfd);
+}
+
+TEST_F(charge, needs_the_right_to_look_into_the_process)
+{
+	int pidfd, status;
+	pid_t pid;
+
+	ASSERT_GIVES(pidfd, pidfd_of(self->child));
+	pid = fork();
+	if (!pid) {
+		if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+			_exit(100);
+		_exit(-alloc_charged(self->heap, MIB, (__u32)pidfd) & 0x7f);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(EPERM, WEXITSTATUS(status));
+	close(pidfd);
+}
+
+TEST_HARNESS_MAIN

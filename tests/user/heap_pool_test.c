@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The shelves of the system heap, from user space: what sysfs says of them, and
+ * that they never stand in anybody's way.
+ */
+#include "dma_buf_test.h"
+
+#define HEAP_STATS	"/sys/kernel/dma_heap/"
+#define MIB		0x100000ull
+
+static long long stat_read(const char *heap, const char *name)
+{
+	long long value = -EINVAL;
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), HEAP_STATS "%s/%s", heap, name);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	if (fscanf(file, "%lld", &value) != 1)
+		value = -EINVAL;
+	fclose(file);
+	return value;
+}
+
+static int limit_write(const char *text)
+{
+	int fd, ret;
+
+	fd = xopen(HEAP_STATS "system/shelf_limit_bytes", O_WRONLY);
+	if (fd < 0)
+		return fd;
+	ret = (int)sysret(write(fd, text, strlen(text)));
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
+static int limit_set(long long bytes)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld\n", bytes);
+	return limit_write(text);
+}
+
+static long long shelf(const char *name)
+{
+	return stat_read("system", name);
+}
+
+static bool shelf_is_clean(void)
+{
+	int tries;
+
+	for (tries = 0; tries < 2000 && shelf("shelf_dirty_bytes"); tries++)
+		usleep(10000);
+	return !shelf("shelf_dirty_bytes");
+}
+
+FIXTURE(pool) {
+	int heap;
+	long long limit;
+};
+
+FIXTURE_SETUP(pool)
+{
+	self->heap = heap_open("system");
+	if (self->heap < 0)
+		SKIP(return, "no system heap");
+	self->limit = shelf("shelf_limit_bytes");
+	ASSERT_LE(0, self->limit);
+	/* From empty shelves, with room for what a test may want to put there. */
+	ASSERT_EQ(0, limit_set(0));
+	ASSERT_EQ(0, limit_set(64 * MIB));
+}
+
+FIXTURE_TEARDOWN(pool)
+{
+	limit_set(self->limit);
+	close(self->heap);
+}
+
+TEST_F(pool, is_a_small_share_of_memory_by_default)
+{
+	EXPECT_LT(0, self->limit);
+	EXPECT_GT(meminfo_bytes("MemTotal") / 8, self->limit);
+}
+
+TEST_F(pool, counts_buffers_while_they_live)
+{
+	long long buffers = shelf("buffers"), bytes = shelf("allocated_bytes");
+	int fd[3], i;
+
+	for (i = 0; i < 3; i++)
+		ASSERT_GIVES(fd[i], heap_alloc(self->heap, MIB + 1));
+	EXPECT_EQ(buffers + 3, shelf("buffers"));
+	EXPECT_EQ(bytes + 3 * (long long)(MIB + page_size()), shelf("allocated_bytes"));
+	for (i = 0; i < 3; i++)
+		close(fd[i]);
+	EXPECT_EQ(buffers, shelf("buffers"));
+	EXPECT_EQ(bytes, shelf("allocated_bytes"));
+}
+
+TEST_F(pool, keeps_what_is_closed_and_hands_it_out_zeroed)
+{
+	const size_t size = 16 * MIB;
+	long long kept, hits;
+	void *mem;
+	int fd;
+
+	ASSERT_GIVES(fd, heap_alloc(self->heap, size));
+	ASSERT_EQ(0, dmabuf_fill(fd, size, 5));
+	EXPECT_EQ(0, shelf("shelf_bytes"));
+	close(fd);
+	kept = shelf("shelf_bytes");
+	EXPECT_LT(0, kept);
+	EXPECT_GE((long long)size, kept);
+	EXPECT_TRUE(shelf_is_clean());
+	EXPECT_EQ(kept, shelf("shelf_bytes"));
+
+	hits = shelf("hits");
+	ASSERT_GIVES(fd, heap_alloc(self->heap, size));
+	EXPECT_LT(hits, shelf("hits"));
+	EXPECT_GT(kept, shelf("shelf_bytes"));
+	ASSERT_EQ(0, map_rw(fd, size, &mem));
+	EXPECT_EQ(size, zero_check(mem, size));
+	munmap(mem, size);
+	close(fd);
+}
+
+/* Without the time to zero in the background. */
+TEST_F(pool, hands_out_zeroed_what_was_just_closed)
+{
+	const size_t size = 4 * MIB;
+	void *mem;
+	int fd, i;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_GIVES(fd, heap_alloc(self->heap, size));
+		ASSERT_EQ(0, map_rw(fd, size, &mem));
+		ASSERT_EQ(size, zero_check(mem, size));
+		memset(mem, 0xa5, size);
+		munmap(mem, size);
+		close(fd);
+	}
+}
+
+TEST_F(pool, keeps_to_its_limit)
+{
+	int fd[8], i;
+
+	ASSERT_EQ(0, limit_set(4 * MIB));
+	for (i = 0; i < 8; i++)
+		ASSERT_GIVES(fd[i], heap_alloc(self->heap, 2 * MIB));
+	for (i = 0; i < 8; i++) {
+		close(fd[i]);
+		EXPECT_GE(4 * (long long)MIB, shelf("shelf_bytes"));
+	}
+	EXPECT_LT(0, shelf("shelf_bytes"));
+
+	/* Off means empty, and nothing comes back. */
+	ASSERT_EQ(0, limit_set(0));
+	EXPECT_TRUE(shelf_is_clean());
+	ASSERT_EQ(0, limit_set(0));
+	EXPECT_EQ(0, shelf("shelf_bytes"));
+	ASSERT_GIVES(fd[0], heap_alloc(self->heap, 2 * MIB));
+	close(fd[0]);
+	EXPECT_EQ(0, shelf("shelf_bytes"));
+}
+
+TEST_F(pool, limit_is_a_number_and_the_rest_is_read_only)
+{
+	static const char * const read_only[] = {
+		"allocated_bytes", "buffers", "shelf_bytes", "shelf_dirty_bytes",
+		"hits", "misses",
+	};
+	struct stat st;
+	char path[256];
+	unsigned int i;
+
+	EXPECT_REFUSED(EINVAL, limit_write("plenty"));
+	EXPECT_REFUSED(EINVAL, limit_write("-1"));
+	EXPECT_REFUSED(EINVAL, limit_write("\n"));
+	EXPECT_REFUSED(ERANGE, limit_write("99999999999999999999"));
+	EXPECT_EQ(64 * (long long)MIB, shelf("shelf_limit_bytes"));
+
+	/* No more than there is. */
+	EXPECT_EQ(0, limit_write("18446744073709551615"));
+	EXPECT_GE(meminfo_bytes("MemTotal"), shelf("shelf_limit_bytes"));
+
+	for (i = 0; i < ARRAY_SIZE(read_only); i++) {
+		snprintf(path, sizeof(path), HEAP_STATS "system/%s", read_only[i]);
+		ASSERT_EQ(0, stat(path, &st));
+		EXPECT_EQ(0444u, st.st_mode & 0777);
+	}
+}
+
+static long long oom_kills(void)
+{
+	long long kills = -1;
+	char line[128];
+	FILE *file;
+
+	file = fopen("/proc/vmstat", "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "oom_kill %lld", &kills) == 1)
+			break;
+	fclose(file);
+	return kills;
+}
+
+/* A child that wants so much memory, all of it; its exit status. */
+static int child_takes(size_t size)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (!pid) {
+		char *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		size_t i;
+
+		if (mem == MAP_FAILED)
+			_exit(2);
+		for (i = 0; i < size; i += page_size())
+			mem[i] = 1;
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return status;
+}
+
+TEST_F_TIMEOUT(pool, gives_way_before_anybody_is_killed, 120)
+{
+	long long total = meminfo_bytes("MemTotal"), kills = oom_kills(), kept;
+	long long available = meminfo_bytes("MemAvailable");
+	int fd[64], count, i;
+
+	/* Half of what there is, all on the shelves. */
+	ASSERT_EQ(0, limit_set(total));
+	for (count = 0; count < 64; count++)
+		ASSERT_GIVES(fd[count], heap_alloc(self->heap, (__u64)available / 128));
+	for (i = 0; i < count; i++)
+		close(fd[i]);
+	kept = shelf("shelf_bytes");
+	EXPECT_LT(available / 3, kept);
+
+	/* It counts as memory that can be had, ... */
+	EXPECT_LT(available * 3 / 4, meminfo_bytes("MemAvailable"));
+
+	/* ... and rightly so. */
+	EXPECT_EQ(0, child_takes((size_t)available / 100 * 85));
+	EXPECT_EQ(kills, oom_kills());
+	EXPECT_GT(kept, shelf("shelf_bytes"));
+}
+
+TEST(every_heap_has_totals)
+{
+	struct dirent *entry;
+	DIR *dir;
+	int n = 0;
+
+	dir = opendir(DMA_HEAP_DIR);
+	if (!dir)
+		SKIP(return, "no heaps");
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		EXPECT_LE(0, stat_read(entry->d_name, "buffers"));
+		EXPECT_LE(0, stat_read(entry->d_name, "allocated_bytes"));
+		n++;
+	}
+	closedir(dir);
+	EXPECT_EQ(n, count_entries(HEAP_STATS));
+}
+
+TEST_HARNESS_MAIN
