@@ -58,6 +58,16 @@ static bool shelf_is_clean(void)
 	return !shelf("shelf_dirty_bytes");
 }
 
+/* What is being zeroed when the limit comes down goes a moment later. */
+static bool shelf_is_empty(void)
+{
+	int tries;
+
+	for (tries = 0; tries < 2000 && shelf("shelf_bytes"); tries++)
+		usleep(10000);
+	return !shelf("shelf_bytes");
+}
+
 FIXTURE(pool) {
 	int heap;
 	long long limit;
@@ -72,6 +82,7 @@ FIXTURE_SETUP(pool)
 	ASSERT_LE(0, self->limit);
 	/* From empty shelves, with room for what a test may want to put there. */
 	ASSERT_EQ(0, limit_set(0));
+	ASSERT_TRUE(shelf_is_empty());
 	ASSERT_EQ(0, limit_set(64 * MIB));
 }
 
