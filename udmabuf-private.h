@@ -53,9 +53,6 @@ struct udmabuf_folios {
  * @pfn: the first page
  * @at: where it stands in the buffer, in pages
  * @pages: how many there are, at least one
- * @folios: the list that is walked
- * @limit: greatest length of a run, in pages
- * @extent: index of the record that the page behind the run belongs to
  *
  *	udmabuf_run_start(&run, folios, at, limit);
  *	while (udmabuf_run_next(&run))
@@ -66,7 +63,7 @@ struct udmabuf_run {
 	u32 at;
 	u32 pages;
 
-	/* private: */
+	/* private: the list, the longest run, where the page behind this one is */
 	const struct udmabuf_folios *folios;
 	u32 limit;
 	size_t extent;

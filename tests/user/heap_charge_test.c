@@ -60,7 +60,7 @@ static bool cg_mount(void)
 {
 	if (!cgroot[0]) {
 		mkdir("/tmp", 0777);
-		strcpy(cgroot, "/tmp/heap_charge_XXXXXX");
+		snprintf(cgroot, sizeof(cgroot), "/tmp/heap_charge_XXXXXX");
 		if (!mkdtemp(cgroot) || mount("none", cgroot, "cgroup2", 0, NULL))
 			return false;
 	}

@@ -50,7 +50,7 @@ struct dma_heap_allocation_data {
  * @charge_pid_fd: in: a pidfd of the process whose memory cgroup is charged for
  *	the buffer, as long as it lives; 0 or -1 for the caller. For a service that
  *	allocates on behalf of others.
- * @reserved: in: zero
+ * @reserved: fills the struct up; not looked at
  *
  * What &struct dma_heap_allocation_data has grown to. It keeps its own name, so
  * that DMA_HEAP_IOCTL_ALLOC stays the number that it has always been. In a struct
