@@ -399,7 +399,7 @@ static __s64 round_direct_anon(size_t size)
 
 /* ---- many buffers ------------------------------------------------------- */
 
-static __s64 meminfo(const char *key)
+static __s64 meminfo_kib(const char *key)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
 	__s64 kib = -ENOENT;
@@ -447,10 +447,10 @@ static __s64 round_bytes_per_buffer(size_t count)
 		return -ENOMEM;
 	ret = open_buffers(fds, count);
 	if (!ret) {
-		before = meminfo("Slab:");
+		before = meminfo_kib("Slab:");
 		ret = open_buffers(fds + count, count);
 		if (!ret) {
-			after = meminfo("Slab:");
+			after = meminfo_kib("Slab:");
 			ret = (after - before) * (__s64)KIB / (__s64)count;
 			close_buffers(fds + count, count);
 		}
@@ -588,7 +588,8 @@ int main(int argc, char **argv)
 		}
 	}
 	page_size = sysconf(_SC_PAGESIZE);
-	setrlimit(RLIMIT_NOFILE, &files);
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		perror("RLIMIT_NOFILE");
 	heap_fd = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
 	if (heap_fd < 0) {
 		perror("/dev/dma_heap/system");
