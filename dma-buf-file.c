@@ -5,8 +5,8 @@
  * What it is: the pseudo file system that buffers live in, and the table of what
  *	can be done with their descriptors: which system call and which ioctl goes
  *	to which file of this layer.
- * What it owns: the inode, the dentry and the file of each buffer, and so the
- *	moment of its death.
+ * What it owns: the slab cache of buffers with their inodes, the dentry and the file
+ *	of each, and so the moment of its death.
  * Locks: none of its own.
  * May call: the other dma-buf-*.c.
  * Never here: what any of the calls does, beyond seeking and telling.
@@ -26,7 +26,9 @@
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
 #include <linux/stddef.h>
+#include <linux/string.h>
 
 #include "dma-buf-private.h"
 #include "ioctl_table.h"
@@ -50,6 +52,7 @@ static_assert(_IOC(_IOC_READ | _IOC_WRITE, 'b', 2, 8) ==
 static_assert(_IOC(_IOC_WRITE, 'b', 3, 8) == DMA_BUF_IOCTL_IMPORT_SYNC_FILE);
 
 static struct vfsmount *dma_buf_mnt;
+static struct kmem_cache *dma_buf_slots;
 
 static const struct ioctl_entry dma_buf_ioctls[] = {
 	IOCTL_EXACT(DMA_BUF_IOCTL_SYNC, struct dma_buf_sync,
@@ -126,15 +129,54 @@ static char *dma_buf_dentry_dname(struct dentry *dentry, char *buffer,
 	return dynamic_dname(buffer, buflen, "/%pd:%s", dentry, name);
 }
 
-static void dma_buf_dentry_release(struct dentry *dentry)
+/* The dentry lets go of the inode. There is no buffer where the export failed. */
+static void dma_buf_dentry_iput(struct dentry *dentry, struct inode *inode)
 {
-	if (dentry->d_fsdata)
-		dma_buf_destroy(dentry->d_fsdata);
+	if (!dentry->d_fsdata || dma_buf_destroy(dentry->d_fsdata))
+		iput(inode);
 }
 
 static const struct dentry_operations dma_buf_dentry_ops = {
 	.d_dname	= dma_buf_dentry_dname,
-	.d_release	= dma_buf_dentry_release,
+	.d_iput		= dma_buf_dentry_iput,
+};
+
+static struct dma_buf_slot *dma_buf_inode_to_slot(struct inode *inode)
+{
+	return container_of(inode, struct dma_buf_slot, inode);
+}
+
+static void dma_buf_slot_init_once(void *object)
+{
+	struct dma_buf_slot *slot = object;
+
+	inode_init_once(&slot->inode);
+}
+
+static struct inode *dma_buf_alloc_inode(struct super_block *sb)
+{
+	struct dma_buf_slot *slot = kmem_cache_alloc(dma_buf_slots, GFP_KERNEL);
+
+	if (!slot)
+		return NULL;
+	memset(&slot->buf, 0, sizeof(slot->buf));
+	return &slot->inode;
+}
+
+/*
+ * At once, and not after a grace period: no path leads to these inodes, so nobody
+ * looks at one without a reference.
+ */
+static void dma_buf_destroy_inode(struct inode *inode)
+{
+	kmem_cache_free(dma_buf_slots, dma_buf_inode_to_slot(inode));
+}
+
+static const struct super_operations dma_buf_super_ops = {
+	.alloc_inode	= dma_buf_alloc_inode,
+	.destroy_inode	= dma_buf_destroy_inode,
+	.drop_inode	= generic_delete_inode,
+	.statfs		= simple_statfs,
 };
 
 /**
@@ -187,6 +229,18 @@ struct file *dma_buf_file_create(size_t size, int flags)
 }
 
 /**
+ * dma_buf_file_slot - the room for a buffer behind a file
+ * @file: from dma_buf_file_create()
+ *
+ * Context: Any.
+ * Return: the slot, whose buffer is all zero after dma_buf_file_create().
+ */
+struct dma_buf_slot *dma_buf_file_slot(struct file *file)
+{
+	return dma_buf_inode_to_slot(file_inode(file));
+}
+
+/**
  * dma_buf_file_bind - make a file and a buffer belong together
  * @file: from dma_buf_file_create()
  * @dmabuf: the buffer; from now on dma_buf_destroy() ends it when the file is gone
@@ -206,6 +260,7 @@ static int dma_buf_fs_init_context(struct fs_context *fc)
 
 	if (!ctx)
 		return -ENOMEM;
+	ctx->ops = &dma_buf_super_ops;
 	ctx->dops = &dma_buf_dentry_ops;
 	return 0;
 }
@@ -224,8 +279,14 @@ static struct file_system_type dma_buf_fs = {
  */
 int __init dma_buf_file_init(void)
 {
-	struct vfsmount *mnt = kern_mount(&dma_buf_fs);
+	struct vfsmount *mnt;
 
+	dma_buf_slots = kmem_cache_create("dma_buf", sizeof(struct dma_buf_slot), 0,
+					  SLAB_ACCOUNT, dma_buf_slot_init_once);
+	if (!dma_buf_slots)
+		return -ENOMEM;
+
+	mnt = kern_mount(&dma_buf_fs);
 	if (IS_ERR(mnt))
 		return PTR_ERR(mnt);
 

@@ -9,20 +9,37 @@
 #define _DMA_BUF_PRIVATE_H
 
 #include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/fs.h>
 #include <linux/poll.h>
 
 #include <uapi/linux/dma-buf.h>
 
 struct ioctl_call;
 
+/**
+ * struct dma_buf_slot - a buffer in memory
+ * @inode: of its file; the slot lives as long as this
+ * @buf: the buffer
+ * @resv: for an exporter without a reservation object of its own
+ *
+ * All that a buffer needs of the core, and its inode, are one allocation.
+ */
+struct dma_buf_slot {
+	struct inode inode;
+	struct dma_buf buf;
+	struct dma_resv resv;
+};
+
 /* dma-buf.c */
-void dma_buf_destroy(struct dma_buf *dmabuf);
+bool dma_buf_destroy(struct dma_buf *dmabuf);
 bool dma_buf_name_copy(struct dma_buf *dmabuf, char name[DMA_BUF_NAME_LEN]);
 long dma_buf_ioctl_set_name(struct ioctl_call *call, void *args);
 
 /* dma-buf-file.c */
 int dma_buf_file_init(void);
 struct file *dma_buf_file_create(size_t size, int flags);
+struct dma_buf_slot *dma_buf_file_slot(struct file *file);
 void dma_buf_file_bind(struct file *file, struct dma_buf *dmabuf);
 struct dma_buf *dma_buf_file_to_buf(struct file *file);
 

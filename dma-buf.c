@@ -3,8 +3,7 @@
  * The buffer as an object: export, get, put, name, release.
  *
  * What it is: birth, reference counting and death of struct dma_buf.
- * What it owns: the slab cache of buffers; all fields of struct dma_buf that are
- *	set by the export; the name.
+ * What it owns: all fields of struct dma_buf that are set by the export; the name.
  * Locks: name_lock, innermost of all, around the name. The rest is written
  *	before anybody else can see the buffer, or after the last one has let go.
  * May call: layers 0 and 1, the other dma-buf-*.c, the exporter's release op.
@@ -82,33 +81,13 @@
  * &struct ww_acquire_ctx; the core takes one at a time and uses none.
  */
 
-/*
- * A buffer in memory. An exporter without a reservation object of its own gets
- * the one next door, so that small buffers cost one allocation, not two.
- */
-struct dma_buf_slot {
-	struct dma_buf buf;
-	struct dma_resv resv;
-};
-
-static struct kmem_cache *dma_buf_slots;
-
-static struct dma_buf_slot *dma_buf_to_slot(struct dma_buf *dmabuf)
+/* Birth, first step: a buffer that only this thread knows, behind a new file. */
+static struct dma_buf *dma_buf_reserve(const struct dma_buf_export_info *exp_info,
+				       struct file *file)
 {
-	return container_of(dmabuf, struct dma_buf_slot, buf);
-}
+	struct dma_buf_slot *slot = dma_buf_file_slot(file);
+	struct dma_buf *dmabuf = &slot->buf;
 
-/* Birth, first step: a buffer that only this thread knows. */
-static struct dma_buf *
-dma_buf_reserve(const struct dma_buf_export_info *exp_info)
-{
-	struct dma_buf_slot *slot = kmem_cache_zalloc(dma_buf_slots, GFP_KERNEL);
-	struct dma_buf *dmabuf;
-
-	if (!slot)
-		return NULL;
-
-	dmabuf = &slot->buf;
 	dmabuf->size = exp_info->size;
 	dmabuf->ops = exp_info->ops;
 	dmabuf->exp_name = exp_info->exp_name;
@@ -129,37 +108,38 @@ dma_buf_reserve(const struct dma_buf_export_info *exp_info)
 /* The opposite: gives back all that dma_buf_reserve() took, and the name. */
 static void dma_buf_unreserve(struct dma_buf *dmabuf)
 {
-	struct dma_buf_slot *slot = dma_buf_to_slot(dmabuf);
+	struct dma_buf_slot *slot = container_of(dmabuf, struct dma_buf_slot, buf);
 
 	if (dmabuf->resv == &slot->resv)
 		dma_resv_fini(&slot->resv);
 	kfree(dmabuf->name);
-	kmem_cache_free(dma_buf_slots, slot);
 }
 
 /**
  * dma_buf_destroy - the end of a buffer
  * @dmabuf: a buffer that nobody has a reference to
  *
- * A buffer which something still points to, against the rules, is left in
+ * A buffer which something still points to, against the rules, must be left in
  * memory for good: that costs its memory, and not somebody else's.
  *
  * Context: Process context; may sleep. Called when the file's directory entry
  * goes, which is when nobody can ask for the name any more.
+ * Return: whether its memory may be given back.
  */
-void dma_buf_destroy(struct dma_buf *dmabuf)
+bool dma_buf_destroy(struct dma_buf *dmabuf)
 {
 	struct module *owner = dmabuf->owner;
 
 	if (dma_fence_misuse(dmabuf->vmapping_counter) ||
 	    dma_fence_misuse(!list_empty(&dmabuf->attachments)) ||
 	    dma_fence_misuse(dma_buf_sync_armed(dmabuf)))
-		return;
+		return false;
 
 	dma_buf_stats_del(dmabuf);
 	dmabuf->ops->release(dmabuf);
 	dma_buf_unreserve(dmabuf);
 	module_put(owner);
+	return true;
 }
 
 /* Does this describe an exporter that can work? */
@@ -209,21 +189,16 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	if (!try_module_get(exp_info->owner))
 		return ERR_PTR(-ENOENT);
 
-	dmabuf = dma_buf_reserve(exp_info);
-	if (!dmabuf) {
-		ret = -ENOMEM;
-		goto err_module_put;
-	}
-
 	file = dma_buf_file_create(exp_info->size, exp_info->flags);
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
-		goto err_unreserve;
+		goto err_module_put;
 	}
 
+	dmabuf = dma_buf_reserve(exp_info, file);
 	ret = dma_buf_stats_add(dmabuf, file);
 	if (ret)
-		goto err_fput;
+		goto err_unreserve;
 
 	/* Second step: from here on it is the file that ends the buffer. */
 	dma_buf_file_bind(file, dmabuf);
@@ -231,10 +206,9 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	trace_dma_buf_export(dmabuf, 0);
 	return dmabuf;
 
-err_fput:
-	fput(file);
 err_unreserve:
 	dma_buf_unreserve(dmabuf);
+	fput(file);
 err_module_put:
 	module_put(exp_info->owner);
 	return ERR_PTR(ret);
@@ -362,17 +336,11 @@ long dma_buf_ioctl_set_name(struct ioctl_call *call, void *args)
 	return 0;
 }
 
-/* Without its cache or its file system the core stays silent: exports fail. */
+/* Without its caches or its file system the core stays silent: exports fail. */
 static int __init dma_buf_init(void)
 {
-	int ret;
+	int ret = dma_buf_attach_init() ?: dma_buf_stats_init() ?: dma_buf_file_init();
 
-	dma_buf_slots = kmem_cache_create("dma_buf", sizeof(struct dma_buf_slot),
-					  0, 0, NULL);
-	if (!dma_buf_slots)
-		return -ENOMEM;
-
-	ret = dma_buf_attach_init() ?: dma_buf_stats_init() ?: dma_buf_file_init();
 	if (ret)
 		return ret;
 
