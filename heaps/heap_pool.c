@@ -2,23 +2,29 @@
 /*
  * Shelves of folios between two buffers
  *
- * What it is: keeps folios of dead buffers for the next ones, one shelf per order
- * and node, and has them zeroed meanwhile by a thread of the lowest priority.
+ * What it is: keeps folios of dead buffers for the next ones. Large ones have one
+ * shelf per order and node, and are zeroed meanwhile by a thread of the lowest
+ * priority. Small ones stay in front of that, see heap_front.c.
  * What it owns: the folios on its shelves, one reference each; nobody else has
  * any. They are charged to nobody, count as reclaimable kernel memory, and go
  * when the machine needs them: by the shrinker, and at the latest before the OOM
  * killer looks for somebody.
  * Locks: heap_rack.lock (spinlock, innermost) for the shelves of a node; never
  * held while a folio is zeroed or freed, nothing is allocated under it.
- * May call: heap_zero, mm.
+ * May call: heap_front, heap_zero, mm.
  * Never here: buffers, and when to use the pool.
  * Units: counts of pages; bytes in &struct dma_heap_shelf_info only.
  *
  *	heap_pool_put --> dirty --(zeroer)--> zeroed --> heap_pool_take
  *	                    \_________________________________/
  *
+ * Large ones leave in the order in which they came, so that neighbours in one buffer
+ * are neighbours in the next one, and a device sees one piece. A small one is taken
+ * again while it is in the cache.
+ *
  * A folio whose turn comes before it is zeroed is handed out as it is, with a
- * word of that; zeroing it is no slower for the taker than for anybody else.
+ * word of that; zeroing it is no slower for the taker than for anybody else. For a
+ * small one nobody is woken, so it always is the taker who does it.
  */
 #include <linux/atomic.h>
 #include <linux/dma-heap.h>
@@ -40,18 +46,10 @@
 #include <linux/vmstat.h>
 #include <linux/wait.h>
 
+#include "heap_front.h"
 #include "heap_pool.h"
+#include "heap_shelf.h"
 #include "heap_zero.h"
-
-/**
- * struct heap_shelf - folios of one order on one node, linked by their lru
- * @zeroed: ready for use
- * @dirty: as their last user left them
- */
-struct heap_shelf {
-	struct list_head zeroed;
-	struct list_head dirty;
-};
 
 /**
  * struct heap_rack - the shelves of one node
@@ -75,8 +73,8 @@ struct heap_rack {
 
 /**
  * struct heap_pool - the shelves of one heap
- * @limit: how many pages may be kept; read and written without a lock
- * @nr_pages: how many are, on all nodes; a put reserves its place here first
+ * @budget: how many pages may be kept, and are; a put reserves its place here first
+ * @fronts: the small ones
  * @zeroer: the thread
  * @wait: where it waits for dirty folios
  * @shrinker: asks for folios when memory gets short
@@ -84,8 +82,8 @@ struct heap_rack {
  * @racks: by node
  */
 struct heap_pool {
-	unsigned long limit;
-	atomic_long_t nr_pages;
+	struct heap_budget budget;
+	struct heap_fronts fronts;
 	struct task_struct *zeroer;
 	wait_queue_head_t wait;
 	struct shrinker *shrinker;
@@ -93,7 +91,7 @@ struct heap_pool {
 	struct heap_rack racks[];
 };
 
-/* The one place where a folio comes onto the books, or goes off them. */
+/* The one place where a folio comes onto the books of a node, or goes off them. */
 static void heap_rack_account_locked(struct heap_rack *rack, struct folio *folio,
 				     int sign)
 {
@@ -104,23 +102,17 @@ static void heap_rack_account_locked(struct heap_rack *rack, struct folio *folio
 	mod_node_page_state(NODE_DATA(rack->nid), NR_KERNEL_MISC_RECLAIMABLE, nr);
 }
 
-/* A folio off a shelf, zeroed rather than dirty, or the other way round. */
 static struct folio *heap_rack_pick_locked(struct heap_rack *rack,
 					   unsigned int order, bool want_zeroed,
 					   bool *zeroed)
 {
-	struct heap_shelf *shelf = &rack->shelves[order];
 	struct folio *folio;
 
 	lockdep_assert_held(&rack->lock);
-	*zeroed = want_zeroed ? !list_empty(&shelf->zeroed) :
-				list_empty(&shelf->dirty);
-	folio = list_first_entry_or_null(*zeroed ? &shelf->zeroed : &shelf->dirty,
-					 struct folio, lru);
+	folio = heap_shelf_pick(&rack->shelves[order], want_zeroed, zeroed);
 	if (!folio)
 		return NULL;
 
-	list_del(&folio->lru);
 	if (!*zeroed)
 		rack->nr_dirty -= folio_nr_pages(folio);
 	heap_rack_account_locked(rack, folio, -1);
@@ -136,9 +128,11 @@ static struct folio *heap_rack_pick_locked(struct heap_rack *rack,
  */
 static bool heap_folio_is_ours(struct folio *folio)
 {
+	if (folio_test_large(folio) && folio_test_has_hwpoisoned(folio))
+		return false;
 	return folio_ref_count(folio) == 1 && !folio_mapped(folio) &&
 	       !folio_test_lru(folio) && !folio_test_mlocked(folio) &&
-	       !folio_test_hwpoison(folio) && !folio_test_has_hwpoisoned(folio);
+	       !folio_test_hwpoison(folio);
 }
 
 /* What being mapped may have left in the flags, and freeing would have wiped. */
@@ -149,41 +143,63 @@ static void heap_folio_wipe_flags(struct folio *folio)
 	folio_clear_active(folio);
 }
 
+static bool heap_rack_put(struct heap_pool *pool, struct folio *folio)
+{
+	struct heap_rack *rack = &pool->racks[folio_nid(folio)];
+	long nr = folio_nr_pages(folio);
+
+	if (!heap_budget_reserve(&pool->budget, nr))
+		return false;
+
+	spin_lock(&rack->lock);
+	list_add_tail(&folio->lru, &rack->shelves[folio_order(folio)].dirty);
+	rack->nr_dirty += nr;
+	heap_rack_account_locked(rack, folio, 1);
+	spin_unlock(&rack->lock);
+	wake_up(&pool->wait);
+	return true;
+}
+
+static struct folio *heap_rack_take(struct heap_pool *pool, unsigned int order,
+				    bool *zeroed)
+{
+	struct heap_rack *rack = &pool->racks[numa_mem_id()];
+	struct folio *folio;
+
+	spin_lock(&rack->lock);
+	folio = heap_rack_pick_locked(rack, order, true, zeroed);
+	if (folio)
+		rack->hits++;
+	else
+		rack->misses++;
+	spin_unlock(&rack->lock);
+	if (folio)
+		heap_budget_release(&pool->budget, BIT(order));
+	return folio;
+}
+
 /**
  * heap_pool_put - give a folio to the pool, or to the page allocator
  * @pool: the pool, NULL for none
  * @folio: the folio; the caller's reference goes with it
  *
- * A folio that somebody else still holds, that is too small, or for which there
- * is no room, is not kept.
+ * A folio that somebody else still holds, or for which there is no room, is not
+ * kept.
  *
  * Context: Process context. Does not sleep, but may free a folio.
  */
 void heap_pool_put(struct heap_pool *pool, struct folio *folio)
 {
-	unsigned int order = folio_order(folio);
-	long nr = 1L << order;
-	struct heap_rack *rack;
+	bool kept = false;
 
-	if (!pool || order < HEAP_POOL_MIN_ORDER || !heap_folio_is_ours(folio)) {
-		folio_put(folio);
-		return;
+	if (pool && heap_folio_is_ours(folio)) {
+		heap_folio_wipe_flags(folio);
+		kept = folio_order(folio) < HEAP_POOL_MIN_ORDER ?
+		       heap_fronts_put(&pool->fronts, folio) :
+		       heap_rack_put(pool, folio);
 	}
-	if (atomic_long_add_return(nr, &pool->nr_pages) >
-	    (long)READ_ONCE(pool->limit)) {
-		atomic_long_sub(nr, &pool->nr_pages);
+	if (!kept)
 		folio_put(folio);
-		return;
-	}
-
-	heap_folio_wipe_flags(folio);
-	rack = &pool->racks[folio_nid(folio)];
-	spin_lock(&rack->lock);
-	list_add(&folio->lru, &rack->shelves[order].dirty);
-	rack->nr_dirty += nr;
-	heap_rack_account_locked(rack, folio, 1);
-	spin_unlock(&rack->lock);
-	wake_up(&pool->wait);
 }
 EXPORT_SYMBOL_NS_GPL(heap_pool_put, DMA_BUF);
 
@@ -193,7 +209,8 @@ EXPORT_SYMBOL_NS_GPL(heap_pool_put, DMA_BUF);
  * @order: its order, exactly; up to MAX_PAGE_ORDER
  * @zeroed: set to whether it is zeroed, when there is one
  *
- * Only the shelves of the nearest node are looked at.
+ * Only the shelves of the nearest node are looked at, and for a small order only
+ * those of this CPU.
  *
  * Context: Process context. Does not sleep.
  * Return: the folio, with the only reference; NULL when there is none.
@@ -201,25 +218,15 @@ EXPORT_SYMBOL_NS_GPL(heap_pool_put, DMA_BUF);
 struct folio *heap_pool_take(struct heap_pool *pool, unsigned int order,
 			     bool *zeroed)
 {
-	struct heap_rack *rack;
 	struct folio *folio;
 
-	if (!pool || order < HEAP_POOL_MIN_ORDER || !READ_ONCE(pool->limit))
+	if (!pool || !READ_ONCE(pool->budget.limit))
 		return NULL;
 
-	rack = &pool->racks[numa_mem_id()];
-	spin_lock(&rack->lock);
-	folio = heap_rack_pick_locked(rack, order, true, zeroed);
-	if (folio)
-		rack->hits++;
-	else
-		rack->misses++;
-	spin_unlock(&rack->lock);
-	if (!folio)
-		return NULL;
-
-	atomic_long_sub(1L << order, &pool->nr_pages);
-	if (likely(heap_folio_is_ours(folio)))
+	folio = order < HEAP_POOL_MIN_ORDER ?
+		heap_fronts_take(&pool->fronts, order, zeroed) :
+		heap_rack_take(pool, order, zeroed);
+	if (!folio || likely(heap_folio_is_ours(folio)))
 		return folio;
 
 	/* It went bad on the shelf, or somebody is just looking at it. */
@@ -227,6 +234,154 @@ struct folio *heap_pool_take(struct heap_pool *pool, unsigned int order,
 	return NULL;
 }
 EXPORT_SYMBOL_NS_GPL(heap_pool_take, DMA_BUF);
+
+/* -- giving memory back --------------------------------------------------- */
+
+/* Move folios of about @nr_pages from the shelves to @folios; dirty ones first. */
+static unsigned long heap_rack_empty_locked(struct heap_rack *rack,
+					    unsigned long nr_pages,
+					    struct list_head *folios)
+{
+	unsigned long done = 0;
+	struct folio *folio;
+	bool zeroed;
+	int order;
+
+	for (order = MAX_PAGE_ORDER; order >= HEAP_POOL_MIN_ORDER; order--) {
+		while (done < nr_pages) {
+			folio = heap_rack_pick_locked(rack, order, false, &zeroed);
+			if (!folio)
+				break;
+			list_add(&folio->lru, folios);
+			done += folio_nr_pages(folio);
+		}
+	}
+	return done;
+}
+
+static unsigned long heap_rack_shrink(struct heap_pool *pool,
+				      struct heap_rack *rack,
+				      unsigned long nr_pages)
+{
+	unsigned long done;
+	LIST_HEAD(folios);
+
+	spin_lock(&rack->lock);
+	done = heap_rack_empty_locked(rack, nr_pages, &folios);
+	spin_unlock(&rack->lock);
+	heap_free_folios(&folios);
+	heap_budget_release(&pool->budget, done);
+	return done;
+}
+
+/**
+ * heap_pool_shrink - give folios back to the page allocator
+ * @pool: the pool
+ * @nr_pages: how many pages at least, if there are so many
+ *
+ * Context: Any that may free pages; used within reclaim. Does not sleep.
+ * Return: how many pages it were; by up to one folio more than asked for, or by
+ * what all CPUs have of small ones, which go last and together.
+ */
+unsigned long heap_pool_shrink(struct heap_pool *pool, unsigned long nr_pages)
+{
+	unsigned long done = 0;
+	int nid;
+
+	for_each_node(nid)
+		if (done < nr_pages)
+			done += heap_rack_shrink(pool, &pool->racks[nid],
+						 nr_pages - done);
+	if (done < nr_pages)
+		done += heap_fronts_empty(&pool->fronts, NUMA_NO_NODE);
+	return done;
+}
+EXPORT_SYMBOL_NS_GPL(heap_pool_shrink, DMA_BUF);
+
+/* Back below the limit, should there be more on the shelves than it allows. */
+static void heap_pool_trim(struct heap_pool *pool)
+{
+	long excess = heap_budget_excess(&pool->budget);
+
+	if (excess > 0)
+		heap_pool_shrink(pool, excess);
+	/* An empty front has no folio, but a place. */
+	if (heap_budget_excess(&pool->budget) > 0)
+		heap_fronts_empty(&pool->fronts, NUMA_NO_NODE);
+}
+
+static unsigned long heap_pool_shrinker_count(struct shrinker *shrinker,
+					      struct shrink_control *sc)
+{
+	struct heap_pool *pool = shrinker->private_data;
+
+	return (READ_ONCE(pool->racks[sc->nid].nr_pages) +
+		heap_fronts_pages(&pool->fronts, sc->nid)) ?: SHRINK_EMPTY;
+}
+
+static unsigned long heap_pool_shrinker_scan(struct shrinker *shrinker,
+					     struct shrink_control *sc)
+{
+	struct heap_pool *pool = shrinker->private_data;
+	unsigned long done;
+
+	done = heap_rack_shrink(pool, &pool->racks[sc->nid], sc->nr_to_scan);
+	if (!done)
+		done = heap_fronts_empty(&pool->fronts, sc->nid);
+	return done ?: SHRINK_STOP;
+}
+
+static int heap_pool_oom(struct notifier_block *oom, unsigned long unused,
+			 void *freed)
+{
+	struct heap_pool *pool = container_of(oom, struct heap_pool, oom);
+
+	*(unsigned long *)freed += heap_pool_shrink(pool, ULONG_MAX);
+	return NOTIFY_OK;
+}
+
+/**
+ * heap_pool_set_limit - say how much may be kept
+ * @pool: the pool
+ * @limit: how many pages; what is too much now goes at once, and what is just
+ *	being zeroed after that; 0 for no pool at all
+ *
+ * Context: Process context. Does not sleep.
+ */
+void heap_pool_set_limit(struct heap_pool *pool, unsigned long limit)
+{
+	WRITE_ONCE(pool->budget.limit, min(limit, totalram_pages()));
+	heap_pool_trim(pool);
+}
+EXPORT_SYMBOL_NS_GPL(heap_pool_set_limit, DMA_BUF);
+
+/**
+ * heap_pool_info - what the shelves look like just now
+ * @pool: the pool
+ * @info: filled in
+ *
+ * Context: Any. The numbers are each right, but not of one moment.
+ */
+void heap_pool_info(struct heap_pool *pool, struct dma_heap_shelf_info *info)
+{
+	struct heap_rack *rack;
+	int nid;
+
+	*info = (struct dma_heap_shelf_info) {
+		.limit = (u64)READ_ONCE(pool->budget.limit) << PAGE_SHIFT,
+	};
+	for_each_node(nid) {
+		rack = &pool->racks[nid];
+		spin_lock(&rack->lock);
+		info->bytes += (u64)rack->nr_pages << PAGE_SHIFT;
+		info->dirty += (u64)rack->nr_dirty << PAGE_SHIFT;
+		info->hits += rack->hits;
+		info->misses += rack->misses;
+		spin_unlock(&rack->lock);
+	}
+	heap_fronts_info(&pool->fronts, info);
+}
+EXPORT_SYMBOL_NS_GPL(heap_pool_info, DMA_BUF);
 
 /* -- the zeroer ----------------------------------------------------------- */
 
@@ -259,16 +414,6 @@ static struct folio *heap_rack_next_dirty(struct heap_rack *rack)
 	return folio;
 }
 
-/* Back below the limit, should there be more on the shelves than it allows. */
-static void heap_pool_trim(struct heap_pool *pool)
-{
-	long excess = atomic_long_read(&pool->nr_pages) -
-		      (long)READ_ONCE(pool->limit);
-
-	if (excess > 0)
-		heap_pool_shrink(pool, excess);
-}
-
 static void heap_rack_zero(struct heap_pool *pool, struct heap_rack *rack)
 {
 	struct folio *folio;
@@ -276,7 +421,7 @@ static void heap_rack_zero(struct heap_pool *pool, struct heap_rack *rack)
 	while ((folio = heap_rack_next_dirty(rack))) {
 		heap_zero_folio(folio);
 		spin_lock(&rack->lock);
-		list_add(&folio->lru, &rack->shelves[folio_order(folio)].zeroed);
+		list_add_tail(&folio->lru, &rack->shelves[folio_order(folio)].zeroed);
 		rack->nr_dirty -= folio_nr_pages(folio);
 		spin_unlock(&rack->lock);
 		/* The limit may have come down while this one was in our hands. */
@@ -301,139 +446,6 @@ static int heap_pool_zeroer(void *data)
 	return 0;
 }
 
-/* -- giving memory back --------------------------------------------------- */
-
-/* Move folios of about @nr_pages from the shelves to @folios; dirty ones first. */
-static unsigned long heap_rack_empty_locked(struct heap_rack *rack,
-					    unsigned long nr_pages,
-					    struct list_head *folios)
-{
-	unsigned long done = 0;
-	struct folio *folio;
-	bool zeroed;
-	int order;
-
-	for (order = MAX_PAGE_ORDER; order >= HEAP_POOL_MIN_ORDER; order--) {
-		while (done < nr_pages) {
-			folio = heap_rack_pick_locked(rack, order, false, &zeroed);
-			if (!folio)
-				break;
-			list_add(&folio->lru, folios);
-			done += folio_nr_pages(folio);
-		}
-	}
-	return done;
-}
-
-static unsigned long heap_rack_shrink(struct heap_pool *pool,
-				      struct heap_rack *rack,
-				      unsigned long nr_pages)
-{
-	struct folio *folio, *next;
-	unsigned long done;
-	LIST_HEAD(folios);
-
-	spin_lock(&rack->lock);
-	done = heap_rack_empty_locked(rack, nr_pages, &folios);
-	spin_unlock(&rack->lock);
-	list_for_each_entry_safe(folio, next, &folios, lru) {
-		list_del(&folio->lru);
-		folio_put(folio);
-	}
-	atomic_long_sub(done, &pool->nr_pages);
-	return done;
-}
-
-/**
- * heap_pool_shrink - give folios back to the page allocator
- * @pool: the pool
- * @nr_pages: how many pages at least, if there are so many
- *
- * Context: Any that may free pages; used within reclaim. Does not sleep.
- * Return: how many pages it were; by up to one folio more than asked for.
- */
-unsigned long heap_pool_shrink(struct heap_pool *pool, unsigned long nr_pages)
-{
-	unsigned long done = 0;
-	int nid;
-
-	for_each_node(nid)
-		if (done < nr_pages)
-			done += heap_rack_shrink(pool, &pool->racks[nid],
-						 nr_pages - done);
-	return done;
-}
-EXPORT_SYMBOL_NS_GPL(heap_pool_shrink, DMA_BUF);
-
-static unsigned long heap_pool_shrinker_count(struct shrinker *shrinker,
-					      struct shrink_control *sc)
-{
-	struct heap_pool *pool = shrinker->private_data;
-
-	return READ_ONCE(pool->racks[sc->nid].nr_pages) ?: SHRINK_EMPTY;
-}
-
-static unsigned long heap_pool_shrinker_scan(struct shrinker *shrinker,
-					     struct shrink_control *sc)
-{
-	struct heap_pool *pool = shrinker->private_data;
-	unsigned long done;
-
-	done = heap_rack_shrink(pool, &pool->racks[sc->nid], sc->nr_to_scan);
-	return done ?: SHRINK_STOP;
-}
-
-static int heap_pool_oom(struct notifier_block *oom, unsigned long unused,
-			 void *freed)
-{
-	struct heap_pool *pool = container_of(oom, struct heap_pool, oom);
-
-	*(unsigned long *)freed += heap_pool_shrink(pool, ULONG_MAX);
-	return NOTIFY_OK;
-}
-
-/**
- * heap_pool_set_limit - say how much may be kept
- * @pool: the pool
- * @limit: how many pages; what is too much now goes at once, and what is just
- *	being zeroed after that; 0 for no pool at all
- *
- * Context: Process context. Does not sleep.
- */
-void heap_pool_set_limit(struct heap_pool *pool, unsigned long limit)
-{
-	WRITE_ONCE(pool->limit, min(limit, totalram_pages()));
-	heap_pool_trim(pool);
-}
-EXPORT_SYMBOL_NS_GPL(heap_pool_set_limit, DMA_BUF);
-
-/**
- * heap_pool_info - what the shelves look like just now
- * @pool: the pool
- * @info: filled in
- *
- * Context: Any. The numbers are each right, but not of one moment.
- */
-void heap_pool_info(struct heap_pool *pool, struct dma_heap_shelf_info *info)
-{
-	struct heap_rack *rack;
-	int nid;
-
-	*info = (struct dma_heap_shelf_info) {
-		.limit = (u64)READ_ONCE(pool->limit) << PAGE_SHIFT,
-	};
-	for_each_node(nid) {
-		rack = &pool->racks[nid];
-		spin_lock(&rack->lock);
-		info->bytes += (u64)rack->nr_pages << PAGE_SHIFT;
-		info->dirty += (u64)rack->nr_dirty << PAGE_SHIFT;
-		info->hits += rack->hits;
-		info->misses += rack->misses;
-		spin_unlock(&rack->lock);
-	}
-}
-EXPORT_SYMBOL_NS_GPL(heap_pool_info, DMA_BUF);
-
 /* -- birth and death ------------------------------------------------------ */
 
 static void heap_rack_init(struct heap_rack *rack, int nid)
@@ -442,10 +454,8 @@ static void heap_rack_init(struct heap_rack *rack, int nid)
 
 	spin_lock_init(&rack->lock);
 	rack->nid = nid;
-	for (order = 0; order < NR_PAGE_ORDERS; order++) {
-		INIT_LIST_HEAD(&rack->shelves[order].zeroed);
-		INIT_LIST_HEAD(&rack->shelves[order].dirty);
-	}
+	for (order = 0; order < NR_PAGE_ORDERS; order++)
+		heap_shelf_init(&rack->shelves[order]);
 }
 
 static int heap_pool_add_shrinker(struct heap_pool *pool, const char *name)
@@ -481,11 +491,11 @@ struct heap_pool *heap_pool_create(const char *name, unsigned long limit)
 	if (!pool)
 		return ERR_PTR(-ENOMEM);
 
-	pool->limit = limit;
+	pool->budget.limit = limit;
 	init_waitqueue_head(&pool->wait);
 	for_each_node(nid)
 		heap_rack_init(&pool->racks[nid], nid);
-	ret = heap_pool_add_shrinker(pool, name);
+	ret = heap_fronts_init(&pool->fronts, &pool->budget) ?: heap_pool_add_shrinker(pool, name);
 	if (ret)
 		goto err_destroy_pool;
 
@@ -520,6 +530,7 @@ void heap_pool_destroy(struct heap_pool *pool)
 		kthread_stop(pool->zeroer);
 	shrinker_free(pool->shrinker);
 	heap_pool_shrink(pool, ULONG_MAX);
+	heap_fronts_destroy(&pool->fronts);
 	kvfree(pool);
 }
 EXPORT_SYMBOL_NS_GPL(heap_pool_destroy, DMA_BUF);

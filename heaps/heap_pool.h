@@ -15,8 +15,14 @@ struct dma_heap_shelf_info;
 struct folio;
 struct heap_pool;
 
-/* Below, the page allocator's own per-CPU lists are the better shelf. */
+/*
+ * From here on a folio is worth a lock that other CPUs take, and to be zeroed by
+ * somebody who has to be woken. What is smaller stays with its CPU.
+ */
 #define HEAP_POOL_MIN_ORDER	4
+
+/* How many pages in such small folios a CPU keeps at most. */
+#define HEAP_FRONT_PAGES	64
 
 struct heap_pool *heap_pool_create(const char *name, unsigned long limit);
 void heap_pool_destroy(struct heap_pool *pool);

@@ -20,6 +20,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/pgtable.h>
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
@@ -42,6 +43,9 @@
 #define SYSTEM_HEAP_SPARE_SHARE	128
 #define SYSTEM_HEAP_SPARE_PAGES	(SZ_32M >> PAGE_SHIFT)
 
+/* A CPU looks again when it has handed out so many pages in small buffers. */
+#define SYSTEM_HEAP_UNSEEN_PAGES	(SZ_1M >> PAGE_SHIFT)
+
 /* From here on zeroing is left to the end, so that two CPUs can do it together. */
 #define SYSTEM_HEAP_SHARE_PAGES	(SZ_4M >> PAGE_SHIFT)
 
@@ -52,6 +56,9 @@
 #define SYSTEM_HEAP_POOL_SHARE	16
 
 static struct heap_pool *system_pool;
+
+/* How many pages this CPU has handed out since it looked how many are left. */
+static DEFINE_PER_CPU(unsigned long, system_unseen);
 
 /**
  * struct system_take - an allocation under way
@@ -103,6 +110,17 @@ static bool system_heap_enough(unsigned long nr_pages)
 	return available > 0 && nr_pages + spare < available;
 }
 
+/* Small buffers are looked after by the heap, not one by one. */
+static bool system_heap_seen(unsigned long nr_pages)
+{
+	if (nr_pages >= SYSTEM_HEAP_UNSEEN_PAGES)
+		return false;
+	if (this_cpu_add_return(system_unseen, nr_pages) < SYSTEM_HEAP_UNSEEN_PAGES)
+		return true;
+	this_cpu_write(system_unseen, 0);
+	return false;
+}
+
 static int system_take_add(struct system_take *take, struct folio *folio,
 			   bool zeroed)
 {
@@ -114,9 +132,11 @@ static int system_take_add(struct system_take *take, struct folio *folio,
 		folio_put(folio);
 		return ret;
 	}
-	if (!zeroed) {
+	if (!zeroed && take->zero_last) {
 		list_add_tail(&folio->lru, &take->unzeroed);
 		take->nr_unzeroed += nr;
+	} else if (!zeroed) {
+		heap_zero_folio(folio);
 	}
 	take->left -= nr;
 	return 0;
@@ -151,21 +171,22 @@ static int system_take_one(struct system_take *take)
 
 	/* What was not to be had a moment ago is not asked for again soon. */
 	take->order = min_t(unsigned int, take->order, ilog2(take->left));
-	for (; take->order; take->order--) {
+	for (;; take->order--) {
 		folio = heap_pool_take(system_pool, take->order, &zeroed);
 		if (folio)
 			return system_take_add(take, folio, zeroed);
+		if (!take->order)
+			return system_take_singles(take);
 		folio = folio_alloc(system_heap_gfp(take, take->order),
 				    take->order);
 		if (folio)
 			return system_take_add(take, folio, !take->zero_last);
 	}
-	return system_take_singles(take);
 }
 
 static int system_heap_take_all(struct system_take *take)
 {
-	unsigned long check = take->left;
+	unsigned long check = system_heap_seen(take->left) ? 0 : take->left;
 	int ret;
 
 	while (take->left) {
@@ -182,6 +203,8 @@ static int system_heap_take_all(struct system_take *take)
 			return ret;
 		cond_resched();
 	}
+	if (!take->nr_unzeroed)
+		return 0;
 	return heap_zero_folios(&take->unzeroed, take->nr_unzeroed);
 }
 
@@ -190,6 +213,7 @@ static int system_heap_get(struct heap_buffer *buffer)
 	struct system_take take = {
 		.buffer = buffer,
 		.left = buffer->nr_pages,
+		.order = SYSTEM_HEAP_TOP_ORDER,
 		.unzeroed = LIST_HEAD_INIT(take.unzeroed),
 	};
 

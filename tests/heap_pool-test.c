@@ -13,6 +13,7 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 
 #include "../heaps/heap_pool.h"
@@ -165,13 +166,103 @@ static void heap_pool_test_held(struct kunit *test)
 static void heap_pool_test_small(struct kunit *test)
 {
 	struct heap_pool *pool = heap_pool_test_create(test, 1024);
-	struct folio *folio = heap_pool_test_folio(test, HEAP_POOL_MIN_ORDER - 1);
+	struct folio *folio[HEAP_POOL_MIN_ORDER];
+	struct dma_heap_shelf_info info;
+	unsigned int order;
 	bool zeroed;
 
-	heap_pool_put(pool, folio);
-	KUNIT_EXPECT_NULL(test, heap_pool_take(pool, HEAP_POOL_MIN_ORDER - 1,
-					       &zeroed));
+	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++)
+		folio[order] = heap_pool_test_folio(test, order);
+	/* What one CPU has is for this CPU. */
+	migrate_disable();
+	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++) {
+		folio_set_dirty(folio[order]);
+		heap_pool_put(pool, folio[order]);
+	}
+	heap_pool_info(pool, &info);
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE * (BIT(HEAP_POOL_MIN_ORDER) - 1), info.bytes);
+	/* Nobody is at work on them. */
+	KUNIT_EXPECT_EQ(test, 0, info.dirty);
+
+	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++) {
+		KUNIT_EXPECT_PTR_EQ(test, folio[order],
+				    heap_pool_take(pool, order, &zeroed));
+		KUNIT_EXPECT_FALSE(test, zeroed);
+		KUNIT_EXPECT_FALSE(test, heap_pool_test_is_zero(folio[order]));
+		KUNIT_EXPECT_FALSE(test, folio_test_dirty(folio[order]));
+		KUNIT_EXPECT_NULL(test, heap_pool_take(pool, order, &zeroed));
+	}
+	migrate_enable();
+	heap_pool_expect(test, pool, 0, HEAP_POOL_MIN_ORDER, HEAP_POOL_MIN_ORDER);
+	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++)
+		folio_put(folio[order]);
+}
+
+struct heap_pool_front_case {
+	const char *description;
+	unsigned long limit;
+	unsigned int kept;
+	unsigned long new_limit;
+	unsigned int left;
+};
+
+static const struct heap_pool_front_case heap_pool_front_cases[] = {
+	{ "no more than a CPU may have", 1024, HEAP_FRONT_PAGES, 1024, HEAP_FRONT_PAGES },
+	{ "as much as the limit", HEAP_FRONT_PAGES, HEAP_FRONT_PAGES,
+	  HEAP_FRONT_PAGES, HEAP_FRONT_PAGES },
+	{ "not under a smaller limit", HEAP_FRONT_PAGES - 1, 0, 1024, 0 },
+	{ "no pool at all", 0, 0, 0, 0 },
+	{ "switched off", 1024, HEAP_FRONT_PAGES, 0, 0 },
+	{ "made too small", 1024, HEAP_FRONT_PAGES, HEAP_FRONT_PAGES - 1, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(heap_pool_front, heap_pool_front_cases, description);
+
+/* Small ones have their own bounds, and they count against the limit. */
+static void heap_pool_test_front_limit(struct kunit *test)
+{
+	const struct heap_pool_front_case *param = test->param_value;
+	struct heap_pool *pool = heap_pool_test_create(test, param->limit);
+	struct dma_heap_shelf_info info;
+	unsigned int i;
+
+	migrate_disable();
+	for (i = 0; i < HEAP_FRONT_PAGES + 8; i++)
+		heap_pool_put(pool, heap_pool_test_folio(test, 0));
+	migrate_enable();
+	heap_pool_info(pool, &info);
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE * param->kept, info.bytes);
+
+	heap_pool_set_limit(pool, param->new_limit);
+	heap_pool_info(pool, &info);
+	KUNIT_EXPECT_EQ(test, PAGE_SIZE * param->left, info.bytes);
+	KUNIT_EXPECT_EQ(test, param->left, heap_pool_shrink(pool, ULONG_MAX));
 	heap_pool_expect(test, pool, 0, 0, 0);
+
+	/* With the last small one the place is free for a large one. */
+	heap_pool_set_limit(pool, HEAP_POOL_TEST_PAGES);
+	heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+	heap_pool_expect(test, pool, 1, 0, 0);
+}
+
+/* Who was a neighbour on the way in is one on the way out. */
+static void heap_pool_test_order_is_kept(struct kunit *test)
+{
+	struct heap_pool *pool = heap_pool_test_create(test, 1024);
+	struct folio *folio[6];
+	bool zeroed;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(folio); i++)
+		folio[i] = heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER);
+	for (i = 0; i < ARRAY_SIZE(folio); i++)
+		heap_pool_put(pool, folio[i]);
+	heap_pool_test_wait_zeroed(test, pool);
+	for (i = 0; i < ARRAY_SIZE(folio); i++) {
+		KUNIT_EXPECT_PTR_EQ(test, folio[i],
+				    heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed));
+		folio_put(folio[i]);
+	}
 }
 
 struct heap_pool_limit_case {
@@ -266,8 +357,10 @@ static void heap_pool_test_full_end(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
 	folio = heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER);
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 4; i++) {
 		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+		heap_pool_put(pool, heap_pool_test_folio(test, i));
+	}
 	heap_pool_put(pool, folio);
 	heap_pool_destroy(pool);
 }
@@ -278,6 +371,8 @@ static struct kunit_case heap_pool_cases[] = {
 	KUNIT_CASE(heap_pool_test_zeroed),
 	KUNIT_CASE(heap_pool_test_held),
 	KUNIT_CASE(heap_pool_test_small),
+	KUNIT_CASE_PARAM(heap_pool_test_front_limit, heap_pool_front_gen_params),
+	KUNIT_CASE(heap_pool_test_order_is_kept),
 	KUNIT_CASE_PARAM(heap_pool_test_limit, heap_pool_limit_gen_params),
 	KUNIT_CASE(heap_pool_test_shrink),
 	KUNIT_CASE(heap_pool_test_reclaimable),

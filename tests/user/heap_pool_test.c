@@ -3,6 +3,8 @@
  * The shelves of the system heap, from user space: what sysfs says of them, and
  * that they never stand in anybody's way.
  */
+#include <sys/resource.h>
+
 #include "dma_buf_test.h"
 
 #define HEAP_STATS	"/sys/kernel/dma_heap/"
@@ -140,20 +142,27 @@ TEST_F(pool, keeps_what_is_closed_and_hands_it_out_zeroed)
 	close(fd);
 }
 
-/* Without the time to zero in the background. */
+/* Without the time to zero in the background; small ones never are. */
 TEST_F(pool, hands_out_zeroed_what_was_just_closed)
 {
-	const size_t size = 4 * MIB;
+	const size_t sizes[] = { page_size(), 8 * page_size(), 0x30000, 4 * MIB };
+	long long hits = shelf("hits");
+	size_t size;
 	void *mem;
 	int fd, i;
 
-	for (i = 0; i < 20; i++) {
+	for (i = 0; i < 80; i++) {
+		size = sizes[i / 20];
+		if (i % 20 == 0)
+			hits = shelf("hits");
 		ASSERT_GIVES(fd, heap_alloc(self->heap, size));
 		ASSERT_EQ(0, map_rw(fd, size, &mem));
 		ASSERT_EQ(size, zero_check(mem, size));
 		memset(mem, 0xa5, size);
 		munmap(mem, size);
 		close(fd);
+		if (i % 20 == 19)
+			EXPECT_LT(hits, shelf("hits"));
 	}
 }
 
@@ -268,6 +277,25 @@ TEST_F_TIMEOUT(pool, gives_way_before_anybody_is_killed, 120)
 	EXPECT_EQ(0, child_takes((size_t)available / 100 * 85));
 	EXPECT_EQ(kills, oom_kills());
 	EXPECT_GT(kept, shelf("shelf_bytes"));
+}
+
+/* Too small for the heap to look each time what is left for others. */
+TEST_F_TIMEOUT(pool, small_buffers_leave_something_too, 300)
+{
+	long long kills = oom_kills();
+	struct rlimit files = { 1 << 16, 1 << 16 };
+	int fd, last = -1, n = 0;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	while ((fd = heap_alloc(self->heap, MIB / 2)) >= 0) {
+		last = fd;
+		n++;
+	}
+	EXPECT_EQ(-ENOMEM, fd);
+	EXPECT_EQ(kills, oom_kills());
+	EXPECT_LT(64, n);
+	while (last > self->heap)
+		close(last--);
 }
 
 TEST(every_heap_has_totals)
