@@ -26,6 +26,8 @@ obj-$(CONFIG_DEBUG_FS)		+= dma-buf-debugfs.o
 obj-$(CONFIG_DMABUF_SYSFS_STATS) += dma-buf-stats.o
 
 # Layer 3: where buffers come from
+obj-$(CONFIG_DMABUF_HEAPS)	+= shared_mapping.o
+obj-$(CONFIG_UDMABUF)		+= shared_mapping.o
 obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap.o
 obj-$(CONFIG_UDMABUF)		+= udmabuf-folios.o
 obj-$(CONFIG_UDMABUF)		+= udmabuf.o

@@ -9,7 +9,8 @@
  *	without it. The _unlocked forms take it themselves.
  * May call: layer 1 to wait for devices, the exporter's ops.
  * Never here: how memory is mapped or caches are flushed, which exporters know.
- * Units: sizes and offsets in pages for mmap, as in a vm_area_struct.
+ * Units: sizes and offsets in pages for mmap, as in a vm_area_struct; in bytes for
+ *	the rest.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
@@ -37,7 +38,9 @@
  * the CPU does: %DMA_FROM_DEVICE for reading, %DMA_TO_DEVICE for writing. The
  * begin waits for devices by the implicit fences of the buffer. It
  * excludes nobody; two users of one buffer have to agree otherwise. Programs
- * call the same pair through DMA_BUF_IOCTL_SYNC.
+ * call the same pair through DMA_BUF_IOCTL_SYNC. Who touches a few rows of a frame
+ * brackets these alone, with dma_buf_begin_cpu_access_partial() and
+ * dma_buf_end_cpu_access_partial(); for programs that is DMA_BUF_IOCTL_SYNC_PARTIAL.
  *
  * The kernel's view. dma_buf_vmap() maps the whole buffer, once for all
  * its users; each of them undoes it with dma_buf_vunmap(). Exporters may not
@@ -59,11 +62,54 @@ static bool dma_buf_cpu_writes(enum dma_data_direction dir)
 
 static int dma_buf_cpu_wait(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
-	long ret = dma_resv_wait_timeout(dmabuf->resv,
-					 dma_resv_usage_rw(dma_buf_cpu_writes(dir)),
-					 true, MAX_SCHEDULE_TIMEOUT);
+	long ret;
 
+	/* The common case: heaps and programs that know nothing of fences. */
+	if (dma_resv_is_unused(dmabuf->resv))
+		return 0;
+
+	ret = dma_resv_wait_timeout(dmabuf->resv,
+				    dma_resv_usage_rw(dma_buf_cpu_writes(dir)),
+				    true, MAX_SCHEDULE_TIMEOUT);
 	return min(ret, 0L);
+}
+
+/* Is there such a range in the buffer? None is empty. */
+static bool dma_buf_cpu_has_range(const struct dma_buf *dmabuf, u64 offset,
+				  u64 length)
+{
+	return length && offset < dmabuf->size && length <= dmabuf->size - offset;
+}
+
+/*
+ * The exporter's part of a begin that is about less than the buffer, which it
+ * may not know how to do.
+ */
+static int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
+				   enum dma_data_direction dir,
+				   size_t offset, size_t length)
+{
+	const struct dma_buf_ops *ops = dmabuf->ops;
+
+	if (ops->begin_cpu_access_partial)
+		return ops->begin_cpu_access_partial(dmabuf, dir, offset, length);
+	if (ops->begin_cpu_access)
+		return ops->begin_cpu_access(dmabuf, dir);
+	return 0;
+}
+
+/* The same at the end. */
+static int dma_buf_cpu_end_range(struct dma_buf *dmabuf,
+				 enum dma_data_direction dir,
+				 size_t offset, size_t length)
+{
+	const struct dma_buf_ops *ops = dmabuf->ops;
+
+	if (ops->end_cpu_access_partial)
+		return ops->end_cpu_access_partial(dmabuf, dir, offset, length);
+	if (ops->end_cpu_access)
+		return ops->end_cpu_access(dmabuf, dir);
+	return 0;
 }
 
 /**
@@ -106,6 +152,51 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, DMA_BUF);
 
 /**
+ * dma_buf_begin_cpu_access_partial - the CPU wants to touch a part of the buffer
+ * @dmabuf: the buffer, mapped by dma_buf_vmap() or dma_buf_mmap()
+ * @dir: as for dma_buf_begin_cpu_access()
+ * @offset: of the first byte; needs no alignment
+ * @length: how many bytes, at least one
+ *
+ * As dma_buf_begin_cpu_access() for these bytes only. It waits for all that
+ * devices do with the buffer, because fences know no ranges. Exporters that
+ * cannot look after a part look after everything.
+ *
+ * Context: Process context, without the reservation lock. May sleep, for as long
+ * as devices take.
+ * Return: 0; -EINVAL without a buffer, or when the range is empty or leaves the
+ * buffer; -ERESTARTSYS when a signal ended the wait; or what the exporter's op
+ * returned.
+ */
+int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf,
+				     enum dma_data_direction dir,
+				     size_t offset, size_t length)
+{
+	int ret;
+
+	if (dma_fence_misuse(!dmabuf))
+		return -EINVAL;
+	if (!dma_buf_cpu_has_range(dmabuf, offset, length))
+		return -EINVAL;
+	if (length == dmabuf->size)
+		return dma_buf_begin_cpu_access(dmabuf, dir);
+
+	might_sleep();
+	might_lock(&dmabuf->resv->lock.base);
+
+	/* Before and after, for the same two reasons as with the whole. */
+	ret = dma_buf_cpu_wait(dmabuf, dir);
+	if (!ret)
+		ret = dma_buf_cpu_begin_range(dmabuf, dir, offset, length);
+	if (!ret)
+		ret = dma_buf_cpu_wait(dmabuf, dir);
+
+	trace_dma_buf_begin_cpu_partial(dmabuf, dir, offset, length, ret);
+	return ret;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access_partial, DMA_BUF);
+
+/**
  * dma_buf_end_cpu_access - the CPU is done with the buffer
  * @dmabuf: the buffer
  * @dir: as given to dma_buf_begin_cpu_access()
@@ -133,6 +224,61 @@ int dma_buf_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
 
 /**
+ * dma_buf_end_cpu_access_partial - the CPU is done with a part of the buffer
+ * @dmabuf: the buffer
+ * @dir: as given at the begin
+ * @offset: of the first byte; needs no alignment
+ * @length: how many bytes, at least one
+ *
+ * As dma_buf_end_cpu_access() for these bytes only. The range need not be one
+ * that was begun, as long as every byte of it was in one.
+ *
+ * Context: Process context, without the reservation lock. May sleep.
+ * Return: 0; -EINVAL without a buffer, or when the range is empty or leaves the
+ * buffer; or what the exporter's op returned.
+ */
+int dma_buf_end_cpu_access_partial(struct dma_buf *dmabuf,
+				   enum dma_data_direction dir,
+				   size_t offset, size_t length)
+{
+	int ret;
+
+	if (dma_fence_misuse(!dmabuf))
+		return -EINVAL;
+	if (!dma_buf_cpu_has_range(dmabuf, offset, length))
+		return -EINVAL;
+	if (length == dmabuf->size)
+		return dma_buf_end_cpu_access(dmabuf, dir);
+
+	might_sleep();
+	might_lock(&dmabuf->resv->lock.base);
+
+	ret = dma_buf_cpu_end_range(dmabuf, dir, offset, length);
+	trace_dma_buf_end_cpu_partial(dmabuf, dir, offset, length, ret);
+	return ret;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access_partial, DMA_BUF);
+
+/* What the CPU is going to do, by the flags of a program, or DMA_NONE. */
+static enum dma_data_direction dma_buf_cpu_dir(u64 flags)
+{
+	if (flags & ~(u64)DMA_BUF_SYNC_VALID_FLAGS_MASK)
+		return DMA_NONE;
+
+	switch (flags & DMA_BUF_SYNC_RW) {
+	case DMA_BUF_SYNC_READ:
+		/* A program that reads wants what came from a device. */
+		return DMA_FROM_DEVICE;
+	case DMA_BUF_SYNC_WRITE:
+		return DMA_TO_DEVICE;
+	case DMA_BUF_SYNC_RW:
+		return DMA_BIDIRECTIONAL;
+	default:
+		return DMA_NONE;
+	}
+}
+
+/**
  * dma_buf_cpu_ioctl_sync - DMA_BUF_IOCTL_SYNC: begin or end for a program
  * @call: the call
  * @args: &struct dma_buf_sync
@@ -143,22 +289,44 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
  */
 long dma_buf_cpu_ioctl_sync(struct ioctl_call *call, void *args)
 {
-	/* A program that reads wants what came from a device. */
-	static const enum dma_data_direction dir_of[] = {
-		[DMA_BUF_SYNC_READ]	= DMA_FROM_DEVICE,
-		[DMA_BUF_SYNC_WRITE]	= DMA_TO_DEVICE,
-		[DMA_BUF_SYNC_RW]	= DMA_BIDIRECTIONAL,
-	};
 	struct dma_buf *dmabuf = call->file->private_data;
 	const struct dma_buf_sync *sync = args;
-	unsigned int access = sync->flags & DMA_BUF_SYNC_RW;
+	enum dma_data_direction dir = dma_buf_cpu_dir(sync->flags);
 
-	if (!access || sync->flags & ~(u64)DMA_BUF_SYNC_VALID_FLAGS_MASK)
+	if (dir == DMA_NONE)
+		return -EINVAL;
+	if (sync->flags & DMA_BUF_SYNC_END)
+		return dma_buf_end_cpu_access(dmabuf, dir);
+	return dma_buf_begin_cpu_access(dmabuf, dir);
+}
+
+/**
+ * dma_buf_cpu_ioctl_sync_partial - DMA_BUF_IOCTL_SYNC_PARTIAL: the same for a part
+ * @call: the call
+ * @args: &struct dma_buf_sync_partial
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EINVAL for unknown flags, without a direction, or when the range is
+ * empty or leaves the buffer; or as dma_buf_begin_cpu_access_partial() and
+ * dma_buf_end_cpu_access_partial().
+ */
+long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args)
+{
+	struct dma_buf *dmabuf = call->file->private_data;
+	const struct dma_buf_sync_partial *sync = args;
+	enum dma_data_direction dir = dma_buf_cpu_dir(sync->flags);
+
+	if (dir == DMA_NONE)
+		return -EINVAL;
+	/* Here already: 64 bits may be more than a size_t holds. */
+	if (!dma_buf_cpu_has_range(dmabuf, sync->offset, sync->length))
 		return -EINVAL;
 
 	if (sync->flags & DMA_BUF_SYNC_END)
-		return dma_buf_end_cpu_access(dmabuf, dir_of[access]);
-	return dma_buf_begin_cpu_access(dmabuf, dir_of[access]);
+		return dma_buf_end_cpu_access_partial(dmabuf, dir, sync->offset,
+						      sync->length);
+	return dma_buf_begin_cpu_access_partial(dmabuf, dir, sync->offset,
+						sync->length);
 }
 
 /*

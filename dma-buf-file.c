@@ -38,6 +38,10 @@
 /* What programs were compiled with. */
 static_assert(sizeof(struct dma_buf_sync) == 8);
 static_assert(offsetof(struct dma_buf_sync, flags) == 0);
+static_assert(sizeof(struct dma_buf_sync_partial) == 24);
+static_assert(offsetof(struct dma_buf_sync_partial, flags) == 0);
+static_assert(offsetof(struct dma_buf_sync_partial, offset) == 8);
+static_assert(offsetof(struct dma_buf_sync_partial, length) == 16);
 static_assert(sizeof(struct dma_buf_export_sync_file) == 8);
 static_assert(offsetof(struct dma_buf_export_sync_file, flags) == 0);
 static_assert(offsetof(struct dma_buf_export_sync_file, fd) == 4);
@@ -50,6 +54,7 @@ static_assert(_IOC(_IOC_WRITE, 'b', 1, 8) == DMA_BUF_SET_NAME_B);
 static_assert(_IOC(_IOC_READ | _IOC_WRITE, 'b', 2, 8) ==
 	      DMA_BUF_IOCTL_EXPORT_SYNC_FILE);
 static_assert(_IOC(_IOC_WRITE, 'b', 3, 8) == DMA_BUF_IOCTL_IMPORT_SYNC_FILE);
+static_assert(_IOC(_IOC_WRITE, 'b', 4, 24) == DMA_BUF_IOCTL_SYNC_PARTIAL);
 
 static struct vfsmount *dma_buf_mnt;
 static struct kmem_cache *dma_buf_slots;
@@ -63,6 +68,8 @@ static const struct ioctl_entry dma_buf_ioctls[] = {
 		    struct dma_buf_export_sync_file, dma_buf_sync_ioctl_export),
 	IOCTL_EXACT(DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
 		    struct dma_buf_import_sync_file, dma_buf_sync_ioctl_import),
+	IOCTL_GROWS(DMA_BUF_IOCTL_SYNC_PARTIAL, struct dma_buf_sync_partial, length,
+		    IOCTL_TAIL_ZERO, dma_buf_cpu_ioctl_sync_partial),
 };
 
 static long dma_buf_file_ioctl(struct file *file, unsigned int cmd,

@@ -52,6 +52,7 @@ unsigned long dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long add
 					    unsigned long len, unsigned long pgoff,
 					    unsigned long flags);
 long dma_buf_cpu_ioctl_sync(struct ioctl_call *call, void *args);
+long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args);
 
 /* dma-buf-sync.c */
 void dma_buf_sync_init(struct dma_buf *dmabuf);

@@ -54,6 +54,8 @@
  * dma_buf_vunmap_unlocked()               importer     no
  * dma_buf_begin_cpu_access()              importer     no
  * dma_buf_end_cpu_access()                importer     no
+ * dma_buf_begin_cpu_access_partial()      importer     no
+ * dma_buf_end_cpu_access_partial()        importer     no
  * dma_buf_mmap()                          importer     no
  * ======================================  ===========  ==========
  *
@@ -70,6 +72,8 @@
  * dma_buf_ops.unmap_dma_buf               exporter     yes
  * dma_buf_ops.begin_cpu_access            exporter     no
  * dma_buf_ops.end_cpu_access              exporter     no
+ * dma_buf_ops.begin_cpu_access_partial    exporter     no
+ * dma_buf_ops.end_cpu_access_partial      exporter     no
  * dma_buf_ops.mmap                        exporter     no
  * dma_buf_ops.vmap                        exporter     yes
  * dma_buf_ops.vunmap                      exporter     yes

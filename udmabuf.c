@@ -93,13 +93,14 @@ MODULE_PARM_DESC(size_limit_mb, "Largest buffer that may be made, in MiB (defaul
 /**
  * struct udmabuf - one buffer
  * @folios: its memory; constant once the buffer is published
- * @lock: guards @mappings and @cpu_began
- * @mappings: &udmabuf_mapping.node, what devices have mapped at the moment
- * @cpu_began: a CPU access has been announced at least once
+ * @lock: guards @mappings
+ * @mappings: &udmabuf_mapping.node, what devices have mapped at the moment and
+ *	needs care when the CPU takes its turn
+ * @cpu_began: a CPU access has been announced at least once; never taken back
  */
 struct udmabuf {
 	struct udmabuf_folios folios;
-	struct mutex lock;	/* mappings, cpu_began */
+	struct mutex lock;	/* mappings */
 	struct list_head mappings;
 	bool cpu_began;
 };
@@ -109,7 +110,7 @@ struct udmabuf {
  * @sgt: the table which the importer got, mapped for @dev
  * @dev: the device
  * @dir: which way data goes
- * @node: in &udmabuf.mappings
+ * @node: in &udmabuf.mappings, or empty
  */
 struct udmabuf_mapping {
 	struct sg_table sgt;
@@ -132,6 +133,7 @@ static struct sg_table *udmabuf_map(struct dma_buf_attachment *attach,
 		return ERR_PTR(-ENOMEM);
 	mapping->dev = attach->dev;
 	mapping->dir = dir;
+	INIT_LIST_HEAD(&mapping->node);
 
 	ret = udmabuf_folios_fill_sgt(&buf->folios, &mapping->sgt,
 				      dma_get_max_seg_size(attach->dev));
@@ -142,9 +144,12 @@ static struct sg_table *udmabuf_map(struct dma_buf_attachment *attach,
 	if (ret)
 		goto err_free_table;
 
-	mutex_lock(&buf->lock);
-	list_add(&mapping->node, &buf->mappings);
-	mutex_unlock(&buf->lock);
+	/* Asked afterwards: the first page that bounces makes a device needy. */
+	if (dma_dev_need_sync(attach->dev)) {
+		mutex_lock(&buf->lock);
+		list_add(&mapping->node, &buf->mappings);
+		mutex_unlock(&buf->lock);
+	}
 	return &mapping->sgt;
 
 err_free_table:
@@ -162,9 +167,12 @@ static void udmabuf_unmap(struct dma_buf_attachment *attach,
 						       sgt);
 	struct udmabuf *buf = attach->dmabuf->priv;
 
-	mutex_lock(&buf->lock);
-	list_del(&mapping->node);
-	mutex_unlock(&buf->lock);
+	/* Nobody but map and unmap of this mapping adds or removes it. */
+	if (!list_empty(&mapping->node)) {
+		mutex_lock(&buf->lock);
+		list_del(&mapping->node);
+		mutex_unlock(&buf->lock);
+	}
 
 	shared_mapping_unmap(mapping->dev, sgt, mapping->dir);
 	sg_free_table(sgt);
@@ -176,40 +184,58 @@ static void udmabuf_unmap(struct dma_buf_attachment *attach,
 /*
  * Every mapping is brought up to date with the direction that it was made for:
  * what the CPU is going to do says nothing of what that device did. Devices
- * which are coherent and do not bounce cost nothing here.
+ * which are coherent and do not bounce are not listed and cost nothing, not even
+ * the lock: who maps while another begins has no order to rely on anyway.
  */
-static int udmabuf_begin_cpu_access(struct dma_buf *dmabuf,
-				    enum dma_data_direction dir)
+static void udmabuf_sync(struct udmabuf *buf, size_t offset, size_t length,
+			 shared_mapping_sync_t sync)
 {
-	struct udmabuf *buf = dmabuf->priv;
 	struct udmabuf_mapping *mapping;
 
+	if (list_empty(&buf->mappings))
+		return;
+
 	mutex_lock(&buf->lock);
-	buf->cpu_began = true;
 	list_for_each_entry(mapping, &buf->mappings, node)
-		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt,
-					 mapping->dir);
+		shared_mapping_sync(mapping->dev, &mapping->sgt, mapping->dir,
+				    offset, length, sync);
 	mutex_unlock(&buf->lock);
+}
+
+static int udmabuf_begin_partial(struct dma_buf *dmabuf,
+				 enum dma_data_direction dir,
+				 size_t offset, size_t length)
+{
+	struct udmabuf *buf = dmabuf->priv;
+
+	WRITE_ONCE(buf->cpu_began, true);
+	udmabuf_sync(buf, offset, length, dma_sync_single_for_cpu);
 	return 0;
 }
 
 /* An end without any begin is a mistake, and always was answered as one. */
+static int udmabuf_end_partial(struct dma_buf *dmabuf,
+			       enum dma_data_direction dir,
+			       size_t offset, size_t length)
+{
+	struct udmabuf *buf = dmabuf->priv;
+
+	if (!READ_ONCE(buf->cpu_began))
+		return -EINVAL;
+	udmabuf_sync(buf, offset, length, dma_sync_single_for_device);
+	return 0;
+}
+
+static int udmabuf_begin_cpu_access(struct dma_buf *dmabuf,
+				    enum dma_data_direction dir)
+{
+	return udmabuf_begin_partial(dmabuf, dir, 0, dmabuf->size);
+}
+
 static int udmabuf_end_cpu_access(struct dma_buf *dmabuf,
 				  enum dma_data_direction dir)
 {
-	struct udmabuf *buf = dmabuf->priv;
-	struct udmabuf_mapping *mapping;
-	int ret = -EINVAL;
-
-	mutex_lock(&buf->lock);
-	if (buf->cpu_began) {
-		list_for_each_entry(mapping, &buf->mappings, node)
-			dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt,
-						    mapping->dir);
-		ret = 0;
-	}
-	mutex_unlock(&buf->lock);
-	return ret;
+	return udmabuf_end_partial(dmabuf, dir, 0, dmabuf->size);
 }
 
 /* The linear map's address of a buffer in one piece, NULL if there is none. */
@@ -395,6 +421,8 @@ static const struct dma_buf_ops udmabuf_ops = {
 	.unmap_dma_buf = udmabuf_unmap,
 	.begin_cpu_access = udmabuf_begin_cpu_access,
 	.end_cpu_access = udmabuf_end_cpu_access,
+	.begin_cpu_access_partial = udmabuf_begin_partial,
+	.end_cpu_access_partial = udmabuf_end_partial,
 	.mmap = udmabuf_mmap,
 	.vmap = udmabuf_vmap,
 	.vunmap = udmabuf_vunmap,

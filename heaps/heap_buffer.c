@@ -163,45 +163,82 @@ static void heap_buffer_unmap(struct dma_buf_attachment *attach,
 
 /* -- the CPU -------------------------------------------------------------- */
 
+/*
+ * Does a CPU access cost nothing? Whoever maps, or unmaps, while another begins
+ * has no order to rely on with the lock either; so this is asked without it.
+ */
+static bool heap_buffer_is_coherent(const struct heap_buffer *buffer)
+{
+	if (__is_defined(ARCH_IMPLEMENTS_FLUSH_KERNEL_VMAP_RANGE) &&
+	    READ_ONCE(buffer->vaddr))
+		return false;
+	return list_empty(&buffer->mappings);
+}
+
 /* Caches indexed by virtual address: make the vmap and the rest of us agree. */
 static void heap_buffer_sync_vmap_locked(struct heap_buffer *buffer,
+					 size_t at, size_t length,
 					 void (*sync)(void *vaddr, int bytes))
 {
-	unsigned long bytes = buffer->nr_pages << PAGE_SHIFT, at, step;
+	size_t step;
 
 	lockdep_assert_held(&buffer->lock);
 	if (!buffer->vaddr)
 		return;
-	for (at = 0; at < bytes; at += step) {
-		step = min(bytes - at, SZ_1G);
+	for (; length; at += step, length -= step) {
+		step = min(length, SZ_1G);
 		sync(buffer->vaddr + at, step);
 	}
+}
+
+static int heap_buffer_begin_partial(struct dma_buf *dmabuf,
+				     enum dma_data_direction dir,
+				     size_t offset, size_t length)
+{
+	struct heap_buffer *buffer = dmabuf->priv;
+	struct heap_mapping *mapping;
+
+	if (heap_buffer_is_coherent(buffer))
+		return 0;
+
+	guard(mutex)(&buffer->lock);
+	heap_buffer_sync_vmap_locked(buffer, offset, length,
+				     invalidate_kernel_vmap_range);
+	list_for_each_entry(mapping, &buffer->mappings, node)
+		shared_mapping_sync(mapping->dev, &mapping->sgt, dir, offset,
+				    length, dma_sync_single_for_cpu);
+	return 0;
+}
+
+static int heap_buffer_end_partial(struct dma_buf *dmabuf,
+				   enum dma_data_direction dir,
+				   size_t offset, size_t length)
+{
+	struct heap_buffer *buffer = dmabuf->priv;
+	struct heap_mapping *mapping;
+
+	if (heap_buffer_is_coherent(buffer))
+		return 0;
+
+	guard(mutex)(&buffer->lock);
+	heap_buffer_sync_vmap_locked(buffer, offset, length,
+				     flush_kernel_vmap_range);
+	list_for_each_entry(mapping, &buffer->mappings, node)
+		shared_mapping_sync(mapping->dev, &mapping->sgt, dir, offset,
+				    length, dma_sync_single_for_device);
+	return 0;
 }
 
 static int heap_buffer_begin_cpu_access(struct dma_buf *dmabuf,
 					enum dma_data_direction dir)
 {
-	struct heap_buffer *buffer = dmabuf->priv;
-	struct heap_mapping *mapping;
-
-	guard(mutex)(&buffer->lock);
-	heap_buffer_sync_vmap_locked(buffer, invalidate_kernel_vmap_range);
-	list_for_each_entry(mapping, &buffer->mappings, node)
-		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, dir);
-	return 0;
+	return heap_buffer_begin_partial(dmabuf, dir, 0, dmabuf->size);
 }
 
 static int heap_buffer_end_cpu_access(struct dma_buf *dmabuf,
 				      enum dma_data_direction dir)
 {
-	struct heap_buffer *buffer = dmabuf->priv;
-	struct heap_mapping *mapping;
-
-	guard(mutex)(&buffer->lock);
-	heap_buffer_sync_vmap_locked(buffer, flush_kernel_vmap_range);
-	list_for_each_entry(mapping, &buffer->mappings, node)
-		dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt, dir);
-	return 0;
+	return heap_buffer_end_partial(dmabuf, dir, 0, dmabuf->size);
 }
 
 /* All of the buffer in the linear map, or NULL. */
@@ -307,6 +344,8 @@ static const struct dma_buf_ops heap_buffer_ops = {
 	.unmap_dma_buf		= heap_buffer_unmap,
 	.begin_cpu_access	= heap_buffer_begin_cpu_access,
 	.end_cpu_access		= heap_buffer_end_cpu_access,
+	.begin_cpu_access_partial = heap_buffer_begin_partial,
+	.end_cpu_access_partial	= heap_buffer_end_partial,
 	.mmap			= heap_mmap,
 	/* Large mappings where huge entries fit; NULL without huge pages. */
 	.get_unmapped_area	= thp_get_unmapped_area,

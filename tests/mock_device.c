@@ -14,7 +14,9 @@
 
 #include <linux/atomic.h>
 #include <linux/device.h>
+#include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
+#include <linux/io.h>
 
 #include "mock_device.h"
 
@@ -65,4 +67,20 @@ struct device *mock_device_create_bits(struct kunit *test,
 struct device *mock_device_create(struct kunit *test)
 {
 	return mock_device_create_bits(test, 64);
+}
+
+/**
+ * mock_device_memory - the memory that a mock device would access
+ * @dev: a mock device, which is behind no IOMMU
+ * @addr: where it sees the memory, from a mapping; not highmem
+ *
+ * A transfer by the device is an access to this. Where memory bounces it is
+ * the bounce buffer.
+ *
+ * Context: Any.
+ * Return: address in the linear map, valid for what was mapped in one piece.
+ */
+void *mock_device_memory(struct device *dev, dma_addr_t addr)
+{
+	return phys_to_virt(dma_to_phys(dev, addr));
 }

@@ -11,11 +11,14 @@
 #ifndef _DMA_BUF_TESTS_MOCK_DEVICE_H
 #define _DMA_BUF_TESTS_MOCK_DEVICE_H
 
+#include <linux/types.h>
+
 struct device;
 struct kunit;
 
 struct device *mock_device_create(struct kunit *test);
 struct device *mock_device_create_bits(struct kunit *test,
 				       unsigned int mask_bits);
+void *mock_device_memory(struct device *dev, dma_addr_t addr);
 
 #endif /* _DMA_BUF_TESTS_MOCK_DEVICE_H */

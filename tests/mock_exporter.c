@@ -189,16 +189,59 @@ static void mock_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	kfree(sgt);
 }
 
+/* As if the driver had to move or to decode something for the CPU first. */
+static int mock_queue_work(struct dma_buf *dmabuf)
+{
+	struct dma_fence *fence = to_mock_exporter(dmabuf)->begin_queues;
+	int ret;
+
+	if (!fence)
+		return 0;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dma_resv_reserve_fences(dmabuf->resv, 1);
+	if (!ret)
+		dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_KERNEL);
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
+}
+
 static int mock_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	to_mock_exporter(dmabuf)->last_dir = dir;
-	return mock_note(dmabuf, MOCK_OP_BEGIN_CPU);
+	return mock_note(dmabuf, MOCK_OP_BEGIN_CPU) ?: mock_queue_work(dmabuf);
 }
 
 static int mock_end_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	to_mock_exporter(dmabuf)->last_dir = dir;
 	return mock_note(dmabuf, MOCK_OP_END_CPU);
+}
+
+static void mock_note_range(struct mock_exporter *mock,
+			    enum dma_data_direction dir, size_t offset,
+			    size_t length)
+{
+	mock->last_dir = dir;
+	mock->last_offset = offset;
+	mock->last_length = length;
+}
+
+static int mock_begin_cpu_partial(struct dma_buf *dmabuf,
+				  enum dma_data_direction dir, size_t offset,
+				  size_t length)
+{
+	mock_note_range(to_mock_exporter(dmabuf), dir, offset, length);
+	return mock_note(dmabuf, MOCK_OP_BEGIN_CPU_PARTIAL) ?:
+	       mock_queue_work(dmabuf);
+}
+
+static int mock_end_cpu_partial(struct dma_buf *dmabuf,
+				enum dma_data_direction dir, size_t offset,
+				size_t length)
+{
+	mock_note_range(to_mock_exporter(dmabuf), dir, offset, length);
+	return mock_note(dmabuf, MOCK_OP_END_CPU_PARTIAL);
 }
 
 static int mock_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
@@ -251,6 +294,8 @@ static const struct dma_buf_ops mock_all_ops = {
 	.release		= mock_release,
 	.begin_cpu_access	= mock_begin_cpu,
 	.end_cpu_access		= mock_end_cpu,
+	.begin_cpu_access_partial = mock_begin_cpu_partial,
+	.end_cpu_access_partial	= mock_end_cpu_partial,
 	.mmap			= mock_mmap,
 	.vmap			= mock_vmap,
 	.vunmap			= mock_vunmap,
@@ -266,6 +311,10 @@ static const size_t mock_op_offset[MOCK_OP_COUNT] = {
 	[MOCK_OP_UNMAP]		= offsetof(struct dma_buf_ops, unmap_dma_buf),
 	[MOCK_OP_BEGIN_CPU]	= offsetof(struct dma_buf_ops, begin_cpu_access),
 	[MOCK_OP_END_CPU]	= offsetof(struct dma_buf_ops, end_cpu_access),
+	[MOCK_OP_BEGIN_CPU_PARTIAL] =
+		offsetof(struct dma_buf_ops, begin_cpu_access_partial),
+	[MOCK_OP_END_CPU_PARTIAL] =
+		offsetof(struct dma_buf_ops, end_cpu_access_partial),
 	[MOCK_OP_MMAP]		= offsetof(struct dma_buf_ops, mmap),
 	[MOCK_OP_VMAP]		= offsetof(struct dma_buf_ops, vmap),
 	[MOCK_OP_VUNMAP]	= offsetof(struct dma_buf_ops, vunmap),

@@ -37,6 +37,8 @@ enum mock_exporter_op {
 	MOCK_OP_UNMAP,
 	MOCK_OP_BEGIN_CPU,
 	MOCK_OP_END_CPU,
+	MOCK_OP_BEGIN_CPU_PARTIAL,
+	MOCK_OP_END_CPU_PARTIAL,
 	MOCK_OP_MMAP,
 	MOCK_OP_VMAP,
 	MOCK_OP_VUNMAP,
@@ -74,9 +76,12 @@ struct mock_exporter_params {
  * @calls: how often each op was called
  * @locked: how many of these calls found the reservation lock held
  * @last_dir: direction that the last map, begin or end was called with
+ * @last_offset: where the range of the last partial begin or end starts
+ * @last_length: how long it is
  * @fail: what each op shall return instead of working; 0 to work. For ops
  *	without a result it has no effect.
  * @map_null: the map op returns NULL, which no exporter should
+ * @begin_queues: fence of work that a begin sets going, NULL for none
  * @released: completes when the release op ran
  * @nr_pages: length of @pages
  * @pages: the memory; changed by mock_exporter_move() under the reservation lock
@@ -90,11 +95,13 @@ struct mock_exporter {
 	atomic_t calls[MOCK_OP_COUNT];
 	atomic_t locked[MOCK_OP_COUNT];
 	enum dma_data_direction last_dir;
+	size_t last_offset, last_length;
 	struct completion released;
 
 	/* The script: written by the test, read by the ops. */
 	int fail[MOCK_OP_COUNT];
 	bool map_null;
+	struct dma_fence *begin_queues;
 
 	unsigned int nr_pages;
 	struct page **pages;

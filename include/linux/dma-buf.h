@@ -236,6 +236,41 @@ struct dma_buf_ops {
 	unsigned long (*get_unmapped_area)(struct file *file, unsigned long addr,
 					   unsigned long len, unsigned long pgoff,
 					   unsigned long flags);
+
+	/**
+	 * @begin_cpu_access_partial:
+	 *
+	 * Optional, in addition to @begin_cpu_access: the same for the bytes
+	 * from offset to offset + length, the latter excluded. Anything else in
+	 * the buffer may be left as it is; more may be done, as a cache
+	 * line, or a page, is not always divisible.
+	 *
+	 * The range is not empty, lies within the buffer and is not all of it,
+	 * for which there is @begin_cpu_access. Nothing is promised on its
+	 * alignment.
+	 *
+	 * Context: Process context, without the reservation lock. May sleep.
+	 *
+	 * Return: as for @begin_cpu_access.
+	 */
+	int (*begin_cpu_access_partial)(struct dma_buf *dmabuf,
+					enum dma_data_direction dir,
+					size_t offset, size_t length);
+
+	/**
+	 * @end_cpu_access_partial:
+	 *
+	 * Optional, in addition to @end_cpu_access: the same for a range as
+	 * @begin_cpu_access_partial gets it. It need not be one that was begun:
+	 * who began with the whole may end with those parts that it wrote.
+	 *
+	 * Context: Process context, without the reservation lock. May sleep.
+	 *
+	 * Return: as for @begin_cpu_access.
+	 */
+	int (*end_cpu_access_partial)(struct dma_buf *dmabuf,
+				      enum dma_data_direction dir,
+				      size_t offset, size_t length);
 };
 
 /**
@@ -535,6 +570,12 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 			     enum dma_data_direction dir);
 int dma_buf_end_cpu_access(struct dma_buf *dmabuf,
 			   enum dma_data_direction dir);
+int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf,
+				     enum dma_data_direction dir,
+				     size_t offset, size_t length);
+int dma_buf_end_cpu_access_partial(struct dma_buf *dmabuf,
+				   enum dma_data_direction dir,
+				   size_t offset, size_t length);
 struct sg_table *
 dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 				enum dma_data_direction dir);

@@ -125,6 +125,22 @@ static inline void dma_resv_reset_max_fences(struct dma_resv *obj) {}
 #endif
 
 /**
+ * dma_resv_is_unused - has the object had no fence at all so far?
+ * @obj: the reservation object
+ *
+ * For those who would wait, and mostly need not: the answer costs one load. Once
+ * there was a fence it is no, whatever became of that.
+ *
+ * Context: Any. The lock may, but need not be held; without it, a fence may
+ * have been added since.
+ * Return: true as long as none was added, nor room reserved for one.
+ */
+static inline bool dma_resv_is_unused(const struct dma_resv *obj)
+{
+	return !rcu_access_pointer(obj->fences);
+}
+
+/**
  * dma_resv_is_locked - does anybody hold the lock?
  * @obj: the reservation object
  *

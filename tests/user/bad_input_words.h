@@ -341,6 +341,13 @@ static const struct call calls[] = {
 		"DMA_BUF_IOCTL_SYNC", DMA_BUF_IOCTL_SYNC, "flags = DMA_BUF_SYNC_RW",
 		NO_FD, 0, run_ioctl, { FIELD(NUMBER64, struct dma_buf_sync, flags) },
 	}, {
+		"DMA_BUF_IOCTL_SYNC_PARTIAL", DMA_BUF_IOCTL_SYNC_PARTIAL,
+		"flags = DMA_BUF_SYNC_RW; length = END", NO_FD, 0, run_ioctl, {
+			FIELD(NUMBER64, struct dma_buf_sync_partial, flags),
+			FIELD(NUMBER64, struct dma_buf_sync_partial, offset),
+			FIELD(NUMBER64, struct dma_buf_sync_partial, length),
+		},
+	}, {
 		"DMA_BUF_SET_NAME_A", DMA_BUF_SET_NAME_A, "name = 4 bytes",
 		NO_FD, 0, run_ioctl, { { "name", STRING, 0 } },
 	}, {

@@ -341,6 +341,16 @@ static inline int dmabuf_end(int fd, __u64 access)
 	return dmabuf_sync(fd, DMA_BUF_SYNC_END | access);
 }
 
+/* The same for the bytes from @offset to @offset + @length. */
+static inline int dmabuf_sync_partial(int fd, __u64 flags, __u64 offset, __u64 length)
+{
+	struct dma_buf_sync_partial sync = {
+		.flags = flags, .offset = offset, .length = length,
+	};
+
+	return xioctl(fd, DMA_BUF_IOCTL_SYNC_PARTIAL, &sync);
+}
+
 static inline int dmabuf_set_name(int fd, const char *name)
 {
 	return xioctl(fd, DMA_BUF_SET_NAME_B, (void *)name);

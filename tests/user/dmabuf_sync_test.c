@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A dma-buf and time: which fence holds up whom in poll(), in
- * DMA_BUF_IOCTL_SYNC, and in the sync files that go in and out. Buffers come
- * from the system heap, fences from sw_sync; without either all is skipped.
+ * DMA_BUF_IOCTL_SYNC of all or of a part, and in the sync files that go in and
+ * out. Buffers come from the system heap, fences from sw_sync; without either all
+ * is skipped.
  *
  * Waiting is bounded by MINUTE_MS where it must end, and is poll_now() where
  * it must not: no test depends on how long something takes.
@@ -298,10 +299,40 @@ TEST_F(dmabuf_sync, begin_waits_for_the_writer)
 	EXPECT_EQ(0, status);
 }
 
+/* A fence does not say of which bytes it is: the part waits as the whole does. */
+TEST_F(dmabuf_sync, begin_of_a_part_waits_for_the_writer)
+{
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		usleep(100000);
+		_exit(sw_sync_inc(self->timeline, 1) ? 1 : 0);
+	}
+	EXPECT_WORKS(dmabuf_sync_partial(self->fd, DMA_BUF_SYNC_READ, 7, 5));
+	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
+	EXPECT_WORKS(dmabuf_sync_partial(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ, 7, 5));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* An end gives memory away and has nobody to wait for. */
+TEST_F(dmabuf_sync, end_of_a_part_passes_a_writer)
+{
+	EXPECT_WORKS(dmabuf_sync_partial(self->fd, DMA_BUF_SYNC_WRITE, 0, 64));
+	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	EXPECT_WORKS(dmabuf_sync_partial(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE, 0, 64));
+	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
+}
+
 TEST_F(dmabuf_sync, begin_to_read_passes_a_reader)
 {
 	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_READ));
 	EXPECT_WORKS(dmabuf_begin(self->fd, DMA_BUF_SYNC_READ));
+	EXPECT_WORKS(dmabuf_sync_partial(self->fd, DMA_BUF_SYNC_READ, 0, 1));
 	EXPECT_EQ(0, poll_now(self->fd, POLLOUT));
 	EXPECT_WORKS(dmabuf_end(self->fd, DMA_BUF_SYNC_READ));
 }
@@ -319,6 +350,8 @@ TEST_F(dmabuf_sync, a_waiting_begin_can_be_interrupted)
 	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
 	ualarm(50000, 0);
 	EXPECT_REFUSED(EINTR, dmabuf_begin(self->fd, DMA_BUF_SYNC_READ));
+	ualarm(50000, 0);
+	EXPECT_REFUSED(EINTR, dmabuf_sync_partial(self->fd, DMA_BUF_SYNC_READ, 0, 1));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
 }
 

@@ -10,11 +10,12 @@
  * born		dma_buf_export, dma_buf_fd, dma_buf_get
  * devices	dma_buf_attach, dma_buf_pin, dma_buf_map, dma_buf_unmap,
  *		dma_buf_unpin, dma_buf_detach, dma_buf_move_notify
- * the CPU	dma_buf_begin_cpu, dma_buf_end_cpu, dma_buf_mmap, dma_buf_vmap,
+ * the CPU	dma_buf_begin_cpu, dma_buf_end_cpu, dma_buf_begin_cpu_partial,
+ *		dma_buf_end_cpu_partial, dma_buf_mmap, dma_buf_vmap,
  *		dma_buf_vunmap
  * dying	dma_buf_put, dma_buf_release
  *
- * Units: size is in bytes; dir is enum dma_data_direction.
+ * Units: size, offset and length are in bytes; dir is enum dma_data_direction.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dma_buf
@@ -138,6 +139,38 @@ DECLARE_EVENT_CLASS(dma_buf_cpu,
 
 DMA_BUF_CPU_EVENT(dma_buf_begin_cpu);
 DMA_BUF_CPU_EVENT(dma_buf_end_cpu);
+
+/* The same for the bytes from offset to offset + length. */
+DECLARE_EVENT_CLASS(dma_buf_cpu_partial,
+		    TP_PROTO(struct dma_buf *dmabuf, int dir, size_t offset,
+			     size_t length, int ret),
+		    TP_ARGS(dmabuf, dir, offset, length, ret),
+		    TP_STRUCT__entry(__string(exporter, dmabuf->exp_name)
+				     __field(unsigned long, ino)
+				     __field(size_t, offset)
+				     __field(size_t, length)
+				     __field(int, dir)
+				     __field(int, ret)),
+		    TP_fast_assign(__assign_str(exporter);
+				   __entry->ino = file_inode(dmabuf->file)->i_ino;
+				   __entry->offset = offset;
+				   __entry->length = length;
+				   __entry->dir = dir;
+				   __entry->ret = ret;),
+		    TP_printk("ino=%lu exporter=%s offset=%zu length=%zu dir=%s ret=%d",
+			      __entry->ino, __get_str(exporter),
+			      __entry->offset, __entry->length,
+			      show_dma_buf_dir(__entry->dir), __entry->ret)
+);
+
+#define DMA_BUF_CPU_PARTIAL_EVENT(_name)				\
+	DEFINE_EVENT(dma_buf_cpu_partial, _name,			\
+		     TP_PROTO(struct dma_buf *dmabuf, int dir,		\
+			      size_t offset, size_t length, int ret),	\
+		     TP_ARGS(dmabuf, dir, offset, length, ret))
+
+DMA_BUF_CPU_PARTIAL_EVENT(dma_buf_begin_cpu_partial);
+DMA_BUF_CPU_PARTIAL_EVENT(dma_buf_end_cpu_partial);
 
 #endif /* _TRACE_DMA_BUF_H */
 

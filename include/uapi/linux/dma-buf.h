@@ -65,6 +65,39 @@ struct dma_buf_sync {
 #define DMA_BUF_SYNC_VALID_FLAGS_MASK \
 	(DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END)
 
+/**
+ * struct dma_buf_sync_partial - argument of DMA_BUF_IOCTL_SYNC_PARTIAL
+ *
+ * As &struct dma_buf_sync, for a part of the buffer: the bytes from @offset up to,
+ * and without, @offset + @length. A program that looks at a few rows of
+ * a frame need not have the caches of all others looked after.
+ *
+ * Only the caches are in parts. The start waits for devices as that of the whole
+ * buffer does, for a fence does not say which bytes it is about. Starts and
+ * ends need not be of the same parts: what counts is that each byte is in a
+ * part that was started before it is touched, and, when it was written, in one
+ * that is ended afterwards. Where memory cannot be looked after in parts, all of
+ * it is.
+ *
+ * Nothing has to be aligned. As memory moves in cache lines, bytes beside the
+ * part may be brought in line with it: the CPU and a device should not write to
+ * the same line at the same time.
+ *
+ * Fails as DMA_BUF_IOCTL_SYNC, and with EINVAL when the part is empty or does
+ * not lie within the buffer. The struct may grow at its end: one that is shorter
+ * than this is EINVAL, one that is longer is E2BIG unless what this kernel does
+ * not know is zero. A kernel without the command says ENOTTY, and
+ * DMA_BUF_IOCTL_SYNC does there, only slower.
+ */
+struct dma_buf_sync_partial {
+	/** @flags: as &dma_buf_sync.flags. */
+	__u64 flags;
+	/** @offset: of the first byte. */
+	__u64 offset;
+	/** @length: how many bytes, at least one. */
+	__u64 length;
+};
+
 /* Longest name of a buffer in bytes, with its terminating zero. */
 #define DMA_BUF_NAME_LEN	32
 
@@ -150,5 +183,11 @@ struct dma_buf_import_sync_file {
 #define DMA_BUF_SET_NAME_B	_IOW(DMA_BUF_BASE, 1, __u64)
 #define DMA_BUF_IOCTL_EXPORT_SYNC_FILE	_IOWR(DMA_BUF_BASE, 2, struct dma_buf_export_sync_file)
 #define DMA_BUF_IOCTL_IMPORT_SYNC_FILE	_IOW(DMA_BUF_BASE, 3, struct dma_buf_import_sync_file)
+
+/*
+ * 0 to 3 are those of Linux 6.12. No later release that we know of has given out
+ * another, so this is the next one that is free.
+ */
+#define DMA_BUF_IOCTL_SYNC_PARTIAL	_IOW(DMA_BUF_BASE, 4, struct dma_buf_sync_partial)
 
 #endif

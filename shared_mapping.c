@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA mappings of memory that several devices have mapped
+ *
+ * What it is: mapping and unmapping with the cache maintenance said separately,
+ * and that maintenance for a part of what is mapped.
+ * What it owns: nothing.
+ * Locks: none. Who changes a table while it is being walked is the caller's to
+ * prevent.
+ * May call: the DMA API, nothing of this folder.
+ * Never here: who maps what, and when.
+ * Units: offsets and lengths in bytes, counted from the start of the table.
+ *
+ * To the DMA API a mapping hands memory over to one device, and with
+ * CONFIG_DMA_API_DEBUG it complains when another has it already. For a buffer that is
+ * the normal case: who may touch it when is settled by fences and by
+ * begin and end of CPU access. So the mapping is made without a word on the
+ * caches, and they are brought in line by the calls that may be repeated.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/export.h>
+#include <linux/minmax.h>
+#include <linux/scatterlist.h>
+
+#include "shared_mapping.h"
+
+/**
+ * shared_mapping_map - map a table for one device of several
+ * @dev: the device
+ * @sgt: the table
+ * @dir: what the device will do
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or what dma_map_sgtable() returned.
+ */
+int shared_mapping_map(struct device *dev, struct sg_table *sgt,
+		       enum dma_data_direction dir)
+{
+	int ret = dma_map_sgtable(dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+
+	if (!ret)
+		dma_sync_sgtable_for_device(dev, sgt, dir);
+	return ret;
+}
+EXPORT_SYMBOL_NS_GPL(shared_mapping_map, DMA_BUF);
+
+/**
+ * shared_mapping_unmap - undo one shared_mapping_map()
+ * @dev: the device
+ * @sgt: the table
+ * @dir: as given then
+ *
+ * Context: Process context. May sleep.
+ */
+void shared_mapping_unmap(struct device *dev, struct sg_table *sgt,
+			  enum dma_data_direction dir)
+{
+	dma_sync_sgtable_for_cpu(dev, sgt, dir);
+	dma_unmap_sgtable(dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+}
+EXPORT_SYMBOL_NS_GPL(shared_mapping_unmap, DMA_BUF);
+
+/**
+ * shared_mapping_sync - bring a part of a mapped table in line
+ * @dev: the device that it is mapped for
+ * @sgt: the table
+ * @dir: which way data goes
+ * @offset: of the first byte
+ * @length: how many bytes; the table has as many from @offset on
+ * @sync: called for one piece after the other
+ *
+ * Entries outside of the part are passed over, and those at its ends are taken in
+ * part. An IOMMU may have merged entries which lie apart in memory, and
+ * a device's piece of those is not the CPU's: so a piece ends where either does.
+ *
+ * Context: Process context. May sleep if @sync does.
+ */
+void shared_mapping_sync(struct device *dev, struct sg_table *sgt,
+			 enum dma_data_direction dir, size_t offset,
+			 size_t length, shared_mapping_sync_t sync)
+{
+	struct scatterlist *memory = sgt->sgl, *mapped = sgt->sgl;
+	size_t in_memory = offset, in_mapped = offset, piece;
+
+	for (; length; length -= piece) {
+		for (; in_memory >= memory->length; memory = sg_next(memory))
+			in_memory -= memory->length;
+		for (; in_mapped >= sg_dma_len(mapped); mapped = sg_next(mapped))
+			in_mapped -= sg_dma_len(mapped);
+
+		piece = min3(length, memory->length - in_memory,
+			     sg_dma_len(mapped) - in_mapped);
+		sync(dev, sg_dma_address(mapped) + in_mapped, piece, dir);
+		in_memory += piece;
+		in_mapped += piece;
+	}
+}
+EXPORT_SYMBOL_NS_GPL(shared_mapping_sync, DMA_BUF);
