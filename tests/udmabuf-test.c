@@ -6,7 +6,7 @@
  * devices and the kernel see them.
  * What it owns: per case, the file and the buffer.
  * Never here: ioctls and user mappings, which need a program:
- * tests/user/udmabuf_test.c.
+ * tests/user/udmabuf_*test.c.
  */
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
