@@ -123,7 +123,8 @@ EXPORT_SYMBOL(dma_fence_default_wait);
 signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
 				   signed long timeout)
 {
-	signed long (*wait)(struct dma_fence *fence, bool intr, signed long timeout);
+	signed long (*wait)(struct dma_fence *fence, bool intr,
+			    signed long timeout) = NULL;
 	signed long ret;
 
 	if (dma_fence_misuse(timeout < 0))
@@ -135,7 +136,11 @@ signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
 	dma_fence_enable_sw_signaling(fence);
 
 	/* A driver's own wait has its own idea of the result, signalled or not. */
-	wait = fence->ops->wait ?: dma_fence_default_wait;
+	scoped_guard(rcu) {
+		if (!dma_fence_test_orphan(fence))
+			wait = fence->ops->wait;
+	}
+	wait = wait ?: dma_fence_default_wait;
 
 	trace_dma_fence_wait_start(fence);
 	ret = wait(fence, intr, timeout);

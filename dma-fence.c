@@ -8,9 +8,9 @@
  *		that stands for "the end of some device work depends on this".
  * Locks:	dma_fence.lock of the driver, interrupts off, around enabling,
  *		signalling and the list of callbacks. It nests inside any lock
- *		of the caller. After the fence has signalled it is taken only to
- *		take a callback back, and only the ops release and wait are
- *		called.
+ *		of the caller. It and the ops are the driver's, who may be gone
+ *		when a fence has signalled and its callbacks have run: so
+ *		whoever may come later looks at the flags first, under RCU.
  * May call:	the driver's dma_fence_ops; nothing else of this folder.
  * Never here:	containers, reservation objects, file descriptors.
  * Units:	timestamps and deadlines in CLOCK_MONOTONIC nanoseconds.
@@ -84,8 +84,16 @@ EXPORT_TRACEPOINT_SYMBOL(dma_fence_signaled);
  *   and MMU notifiers. Those must in turn not be entered where the end of a
  *   fence hangs on it.
  *
- * * A driver stays loaded until all its fences have signalled. How long others
- *   hold on to a signalled fence is their affair.
+ * * A driver stays until all its fences have signalled or died, and for an RCU
+ *   grace period more (synchronize_rcu(); the unloading of a module contains
+ *   one). How long others hold on to a signalled fence is their affair: it is
+ *   printed, waited for, merged and put by the core alone, which then needs
+ *   neither &dma_fence.lock nor &dma_fence.ops.
+ *
+ * * A driver with &dma_fence_ops.release or &dma_fence_ops.wait stays until its
+ *   last fence is gone, because nobody else can do that for it. A module holds
+ *   a reference to itself for each such fence, gives it back in the RCU
+ *   callback that frees the fence, and calls rcu_barrier() when it exits.
  *
  * dma_fence_begin_signalling() teaches these rules to lockdep.
  */
@@ -251,8 +259,9 @@ static DEFINE_SPINLOCK(dma_fence_core_lock);
 /**
  * dma_fence_init - make a fence
  * @fence: memory for it, part of a structure of the driver
- * @ops: the driver's half; must outlive the fence
- * @lock: the driver's lock for it; must stay until the fence has signalled
+ * @ops: the driver's half; has to stay until the fence has signalled and an RCU
+ *	grace period has passed, and with release or wait as long as the fence
+ * @lock: the driver's lock for it; as for @ops without these two
  * @context: the timeline, from dma_fence_context_alloc()
  * @seqno: the place on it; must rise from one fence of @context to the next
  *
@@ -271,10 +280,14 @@ void dma_fence_init(struct dma_fence *fence, const struct dma_fence_ops *ops,
 				       !ops->get_driver_name ||
 				       !ops->get_timeline_name);
 
-	fence->ops = broken ? &dma_fence_broken_ops : ops;
+	if (broken)
+		ops = &dma_fence_broken_ops;
+
+	fence->ops = ops;
 	fence->lock = broken ? &dma_fence_core_lock : lock;
 	fence->error = broken ? -EINVAL : 0;
-	fence->flags = 0;
+	fence->flags = ops->use_64bit_seqno ?
+		       BIT(DMA_FENCE_FLAG_SEQNO64_BIT) : 0;
 	fence->context = context;
 	fence->seqno = seqno;
 	INIT_LIST_HEAD(&fence->cb_list);
@@ -333,24 +346,34 @@ static void dma_fence_abandon(struct dma_fence *fence)
 void dma_fence_release(struct kref *kref)
 {
 	struct dma_fence *fence = container_of(kref, struct dma_fence, refcount);
-	void (*release)(struct dma_fence *fence) = fence->ops->release;
 
 	trace_dma_fence_destroy(fence);
 
 	if (!dma_fence_test_signaled_flag(fence) && !list_empty(&fence->cb_list))
 		dma_fence_abandon(fence);
 
-	if (!release)
-		release = dma_fence_free;
-	release(fence);
+	if (!dma_fence_test_orphan(fence) && fence->ops->release)
+		fence->ops->release(fence);
+	else
+		dma_fence_free(fence);
 }
 EXPORT_SYMBOL(dma_fence_release);
 
 /* -- signalling ------------------------------------------------------------ */
 
+/* All callbacks have run: from now on the driver may go, or its lock at least. */
+static void dma_fence_detach_locked(struct dma_fence *fence)
+{
+	if (!fence->ops->release && !fence->ops->wait)
+		set_bit(DMA_FENCE_FLAG_ORPHAN_BIT, &fence->flags);
+
+	smp_mb__before_atomic(); /* who sees the bit sees what they did */
+	set_bit(DMA_FENCE_FLAG_DETACHED_BIT, &fence->flags);
+}
+
 /**
  * dma_fence_signal_timestamp_locked - signal under the lock, at a known time
- * @fence: the fence
+ * @fence: the fence; the caller has a reference
  * @timestamp: when the work was over, CLOCK_MONOTONIC; need not be now
  *
  * Runs the callbacks. Everything else is as for dma_fence_signal().
@@ -387,6 +410,7 @@ int dma_fence_signal_timestamp_locked(struct dma_fence *fence,
 		cb->func(fence, cb);
 	}
 
+	dma_fence_detach_locked(fence);
 	return 0;
 }
 EXPORT_SYMBOL(dma_fence_signal_timestamp_locked);
@@ -492,6 +516,7 @@ void dma_fence_enable_sw_signaling(struct dma_fence *fence)
 {
 	unsigned long flags;
 
+	guard(rcu)();
 	if (dma_fence_test_signaled_flag(fence))
 		return;
 
@@ -526,6 +551,8 @@ int dma_fence_add_callback(struct dma_fence *fence, struct dma_fence_cb *cb,
 		return -EINVAL;
 
 	INIT_LIST_HEAD(&cb->node);
+
+	guard(rcu)();
 	if (dma_fence_test_signaled_flag(fence))
 		return -ENOENT;
 
@@ -560,7 +587,14 @@ bool dma_fence_remove_callback(struct dma_fence *fence, struct dma_fence_cb *cb)
 	unsigned long flags;
 	bool waiting;
 
-	/* Not without the lock: the callback may be running at this moment. */
+	/*
+	 * Signalled is not enough: the callback may be running at this moment.
+	 * When all have run, the lock may be gone with the driver.
+	 */
+	guard(rcu)();
+	if (test_bit_acquire(DMA_FENCE_FLAG_DETACHED_BIT, &fence->flags))
+		return false;
+
 	spin_lock_irqsave(fence->lock, flags);
 	waiting = !list_empty(&cb->node);
 	list_del_init(&cb->node);
@@ -619,6 +653,7 @@ EXPORT_SYMBOL(dma_fence_describe);
  */
 void dma_fence_set_deadline(struct dma_fence *fence, ktime_t deadline)
 {
+	guard(rcu)();
 	if (dma_fence_is_signaled(fence))
 		return;
 

@@ -237,6 +237,18 @@ static struct sync_pt *to_sync_pt(struct dma_fence *fence)
 	return container_of(fence, struct sync_pt, base);
 }
 
+/**
+ * sync_pt_is - is this a fence of a software timeline?
+ * @fence: any fence; its driver may be gone
+ *
+ * Context: Any.
+ * Return: true when it is.
+ */
+bool sync_pt_is(struct dma_fence *fence)
+{
+	return to_sync_pt(fence);
+}
+
 static const char *sync_pt_driver_name(struct dma_fence *fence)
 {
 	return "sw_sync";

@@ -125,7 +125,9 @@ static void sync_debug_fence(struct seq_file *s, struct dma_fence *fence,
 		seq_printf(s, "@%lld.%09ld", (s64)when.tv_sec, when.tv_nsec);
 	}
 
-	sync_debug_values(s, fence);
+	/* A driver need not be there any more when its fence has signalled. */
+	if (!status || sync_pt_is(fence))
+		sync_debug_values(s, fence);
 	seq_putc(s, '\n');
 }
 
@@ -154,9 +156,11 @@ static void sync_debug_file(struct seq_file *s, struct sync_file *sync_file)
 		   sync_debug_status(dma_fence_get_status(sync_file->fence)));
 
 	dma_fence_unwrap_for_each(fence, &iter, sync_file->fence) {
-		int status = dma_fence_get_status(fence);
+		int status;
 
+		/* What is pending here keeps its driver until we are done. */
 		rcu_read_lock();
+		status = dma_fence_get_status(fence);
 		sync_debug_fence(s, fence, status, dma_fence_timeline_name(fence));
 		rcu_read_unlock();
 	}

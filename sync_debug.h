@@ -68,6 +68,7 @@ struct sync_pt {
 
 extern const struct file_operations sw_sync_debugfs_fops;
 
+bool sync_pt_is(struct dma_fence *fence);
 void sync_timeline_debug_add(struct sync_timeline *timeline);
 void sync_timeline_debug_remove(struct sync_timeline *timeline);
 void sync_file_debug_add(struct sync_file *sync_file);

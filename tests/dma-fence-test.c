@@ -222,6 +222,112 @@ static void fence_bare_driver(struct kunit *test)
 	dma_fence_put(fence);
 }
 
+/* A driver that frees what it can once its fence has signalled. */
+struct mortal_driver {
+	struct dma_fence_ops ops;
+	spinlock_t lock;	/* of its only fence */
+};
+
+static const char *mortal_name(struct dma_fence *fence)
+{
+	return "mortal";
+}
+
+static struct dma_fence *mortal_fence_create(struct kunit *test,
+					     struct mortal_driver **driver,
+					     bool wide)
+{
+	struct dma_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+
+	*driver = kzalloc(sizeof(**driver), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	KUNIT_ASSERT_NOT_NULL(test, *driver);
+	(*driver)->ops.use_64bit_seqno = wide;
+	(*driver)->ops.get_driver_name = mortal_name;
+	(*driver)->ops.get_timeline_name = mortal_name;
+	spin_lock_init(&(*driver)->lock);
+	dma_fence_init(fence, &(*driver)->ops, &(*driver)->lock,
+		       dma_fence_context_alloc(1), 1);
+	return fence;
+}
+
+/*
+ * Both are gone after a grace period; a look at either would be a use after
+ * free, or here, a NULL pointer.
+ */
+static void mortal_driver_go(struct dma_fence *fence, struct mortal_driver *driver)
+{
+	synchronize_rcu();
+	kfree(driver);
+	fence->ops = NULL;
+	fence->lock = NULL;
+}
+
+static void fence_outlives_its_driver(struct kunit *test)
+{
+	struct seen_cb early = {}, late = {};
+	struct mortal_driver *driver;
+	struct dma_fence *fence = mortal_fence_create(test, &driver, false);
+
+	KUNIT_EXPECT_FALSE(test, dma_fence_test_orphan(fence));
+	KUNIT_EXPECT_EQ(test, dma_fence_add_callback(fence, &early.cb,
+						     seen_cb_func), 0);
+	KUNIT_EXPECT_EQ(test, dma_fence_signal(fence), 0);
+	KUNIT_EXPECT_TRUE(test, dma_fence_test_orphan(fence));
+	mortal_driver_go(fence, driver);
+
+	KUNIT_EXPECT_STREQ(test, dma_fence_driver_name(fence), "detached-driver");
+	KUNIT_EXPECT_STREQ(test, dma_fence_timeline_name(fence),
+			   "signaled-timeline");
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
+	KUNIT_EXPECT_EQ(test, dma_fence_add_callback(fence, &late.cb,
+						     seen_cb_func), -ENOENT);
+	KUNIT_EXPECT_FALSE(test, dma_fence_remove_callback(fence, &early.cb));
+	KUNIT_EXPECT_FALSE(test, dma_fence_remove_callback(fence, &late.cb));
+	dma_fence_enable_sw_signaling(fence);
+	dma_fence_set_deadline(fence, ktime_get());
+	KUNIT_EXPECT_EQ(test, dma_fence_wait(fence, true), 0);
+	KUNIT_EXPECT_EQ(test, dma_fence_wait_timeout(fence, false, 1), 1);
+	KUNIT_EXPECT_EQ(test, dma_fence_wait_any_timeout(&fence, 1, false, 1,
+							 NULL), 1);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_later(fence, fence));
+	KUNIT_EXPECT_NULL(test, dma_fence_later(fence, fence));
+	dma_fence_put(fence);
+	rcu_barrier();
+}
+
+/* How its seqnos compare is remembered, too. */
+static void fence_outlives_a_driver_of_64_bits(struct kunit *test)
+{
+	struct mortal_driver *driver;
+	struct dma_fence *fence = mortal_fence_create(test, &driver, true);
+	struct dma_fence other;
+
+	dma_fence_init(&other, &driver->ops, &driver->lock, fence->context,
+		       BIT_ULL(40));
+	dma_fence_signal(&other);
+	dma_fence_signal(fence);
+	other.ops = NULL;
+	mortal_driver_go(fence, driver);
+
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_later(&other, fence));
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_later(fence, &other));
+	dma_fence_put(fence);
+	rcu_barrier();
+}
+
+/* Who has to be asked in the end is no orphan. */
+static void fence_with_release_keeps_its_ops(struct kunit *test)
+{
+	struct dma_fence *fence = mock_fence_create(test);
+
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_TRUE(test, fence_flag(fence, DMA_FENCE_FLAG_DETACHED_BIT));
+	KUNIT_EXPECT_FALSE(test, dma_fence_test_orphan(fence));
+	dma_fence_put(fence);
+	KUNIT_EXPECT_EQ(test, mock_fence_released(test), 1);
+}
+
 static void fence_status(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -750,6 +856,9 @@ static struct kunit_case dma_fence_cases[] = {
 	KUNIT_CASE(fence_timestamps),
 	KUNIT_CASE(fence_peek),
 	KUNIT_CASE(fence_bare_driver),
+	KUNIT_CASE(fence_outlives_its_driver),
+	KUNIT_CASE(fence_outlives_a_driver_of_64_bits),
+	KUNIT_CASE(fence_with_release_keeps_its_ops),
 	KUNIT_CASE(fence_status),
 	KUNIT_CASE_PARAM(fence_error, error_gen_params),
 	KUNIT_CASE(fence_enable_once),

@@ -82,6 +82,14 @@ struct dma_fence {
  * @DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT: somebody cares, so the driver was asked to
  *	signal by itself. Set before &dma_fence_ops.enable_signaling runs and
  *	whatever that answers.
+ * @DMA_FENCE_FLAG_SEQNO64_BIT: what &dma_fence_ops.use_64bit_seqno said at
+ *	dma_fence_init(). Constant.
+ * @DMA_FENCE_FLAG_ORPHAN_BIT: the fence has signalled and nobody will look at
+ *	&dma_fence.ops any more, because there is neither
+ *	&dma_fence_ops.release nor &dma_fence_ops.wait
+ * @DMA_FENCE_FLAG_DETACHED_BIT: all callbacks have run, and nobody will take
+ *	&dma_fence.lock any more. Follows the first bit, unless a driver
+ *	signals by other means than dma_fence_signal() and its relatives.
  * @DMA_FENCE_FLAG_USER_BITS: this and all higher bits belong to the driver
  *
  * Enabling and signalling both happen under &dma_fence.lock and each looks at
@@ -92,6 +100,9 @@ enum dma_fence_flag_bits {
 	DMA_FENCE_FLAG_SIGNALED_BIT,
 	DMA_FENCE_FLAG_TIMESTAMP_BIT,
 	DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT,
+	DMA_FENCE_FLAG_SEQNO64_BIT,
+	DMA_FENCE_FLAG_ORPHAN_BIT,
+	DMA_FENCE_FLAG_DETACHED_BIT,
 	DMA_FENCE_FLAG_USER_BITS, /* drivers count from here: keep it last */
 };
 
@@ -124,7 +135,9 @@ struct dma_fence_cb {
  * struct dma_fence_ops - the driver's half of a fence
  *
  * Only the two names are mandatory. Once a fence has signalled the core calls
- * nothing here but @release and, for drivers that have it, @wait.
+ * nothing here but @release and @wait, and does not even look at this table
+ * if it has neither: such a driver may go before its signalled fences do, see
+ * the cross-driver contract.
  */
 struct dma_fence_ops {
 	/**
@@ -211,6 +224,7 @@ struct dma_fence_ops {
 	 * fence, and its memory, after an RCU grace period, as
 	 * dma_fence_free() would. That is also what happens without this op,
 	 * and then the fence must be the first member of what was allocated.
+	 * With this op the driver stays as long as any of its fences.
 	 *
 	 * Context: Any, hard interrupt included.
 	 */
@@ -396,6 +410,19 @@ static inline bool dma_fence_test_signaled_flag(const struct dma_fence *fence)
 }
 
 /**
+ * dma_fence_test_orphan - can the core do without the ops of this fence?
+ * @fence: the fence
+ *
+ * Context: Any. While this is false, &dma_fence.ops stays valid at least until
+ *	    the end of the present rcu_read_lock() section.
+ * Return: true when the fence has signalled and its driver may be gone.
+ */
+static inline bool dma_fence_test_orphan(const struct dma_fence *fence)
+{
+	return test_bit_acquire(DMA_FENCE_FLAG_ORPHAN_BIT, &fence->flags);
+}
+
+/**
  * dma_fence_driver_name - name of the driver of a fence, for display
  * @fence: the fence
  *
@@ -479,12 +506,27 @@ dma_fence_is_signaled(struct dma_fence *fence)
 {
 	bool done = dma_fence_test_signaled_flag(fence);
 
+	if (done)
+		return true;
+
+	/* It may signal now, and then its driver may not go yet. */
+	guard(rcu)();
+	done = dma_fence_test_signaled_flag(fence);
 	if (!done && __dma_fence_peek(fence)) {
 		dma_fence_signal(fence);
 		done = true;
 	}
 
 	return done;
+}
+
+/* @wide: old drivers count with 32 bits and wrap around, others do not. */
+static inline bool __dma_fence_seqno_later(u64 f1, u64 f2, bool wide)
+{
+	if (wide)
+		return f1 > f2;
+
+	return (s32)((u32)f1 - (u32)f2) > 0;
 }
 
 /**
@@ -499,11 +541,7 @@ dma_fence_is_signaled(struct dma_fence *fence)
 static inline bool __dma_fence_is_later(u64 f1, u64 f2,
 					const struct dma_fence_ops *ops)
 {
-	/* Old drivers count with 32 bits and wrap around. */
-	if (!ops->use_64bit_seqno)
-		return (s32)((u32)f1 - (u32)f2) > 0;
-
-	return f1 > f2;
+	return __dma_fence_seqno_later(f1, f2, ops->use_64bit_seqno);
 }
 
 /**
@@ -521,7 +559,9 @@ static inline bool dma_fence_is_later(struct dma_fence *f1,
 	bool comparable = f1->context == f2->context;
 
 	return !WARN_ON(!comparable) &&
-	       __dma_fence_is_later(f1->seqno, f2->seqno, f1->ops);
+	       __dma_fence_seqno_later(f1->seqno, f2->seqno,
+				       test_bit(DMA_FENCE_FLAG_SEQNO64_BIT,
+						&f1->flags));
 }
 
 /**
