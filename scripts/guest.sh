@@ -77,7 +77,7 @@ guest_status() {
 }
 
 guest_main() {
-	local result=0 status
+	local result=0 status modules
 
 	guest_options "$@"
 	"$ROOT/scripts/need-packages" guest
@@ -90,6 +90,10 @@ guest_main() {
 	initramfs=$out/initramfs.gz
 	rm -f -- "$kernel_log"
 	: >"$kernel_log"
+	# Modules of the kernel that is booted lie where build-kernel put them.
+	modules=${image:-$kernel_dir/arch/x86/boot/bzImage}
+	modules=${modules%/arch/*}/modules/lib/modules
+	[ ! -d "$modules" ] || adds+=("$modules=/lib/modules")
 	"$ROOT/scripts/make-initramfs" "$initramfs" "$command" "${adds[@]}"
 
 	append="panic=-1 oops=panic $append"
