@@ -28,6 +28,43 @@
 /* The interface below counts in bytes, and some of it in 32 bits. */
 #define HEAP_CHARGE_STEP	(SZ_1G >> PAGE_SHIFT)
 
+/*
+ * What has to be left of a limit. The next thing that a task at its limit is
+ * charged for, a page of its stack say, would have it killed.
+ */
+#define HEAP_CHARGE_SPARE	(SZ_512K >> PAGE_SHIFT)
+
+/* Is so little left, of the group or of one above? */
+static bool heap_charge_tight(struct obj_cgroup *payer)
+{
+	struct mem_cgroup *memcg;
+	unsigned long used;
+
+	guard(rcu)();
+	for (memcg = obj_cgroup_memcg(payer); memcg;
+	     memcg = parent_mem_cgroup(memcg)) {
+		used = page_counter_read(&memcg->memory);
+		if (used + HEAP_CHARGE_SPARE > READ_ONCE(memcg->memory.max))
+			return true;
+	}
+	return false;
+}
+
+/* See to it that it is left, which may take reclaim. */
+static int heap_charge_spare(struct obj_cgroup *payer)
+{
+	const size_t bytes = HEAP_CHARGE_SPARE << PAGE_SHIFT;
+	int ret;
+
+	if (!heap_charge_tight(payer))
+		return 0;
+
+	ret = obj_cgroup_charge(payer, HEAP_CHARGE_GFP, bytes);
+	if (!ret)
+		obj_cgroup_uncharge(payer, bytes);
+	return ret;
+}
+
 /**
  * heap_charge - let the running task pay
  * @payer: who pays, for heap_uncharge(); NULL when nobody has to
@@ -37,7 +74,8 @@
  * set_active_memcg() names.
  *
  * Context: Process context. May sleep, for reclaim.
- * Return: 0; -ENOMEM when this would be too much for the group, or one above.
+ * Return: 0; -ENOMEM when this would be too much for the group, or one above, or
+ * leave it nearly nothing.
  */
 int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages)
 {
@@ -52,13 +90,19 @@ int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages)
 	for (done = 0; done < nr_pages; done += step) {
 		step = min(nr_pages - done, HEAP_CHARGE_STEP);
 		ret = obj_cgroup_charge(*payer, HEAP_CHARGE_GFP, step << PAGE_SHIFT);
-		if (ret) {
-			heap_uncharge(*payer, done);
-			*payer = NULL;
-			return ret;
-		}
+		if (ret)
+			goto err_uncharge;
 	}
+
+	ret = heap_charge_spare(*payer);
+	if (ret)
+		goto err_uncharge;
 	return 0;
+
+err_uncharge:
+	heap_uncharge(*payer, done);
+	*payer = NULL;
+	return ret;
 }
 
 /**
