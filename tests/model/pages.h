@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Folios, for the model of the pool: a struct each, with no memory behind it but
+ * a word that says whether it is zero.
+ */
+#ifndef _MODEL_PAGES_H
+#define _MODEL_PAGES_H
+
+#include "kernel.h"
+
+#define MAX_PAGE_ORDER	10
+#define NR_PAGE_ORDERS	(MAX_PAGE_ORDER + 1)
+
+struct folio {
+	struct list_head lru;
+	unsigned int order;
+	int refs;
+	bool zero;
+	bool bad;
+	bool dirty;
+};
+
+struct pglist_data { long reclaimable; };
+extern struct pglist_data model_node;
+extern long model_folios;
+extern unsigned long model_ram;
+
+#define NR_KERNEL_MISC_RECLAIMABLE	0
+#define NODE_DATA(nid)			(&model_node)
+#define mod_node_page_state(node, item, nr) ((node)->reclaimable += (nr))
+#define for_each_node(nid)		for ((nid) = 0; (nid) < 1; (nid)++)
+#define nr_node_ids			1
+#define numa_mem_id()			0
+#define NUMA_NO_NODE			(-1)
+#define cpu_to_mem(cpu)			0
+#define for_each_possible_cpu(cpu)	for ((cpu) = 0; (cpu) < 1; (cpu)++)
+#define alloc_percpu(type)		((type *)kzalloc(sizeof(type), 0))
+#define free_percpu(each)		kfree(each)
+#define raw_cpu_ptr(each)		(each)
+#define per_cpu_ptr(each, cpu)		((void)(cpu), (each))
+#define totalram_pages()		model_ram
+#define folio_order(folio)		((folio)->order)
+#define folio_nr_pages(folio)		(1L << (folio)->order)
+#define folio_nid(folio)		0
+#define folio_ref_count(folio)		((folio)->refs)
+#define folio_mapped(folio)		false
+#define folio_test_lru(folio)		false
+#define folio_test_large(folio)		((folio)->order > 0)
+#define folio_test_mlocked(folio)	false
+#define folio_test_hwpoison(folio)	((folio)->bad)
+#define folio_test_has_hwpoisoned(folio) false
+#define folio_clear_dirty(folio)	((folio)->dirty = false)
+#define folio_clear_referenced(folio)	do { } while (0)
+#define folio_clear_active(folio)	do { } while (0)
+
+static inline void folio_put(struct folio *folio)
+{
+	model_check(folio->refs > 0);
+	if (--folio->refs)
+		return;
+	model_folios--;
+	free(folio);
+}
+
+/* Shrinkers and the OOM killer: the model asks by itself. */
+struct shrinker;
+struct shrink_control { int nid; unsigned long nr_to_scan; };
+struct shrinker {
+	unsigned long (*count_objects)(struct shrinker *s, struct shrink_control *sc);
+	unsigned long (*scan_objects)(struct shrinker *s, struct shrink_control *sc);
+	void *private_data;
+	int seeks;
+	long batch;
+};
+
+struct notifier_block {
+	int (*notifier_call)(struct notifier_block *block, unsigned long u, void *data);
+};
+
+#define SHRINKER_NUMA_AWARE		0
+#define SHRINK_EMPTY			(~0UL - 1)
+#define SHRINK_STOP			(~0UL)
+#define NOTIFY_OK			1
+#define register_oom_notifier(block)	do { (void)(block); } while (0)
+#define unregister_oom_notifier(block)	do { (void)(block); } while (0)
+#define shrinker_register(shrinker)	do { (void)(shrinker); } while (0)
+#define shrinker_alloc(flags, ...)	((struct shrinker *)kzalloc(sizeof(struct shrinker), 0))
+#define shrinker_free(shrinker)		kfree(shrinker)
+
+#endif /* _MODEL_PAGES_H */
