@@ -13,6 +13,7 @@
 #include "mock_exporter.h"
 #include "mock_fence.h"
 #include "mock_importer.h"
+#include "mock_rival.h"
 
 static const struct mock_exporter_params dynamic_exporter = {
 	.dynamic = true,
@@ -260,6 +261,7 @@ static int comer_thread(void *data)
 	return 0;
 }
 
+/* Caught: a detach that takes its attachment off the list without the lock. */
 static void test_race_attach_move(struct kunit *test)
 {
 	struct task_struct *threads[2];
@@ -295,6 +297,7 @@ static void test_race_attach_move(struct kunit *test)
 	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP,
 			  2 * RACE_ROUNDS, 2 * RACE_ROUNDS);
 	dma_buf_put(dmabuf);
+	mock_rival_figure(test, 2 * RACE_ROUNDS);
 }
 
 static struct kunit_case dma_buf_attach_dynamic_cases[] = {

@@ -23,6 +23,7 @@
 
 #include "mock_exporter.h"
 #include "mock_fence.h"
+#include "mock_rival.h"
 #include "mock_user.h"
 
 /* Poll events are a type of their own, which KUnit does not print. */
@@ -655,6 +656,7 @@ static void test_race_poll_signal(struct kunit *test)
 	flush_delayed_fput();
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
 	dma_buf_put(dmabuf);
+	mock_rival_figure(test, RACE_ROUNDS);
 }
 
 static struct kunit_case dma_buf_sync_cases[] = {

@@ -126,6 +126,31 @@ bool mock_user_closes_on_exec(int fd)
 /* How much of a file mock_user_read() takes, at most. */
 #define MOCK_USER_READ_MAX	SZ_64K
 
+/* Opens a file of a pseudo file system, which is mounted for as long. */
+static struct file *mock_user_open(struct kunit *test, const char *fs,
+				   const char *path, int flags,
+				   struct vfsmount **mnt)
+{
+	struct file_system_type *type = get_fs_type(fs);
+	struct file *file;
+
+	KUNIT_ASSERT_NOT_NULL(test, type);
+	*mnt = kern_mount(type);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, *mnt);
+
+	file = file_open_root_mnt(*mnt, path, flags, 0);
+	if (IS_ERR(file))
+		kern_unmount(*mnt);
+	return file;
+}
+
+static void mock_user_close(struct file *file, struct vfsmount *mnt)
+{
+	fput(file);
+	flush_delayed_fput();
+	kern_unmount(mnt);
+}
+
 /**
  * mock_user_read - read a file of a pseudo file system
  * @test: the running test case
@@ -141,25 +166,18 @@ const char *mock_user_read(struct kunit *test, const char *fs,
 			   const char *path)
 {
 	void __user *page = mock_user_page(test);
-	struct file_system_type *type = get_fs_type(fs);
-	char *content;
-	size_t length = 0;
 	struct vfsmount *mnt;
 	struct file *file;
+	size_t length = 0;
 	loff_t pos = 0;
+	char *content;
 	ssize_t got;
 
-	KUNIT_ASSERT_NOT_NULL(test, type);
 	content = kunit_kzalloc(test, MOCK_USER_READ_MAX, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, content);
-	mnt = kern_mount(type);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mnt);
-
-	file = file_open_root_mnt(mnt, path, O_RDONLY, 0);
-	if (IS_ERR(file)) {
-		kern_unmount(mnt);
+	file = mock_user_open(test, fs, path, O_RDONLY, &mnt);
+	if (IS_ERR(file))
 		return ERR_CAST(file);
-	}
 
 	/* Old style files read into user memory only. */
 	do {
@@ -176,8 +194,40 @@ const char *mock_user_read(struct kunit *test, const char *fs,
 			length += got;
 	} while (got > 0 && length < MOCK_USER_READ_MAX - PAGE_SIZE);
 
-	fput(file);
-	flush_delayed_fput();
-	kern_unmount(mnt);
+	mock_user_close(file, mnt);
 	return got < 0 ? ERR_PTR(got) : content;
+}
+
+/**
+ * mock_user_write - write to a file of a pseudo file system
+ * @test: the running test case
+ * @fs: type of the file system; need not be mounted anywhere
+ * @path: the file, from the root of that file system; one which takes its text
+ *	from user memory, as those of debugfs do
+ * @text: what to write, at once
+ *
+ * Context: Process context of the test; may sleep. Ends the test case when there
+ *	    is no such file system or no memory.
+ * Return: 0, or a negative errno when there is no such file or it does not take
+ * the whole text.
+ */
+int mock_user_write(struct kunit *test, const char *fs, const char *path,
+		    const char *text)
+{
+	void __user *from = mock_user_string(test, text);
+	struct vfsmount *mnt;
+	struct file *file;
+	ssize_t done = -EINVAL;
+	loff_t pos = 0;
+
+	file = mock_user_open(test, fs, path, O_WRONLY, &mnt);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	if (file->f_op->write)
+		done = file->f_op->write(file, from, strlen(text), &pos);
+	mock_user_close(file, mnt);
+	if (done < 0)
+		return done;
+	return done == strlen(text) ? 0 : -EIO;
 }

@@ -25,5 +25,7 @@ long mock_user_ioctl(struct kunit *test, struct file *file, unsigned int cmd,
 bool mock_user_closes_on_exec(int fd);
 const char *mock_user_read(struct kunit *test, const char *fs,
 			   const char *path);
+int mock_user_write(struct kunit *test, const char *fs, const char *path,
+		    const char *text);
 
 #endif /* _DMA_BUF_TESTS_MOCK_USER_H */

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every allocation of every story in the kernel fails once; see mock_faults.h.
+ * Those of programs are swept by tests/user/fail_nth_test.c.
+ *
+ * Each story ends in -ENOMEM, leaves what it worked on as it was, and gives back
+ * all that it has taken: fences are counted by their mock, buffers by their
+ * exporter, what else there is by kmemleak at the end.
+ */
+#include <kunit/test.h>
+
+#include <linux/dma-buf.h>
+#include <linux/dma-fence-array.h>
+#include <linux/dma-fence-chain.h>
+#include <linux/dma-fence-unwrap.h>
+#include <linux/dma-heap.h>
+#include <linux/dma-resv.h>
+#include <linux/file.h>
+#include <linux/iosys-map.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/sync_file.h>
+
+#include "../sync_debug.h"
+#include "mock_device.h"
+#include "mock_exporter.h"
+#include "mock_faults.h"
+#include "mock_fence.h"
+#include "mock_importer.h"
+
+#define FENCES	40
+
+/* What stories work on; made before anything fails, and there again after each. */
+struct stage {
+	struct dma_fence *fences[FENCES];
+	struct dma_fence_unwrap cursors[FENCES];
+	struct mock_exporter *mock;
+	struct mock_importer importer;
+	struct device *dev;
+	struct dma_heap *heap;
+	bool follow;		/* by an importer that follows moves */
+};
+
+static struct stage *stage_create(struct kunit *test)
+{
+	struct stage *stage = kunit_kzalloc(test, sizeof(*stage), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, stage);
+	mock_faults_prepare(test);
+	return stage;
+}
+
+static struct stage *stage_with_fences(struct kunit *test)
+{
+	struct stage *stage = stage_create(test);
+
+	for (int i = 0; i < FENCES; i++)
+		stage->fences[i] = mock_fence_create(test);
+	return stage;
+}
+
+static void stage_put_fences(struct stage *stage)
+{
+	for (int i = 0; i < FENCES; i++)
+		dma_fence_put(stage->fences[i]);
+}
+
+/* -- fences ---------------------------------------------------------------- */
+
+static int tell_chain(struct kunit *test, void *data)
+{
+	struct dma_fence *tail = NULL;
+	struct stage *stage = data;
+	int ret = 0;
+
+	for (int i = 0; i < FENCES && !ret; i++) {
+		struct dma_fence_chain *node = dma_fence_chain_alloc();
+
+		if (node) {
+			dma_fence_chain_init(node, tail,
+					     dma_fence_get(stage->fences[i]),
+					     i + 1);
+			tail = &node->base;
+		} else {
+			ret = -ENOMEM;
+		}
+	}
+	dma_fence_put(tail);
+	return ret;
+}
+
+static int tell_array(struct kunit *test, void *data)
+{
+	struct dma_fence_array *array;
+	struct stage *stage = data;
+	struct dma_fence **table;
+	int i;
+
+	table = kmalloc_array(FENCES, sizeof(*table), GFP_KERNEL);
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < FENCES; i++)
+		table[i] = dma_fence_get(stage->fences[i]);
+
+	array = dma_fence_array_create(FENCES, table, 1, 1, false);
+	if (array) {
+		dma_fence_put(&array->base);
+		return 0;
+	}
+	/* Still ours, then. */
+	while (i--)
+		dma_fence_put(table[i]);
+	kfree(table);
+	return -ENOMEM;
+}
+
+static int tell_merge(struct kunit *test, void *data)
+{
+	struct dma_fence *merged, *fence;
+	struct dma_fence_unwrap cursor;
+	struct stage *stage = data;
+	int count = 0;
+
+	merged = __dma_fence_unwrap_merge(FENCES, stage->fences, stage->cursors);
+	if (!merged)
+		return -ENOMEM;
+	dma_fence_unwrap_for_each(fence, &cursor, merged)
+		count++;
+	dma_fence_put(merged);
+	return count == FENCES ? 0 : -EPROTO;
+}
+
+static int tell_wait_any(struct kunit *test, void *data)
+{
+	struct stage *stage = data;
+	signed long ret;
+
+	ret = dma_fence_wait_any_timeout(stage->fences, FENCES, false, 1, NULL);
+	return ret > 0 ? -EPROTO : ret;
+}
+
+static int tell_sync_file(struct kunit *test, void *data)
+{
+	struct stage *stage = data;
+	struct sync_file *sync_file = sync_file_create(stage->fences[0]);
+
+	if (!sync_file)
+		return -ENOMEM;
+	fput(sync_file->file);
+	flush_delayed_fput();
+	return 0;
+}
+
+static int tell_timeline(struct kunit *test, void *data)
+{
+	struct sync_timeline *timeline;
+	struct sync_pt *pt;
+
+	if (!IS_ENABLED(CONFIG_SW_SYNC))
+		return 0;
+	timeline = sync_timeline_create("fail-nth");
+	if (!timeline)
+		return -ENOMEM;
+	pt = sync_pt_create(timeline, 1);
+	sync_timeline_end(timeline);
+	if (!pt)
+		return -ENOMEM;
+	dma_fence_put(&pt->base);
+	return 0;
+}
+
+/* -- reservation objects --------------------------------------------------- */
+
+/* How many fences there are, counted without memory. */
+static int resv_count(struct dma_resv *resv)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	int count = 0;
+
+	dma_resv_for_each_fence(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP, fence)
+		count++;
+	return count;
+}
+
+/* One by one, so that the list grows several times. */
+static int resv_fill(struct dma_resv *resv, struct stage *stage)
+{
+	int ret = 0, added = 0;
+
+	while (added < FENCES && !ret) {
+		ret = dma_resv_reserve_fences(resv, 1);
+		if (ret)
+			break;
+		dma_resv_add_fence(resv, stage->fences[added++],
+				   DMA_RESV_USAGE_READ);
+	}
+	/* What could not grow is as it was. */
+	return resv_count(resv) == added ? ret : -EPROTO;
+}
+
+static int resv_copy(struct dma_resv *to, struct dma_resv *from,
+		     struct stage *stage)
+{
+	int ret = dma_resv_reserve_fences(to, 1);
+
+	if (ret)
+		return ret;
+	dma_resv_add_fence(to, stage->fences[0], DMA_RESV_USAGE_WRITE);
+	ret = dma_resv_copy_fences(to, from);
+	return resv_count(to) == (ret ? 1 : FENCES) ? ret : -EPROTO;
+}
+
+static int resv_take(struct dma_resv *resv)
+{
+	struct dma_fence **fences, *all;
+	unsigned int count;
+	int ret;
+
+	ret = dma_resv_get_fences(resv, DMA_RESV_USAGE_READ, &count, &fences);
+	if (ret)
+		return count || fences ? -EPROTO : ret;
+	while (count)
+		dma_fence_put(fences[--count]);
+	kfree(fences);
+
+	ret = dma_resv_get_singleton(resv, DMA_RESV_USAGE_READ, &all);
+	if (ret)
+		return all ? -EPROTO : ret;
+	dma_fence_put(all);
+	return 0;
+}
+
+static int tell_resv(struct kunit *test, void *data)
+{
+	struct stage *stage = data;
+	struct dma_resv one, two;
+	int ret;
+
+	dma_resv_init(&one);
+	dma_resv_init(&two);
+	dma_resv_lock(&one, NULL);
+	ret = resv_fill(&one, stage);
+	dma_resv_unlock(&one);
+	if (!ret) {
+		dma_resv_lock(&two, NULL);
+		ret = resv_copy(&two, &one, stage);
+		dma_resv_unlock(&two);
+	}
+	if (!ret)
+		ret = resv_take(&one);
+	dma_resv_fini(&one);
+	dma_resv_fini(&two);
+	return ret;
+}
+
+struct fence_story {
+	const char *description;
+	mock_faults_story tell;
+};
+
+static const struct fence_story fence_stories[] = {
+	{ "a chain grows", tell_chain },
+	{ "an array is made", tell_array },
+	{ "many are merged", tell_merge },
+	{ "one of many is waited for", tell_wait_any },
+	{ "a sync file is made", tell_sync_file },
+	{ "a timeline and a point", tell_timeline },
+	{ "a reservation object grows, is copied, is asked", tell_resv },
+};
+
+KUNIT_ARRAY_PARAM_DESC(fence_story, fence_stories, description);
+
+static void fail_nth_fences(struct kunit *test)
+{
+	const struct fence_story *story = test->param_value;
+	struct stage *stage = stage_with_fences(test);
+
+	mock_faults_sweep(test, story->tell, stage);
+	stage_put_fences(stage);
+}
+
+/* Succeeds if a merge of nothing but signalled ones can fail, too. */
+static void fail_nth_merge_signalled(struct kunit *test)
+{
+	struct stage *stage = stage_with_fences(test);
+	struct dma_fence *merged;
+
+	for (int i = 0; i < FENCES; i++)
+		dma_fence_signal(stage->fences[i]);
+	current->fail_nth = 1;
+	merged = __dma_fence_unwrap_merge(FENCES, stage->fences, stage->cursors);
+	current->fail_nth = 0;
+	KUNIT_EXPECT_NULL(test, merged);
+	stage_put_fences(stage);
+}
+
+/* -- buffers --------------------------------------------------------------- */
+
+static int visit_vmap(struct dma_buf *dmabuf)
+{
+	struct iosys_map map;
+	int ret = dma_buf_vmap_unlocked(dmabuf, &map);
+
+	if (!ret)
+		dma_buf_vunmap_unlocked(dmabuf, &map);
+	return ret;
+}
+
+static int visit_cpu(struct dma_buf *dmabuf)
+{
+	int ret = dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
+
+	if (!ret)
+		ret = dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
+	return ret;
+}
+
+/* A device comes, maps, looks and goes. */
+static int visit_device(struct dma_buf *dmabuf, struct stage *stage)
+{
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+	int ret;
+
+	attach = dma_buf_dynamic_attach(dmabuf, stage->dev,
+					stage->follow ? &mock_importer_ops : NULL,
+					&stage->importer);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	ret = PTR_ERR_OR_ZERO(sgt);
+	if (!ret) {
+		ret = visit_cpu(dmabuf);
+		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	}
+	dma_buf_detach(dmabuf, attach);
+	return ret;
+}
+
+/* With the last put, whether there was a failure or not. */
+static int visit(struct dma_buf *dmabuf, struct stage *stage)
+{
+	int ret = visit_device(dmabuf, stage) ?: visit_vmap(dmabuf);
+
+	dma_buf_put(dmabuf);
+	flush_delayed_fput();
+	return ret;
+}
+
+static int tell_export(struct kunit *test, void *data)
+{
+	struct stage *stage = data;
+	struct mock_exporter *mock = stage->mock;
+	int released = mock_exporter_calls(mock, MOCK_OP_RELEASE);
+	struct dma_buf *dmabuf = mock_exporter_export(mock);
+	int ret;
+
+	if (IS_ERR(dmabuf)) {
+		flush_delayed_fput();
+		/* What was never a buffer is not released as one. */
+		return mock_exporter_calls(mock, MOCK_OP_RELEASE) == released ?
+		       PTR_ERR(dmabuf) : -EPROTO;
+	}
+	ret = visit(dmabuf, stage);
+	if (mock_exporter_calls(mock, MOCK_OP_RELEASE) != released + 1 ||
+	    mock_exporter_calls(mock, MOCK_OP_MAP) <
+	    mock_exporter_calls(mock, MOCK_OP_UNMAP) ||
+	    mock_exporter_calls(mock, MOCK_OP_ATTACH) !=
+	    mock_exporter_calls(mock, MOCK_OP_DETACH) ||
+	    mock_exporter_calls(mock, MOCK_OP_PIN) !=
+	    mock_exporter_calls(mock, MOCK_OP_UNPIN))
+		return -EPROTO;
+	return ret;
+}
+
+struct buffer_story {
+	const char *description;
+	struct mock_exporter_params params;
+	bool follow;
+};
+
+static const struct buffer_story buffer_stories[] = {
+	{ "both stay", {}, false },
+	{ "both stay, and the mapping is kept", { .cache_sgt = true }, false },
+	{ "the importer follows nothing", { .dynamic = true }, false },
+	{ "the importer could follow", {}, true },
+	{ "the importer follows", { .dynamic = true }, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(buffer_story, buffer_stories, description);
+
+static void fail_nth_export(struct kunit *test)
+{
+	const struct buffer_story *story = test->param_value;
+	struct stage *stage = stage_create(test);
+
+	stage->mock = mock_exporter_prepare(test, &story->params);
+	stage->dev = mock_device_create(test);
+	stage->follow = story->follow;
+	mock_faults_sweep(test, tell_export, stage);
+}
+
+static int tell_heap(struct kunit *test, void *data)
+{
+	struct stage *stage = data;
+	struct dma_buf *dmabuf;
+
+	dmabuf = dma_heap_buffer_alloc(stage->heap, SZ_256K + PAGE_SIZE,
+				       O_RDWR | O_CLOEXEC, 0);
+	if (IS_ERR(dmabuf)) {
+		flush_delayed_fput();
+		return PTR_ERR(dmabuf);
+	}
+	return visit(dmabuf, stage);
+}
+
+static void fail_nth_heap(struct kunit *test)
+{
+	static const char * const heaps[] = { "system", "default_cma_region" };
+	struct stage *stage = stage_create(test);
+	int swept = 0;
+
+	stage->dev = mock_device_create(test);
+	for (int i = 0; i < ARRAY_SIZE(heaps); i++) {
+		stage->heap = dma_heap_find(heaps[i]);
+		if (!stage->heap)
+			continue;
+		mock_faults_sweep(test, tell_heap, stage);
+		dma_heap_put(stage->heap);
+		swept++;
+	}
+	if (!swept)
+		kunit_skip(test, "no heap");
+}
+
+static struct kunit_case fail_nth_cases[] = {
+	KUNIT_CASE_PARAM(fail_nth_fences, fence_story_gen_params),
+	KUNIT_CASE(fail_nth_merge_signalled),
+	KUNIT_CASE_PARAM(fail_nth_export, buffer_story_gen_params),
+	KUNIT_CASE_SLOW(fail_nth_heap),
+	{}
+};
+
+static struct kunit_suite fail_nth_suite = {
+	.name = "fail_nth",
+	.test_cases = fail_nth_cases,
+};
+
+kunit_test_suite(fail_nth_suite);

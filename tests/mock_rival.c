@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The mock rival: a kernel thread that does one thing until it is stopped.
+ *
+ * What it is:	the second thread of every race (see mock_rival.h), and the figure
+ *		of how many rounds there were.
+ * What it owns: the thread.
+ * Locks:	none.
+ * May call:	KUnit, kernel threads.
+ * Never here:	what the race is about.
+ * Units:	time in jiffies.
+ */
+#include <kunit/test.h>
+
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/processor.h>
+#include <linux/sched.h>
+
+#include "mock_rival.h"
+
+/*
+ * A race goes on for a while, but not forever where everything is slow, and not
+ * for nothing there either.
+ */
+#define MOCK_RIVAL_MIN	64
+#define MOCK_RIVAL_MAX	5000
+#define MOCK_RIVAL_TIME	(2 * HZ)
+
+/**
+ * mock_rival_suite_init - skip what one CPU cannot run; init op of a suite
+ * @test: a test case that has made nothing yet
+ *
+ * Context: Process context of the test. Ends the test case on one CPU.
+ * Return: 0.
+ */
+int mock_rival_suite_init(struct kunit *test)
+{
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	return 0;
+}
+
+static int mock_rival_thread(void *data)
+{
+	struct mock_rival *rival = data;
+
+	while (!kthread_should_stop()) {
+		rival->turn(rival->data);
+		atomic_inc(&rival->turns);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void mock_rival_end(void *data)
+{
+	struct mock_rival *rival = data;
+
+	kthread_stop(rival->thread);
+}
+
+/**
+ * mock_rival_start - let the other side begin
+ * @test: the running test case
+ * @turn: what it does, over and over; must come back by itself
+ * @data: for @turn
+ *
+ * Context: Process context of the test; may sleep. Ends the test case when
+ *	    there is no memory.
+ * Return: the rival, which is valid until the test case ends.
+ */
+struct mock_rival *mock_rival_start(struct kunit *test,
+				    void (*turn)(void *data), void *data)
+{
+	struct mock_rival *rival;
+
+	rival = kunit_kzalloc(test, sizeof(*rival), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, rival);
+	rival->turn = turn;
+	rival->data = data;
+	rival->end = jiffies + MOCK_RIVAL_TIME;
+	rival->thread = kthread_run(mock_rival_thread, rival, "mock-rival");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(rival->thread));
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, mock_rival_end, rival));
+	return rival;
+}
+
+/**
+ * mock_rival_again - is there to be another round?
+ * @rival: the rival; counts the round
+ *
+ * Context: Process context of the test; may sleep.
+ * Return: false when it is enough.
+ */
+bool mock_rival_again(struct mock_rival *rival)
+{
+	cond_resched();
+	if (rival->rounds >= MOCK_RIVAL_MAX ||
+	    (rival->rounds >= MOCK_RIVAL_MIN && time_after(jiffies, rival->end)))
+		return false;
+	rival->rounds++;
+	return true;
+}
+
+/**
+ * mock_rival_wait_turn - until the rival has had another turn, or it is enough
+ * @rival: the rival
+ *
+ * Context: Process context of the test; may sleep.
+ */
+void mock_rival_wait_turn(struct mock_rival *rival)
+{
+	int turns = atomic_read(&rival->turns);
+
+	while (atomic_read(&rival->turns) == turns &&
+	       time_before(jiffies, rival->end))
+		cond_resched();
+}
+
+/**
+ * mock_rival_dawdle - lose a moment, so that not every round meets the same way
+ * @turns: how long, in no particular unit
+ *
+ * Context: Any.
+ */
+void mock_rival_dawdle(unsigned int turns)
+{
+	while (turns--)
+		cpu_relax();
+}
+
+/**
+ * mock_rival_figure - say for the table of figures how much there was
+ * @test: the running test case
+ * @rounds: how many rounds
+ *
+ * Context: Any.
+ */
+void mock_rival_figure(struct kunit *test, unsigned int rounds)
+{
+	kunit_info(test, "FIGURE race rounds: %u\n", rounds);
+}
+
+/**
+ * mock_rival_stop - the race is over
+ * @test: the running test case
+ * @rival: the rival; its turn has ended when this returns
+ *
+ * Fails a test whose rival never had a turn, as then there was no race.
+ *
+ * Context: Process context of the test; may sleep.
+ */
+void mock_rival_stop(struct kunit *test, struct mock_rival *rival)
+{
+	kunit_release_action(test, mock_rival_end, rival);
+	KUNIT_EXPECT_GT(test, atomic_read(&rival->turns), 0);
+	mock_rival_figure(test, rival->rounds);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The mock rival: a second thread that gets in the way of the test's.
+ *
+ * What it is:	the other side of a race. It takes its turn again and again while
+ *		the test plays its rounds, and both are counted.
+ * Life:	belongs to the test case, and stops at the latest with it, also when
+ *		an assertion ends the case. So what its turn works on has to be
+ *		managed by KUnit, from before the rival starts.
+ * Locks:	none; the count of turns is atomic.
+ */
+#ifndef _DMA_BUF_TESTS_MOCK_RIVAL_H
+#define _DMA_BUF_TESTS_MOCK_RIVAL_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+struct kunit;
+struct task_struct;
+
+/**
+ * struct mock_rival - the other side of a race
+ * @turns: how often it has had its turn
+ * @rounds: how many rounds the test has begun
+ */
+struct mock_rival {
+	atomic_t turns;
+	unsigned int rounds;
+
+	/* private: of mock_rival.c */
+	struct task_struct *thread;
+	void (*turn)(void *data);
+	void *data;
+	unsigned long end;
+};
+
+int mock_rival_suite_init(struct kunit *test);
+struct mock_rival *mock_rival_start(struct kunit *test,
+				    void (*turn)(void *data), void *data);
+bool mock_rival_again(struct mock_rival *rival);
+void mock_rival_wait_turn(struct mock_rival *rival);
+void mock_rival_dawdle(unsigned int turns);
+void mock_rival_stop(struct kunit *test, struct mock_rival *rival);
+void mock_rival_figure(struct kunit *test, unsigned int rounds);
+
+#endif /* _DMA_BUF_TESTS_MOCK_RIVAL_H */
