@@ -182,6 +182,8 @@ static void dma_buf_destroy_inode(struct inode *inode)
 static const struct super_operations dma_buf_super_ops = {
 	.alloc_inode	= dma_buf_alloc_inode,
 	.destroy_inode	= dma_buf_destroy_inode,
+	/* There never is a page in their address space. */
+	.evict_inode	= clear_inode,
 	.drop_inode	= generic_delete_inode,
 	.statfs		= simple_statfs,
 };

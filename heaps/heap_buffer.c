@@ -43,6 +43,7 @@
  * @sgt: what the importer gets
  * @node: entry of &heap_buffer.mappings, or empty
  * @dev: which device
+ * @entries: of @sgt, in one piece with the rest
  *
  * Made by map_dma_buf, unmade by unmap_dma_buf: an attachment which is not
  * mapped costs nothing.
@@ -51,6 +52,7 @@ struct heap_mapping {
 	struct sg_table sgt;
 	struct list_head node;
 	struct device *dev;
+	struct scatterlist entries[];
 };
 
 static struct kmem_cache *heap_buffer_cache __ro_after_init;
@@ -73,22 +75,26 @@ static unsigned long heap_segment_pages(struct device *dev)
 	return max(limit >> PAGE_SHIFT, 1);
 }
 
-static int heap_table_fill(struct sg_table *sgt,
-			   const struct heap_buffer *buffer,
-			   unsigned long segment)
+static unsigned int heap_segment_count(const struct heap_buffer *buffer,
+				       unsigned long segment)
 {
-	struct scatterlist *sg;
 	unsigned int count = 0, i;
-	int ret;
 
+	/* Chunks that all fit are the rule. */
+	if (segment >= buffer->nr_pages)
+		return buffer->nr_chunks;
 	for (i = 0; i < buffer->nr_chunks; i++)
 		count += DIV_ROUND_UP(heap_chunk_pages(buffer, i), segment);
+	return count;
+}
 
-	ret = sg_alloc_table(sgt, count, GFP_KERNEL);
-	if (ret)
-		return ret;
+static void heap_mapping_fill(struct heap_mapping *mapping,
+			      const struct heap_buffer *buffer,
+			      unsigned long segment)
+{
+	struct scatterlist *sg = mapping->entries;
+	unsigned int i;
 
-	sg = sgt->sgl;
 	for (i = 0; i < buffer->nr_chunks; i++) {
 		unsigned long left = heap_chunk_pages(buffer, i);
 		struct page *page = buffer->chunks[i].page;
@@ -96,13 +102,32 @@ static int heap_table_fill(struct sg_table *sgt,
 		while (left) {
 			unsigned long nr = min(left, segment);
 
-			sg_set_page(sg, page, nr << PAGE_SHIFT, 0);
-			sg = sg_next(sg);
+			sg_set_page(sg++, page, nr << PAGE_SHIFT, 0);
 			page = nth_page(page, nr);
 			left -= nr;
 		}
 	}
-	return 0;
+}
+
+static struct heap_mapping *heap_mapping_create(const struct heap_buffer *buffer,
+						struct device *dev)
+{
+	unsigned long segment = heap_segment_pages(dev);
+	unsigned int count = heap_segment_count(buffer, segment);
+	struct heap_mapping *mapping;
+
+	mapping = kvmalloc(struct_size(mapping, entries, count), GFP_KERNEL);
+	if (!mapping)
+		return NULL;
+
+	mapping->dev = dev;
+	INIT_LIST_HEAD(&mapping->node);
+	sg_init_table(mapping->entries, count);
+	mapping->sgt = (struct sg_table){
+		.sgl = mapping->entries, .nents = count, .orig_nents = count,
+	};
+	heap_mapping_fill(mapping, buffer, segment);
+	return mapping;
 }
 
 static struct sg_table *heap_buffer_map(struct dma_buf_attachment *attach,
@@ -113,19 +138,16 @@ static struct sg_table *heap_buffer_map(struct dma_buf_attachment *attach,
 	struct heap_mapping *mapping;
 	int ret;
 
-	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
+	mapping = heap_mapping_create(buffer, dev);
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
 
-	mapping->dev = dev;
-	INIT_LIST_HEAD(&mapping->node);
-	ret = heap_table_fill(&mapping->sgt, buffer, heap_segment_pages(dev));
-	if (ret)
-		goto err_free_mapping;
-
+	WRITE_ONCE(buffer->untouched, false);
 	ret = shared_mapping_map(dev, &mapping->sgt, dir);
-	if (ret)
-		goto err_free_table;
+	if (ret) {
+		kvfree(mapping);
+		return ERR_PTR(ret);
+	}
 
 	/*
 	 * Asked after mapping: a device turns needy with its first bounced page,
@@ -136,12 +158,6 @@ static struct sg_table *heap_buffer_map(struct dma_buf_attachment *attach,
 		list_add(&mapping->node, &buffer->mappings);
 	}
 	return &mapping->sgt;
-
-err_free_table:
-	sg_free_table(&mapping->sgt);
-err_free_mapping:
-	kfree(mapping);
-	return ERR_PTR(ret);
 }
 
 static void heap_buffer_unmap(struct dma_buf_attachment *attach,
@@ -157,8 +173,7 @@ static void heap_buffer_unmap(struct dma_buf_attachment *attach,
 		list_del(&mapping->node);
 	}
 	shared_mapping_unmap(mapping->dev, sgt, dir);
-	sg_free_table(sgt);
-	kfree(mapping);
+	kvfree(mapping);
 }
 
 /* -- the CPU -------------------------------------------------------------- */
@@ -285,6 +300,7 @@ static int heap_buffer_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	if (!vaddr)
 		return -ENOMEM;
 
+	WRITE_ONCE(buffer->untouched, false);
 	buffer->vaddr = vaddr;
 	iosys_map_set_vaddr(map, vaddr);
 	return 0;
@@ -528,6 +544,8 @@ struct dma_buf *heap_buffer_create(struct dma_heap *heap, unsigned long len,
 	if (ret)
 		goto err_destroy_buffer;
 
+	/* Not before: what is given back half-way may not be zeroed yet. */
+	buffer->untouched = true;
 	exp_info.exp_name = dma_heap_get_name(heap);
 	exp_info.ops = &heap_buffer_ops;
 	exp_info.size = len;

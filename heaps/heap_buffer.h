@@ -60,6 +60,8 @@ struct heap_backing {
  * @backing: how to get rid of the pages; constant
  * @backing_priv: between the two callbacks of @backing
  * @payer: whose memory cgroup is charged; constant
+ * @untouched: all of it is zero, since nobody has ever had a mapping; for @backing,
+ *	which may spare itself the zeroing. Set once, and cleared by every mapping
  * @nr_pages: size of the buffer; constant
  * @nr_filled: how many pages it has so far; equal to @nr_pages once exported
  * @chunks: the pages, in order; constant once exported
@@ -77,6 +79,7 @@ struct heap_buffer {
 	const struct heap_backing *backing;
 	void *backing_priv;
 	struct obj_cgroup *payer;
+	bool untouched;
 	unsigned long nr_pages;
 	unsigned long nr_filled;
 	struct heap_chunk *chunks;

@@ -4,7 +4,7 @@
  *
  * What it is: keeps folios below HEAP_POOL_MIN_ORDER of dead buffers on the CPU that
  * saw them last, so that a buffer of a page or two meets neither another CPU nor the
- * page allocator. They are as their last user left them: to wake somebody who zeroes
+ * page allocator. They stay as their last user left them: to wake somebody who zeroes
  * them would take longer than to do so.
  * What it owns: the folios that it keeps, one reference each.
  * Locks: heap_front.lock (spinlock, innermost); its CPU takes it, others only to
@@ -53,11 +53,12 @@ struct heap_front {
  * heap_fronts_put - keep a folio
  * @fronts: of the pool
  * @folio: the folio, below %HEAP_POOL_MIN_ORDER; the reference goes with it
+ * @zeroed: all of it is zero
  *
  * Context: Process context. Does not sleep.
  * Return: whether it is kept; if not, it is the caller's still.
  */
-bool heap_fronts_put(struct heap_fronts *fronts, struct folio *folio)
+bool heap_fronts_put(struct heap_fronts *fronts, struct folio *folio, bool zeroed)
 {
 	struct heap_front *front = raw_cpu_ptr(fronts->each);
 	unsigned int order = folio_order(folio);
@@ -72,7 +73,7 @@ bool heap_fronts_put(struct heap_fronts *fronts, struct folio *folio)
 		front->reserved = heap_budget_reserve(fronts->budget, HEAP_FRONT_PAGES);
 	kept = front->reserved && front->nr_pages + BIT(order) <= HEAP_FRONT_PAGES;
 	if (kept) {
-		list_add(&folio->lru, &front->shelves[order].dirty);
+		heap_shelf_put(&front->shelves[order], folio, zeroed);
 		front->nr_pages += BIT(order);
 	}
 	spin_unlock(&front->lock);
@@ -95,7 +96,7 @@ struct folio *heap_fronts_take(struct heap_fronts *fronts, unsigned int order,
 	struct folio *folio;
 
 	spin_lock(&front->lock);
-	folio = heap_shelf_pick(&front->shelves[order], true, zeroed);
+	folio = heap_shelf_take(&front->shelves[order], zeroed);
 	if (folio) {
 		front->nr_pages -= BIT(order);
 		front->hits++;

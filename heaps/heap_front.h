@@ -25,7 +25,7 @@ struct heap_fronts {
 
 int heap_fronts_init(struct heap_fronts *fronts, struct heap_budget *budget);
 void heap_fronts_destroy(struct heap_fronts *fronts);
-bool heap_fronts_put(struct heap_fronts *fronts, struct folio *folio);
+bool heap_fronts_put(struct heap_fronts *fronts, struct folio *folio, bool zeroed);
 struct folio *heap_fronts_take(struct heap_fronts *fronts, unsigned int order,
 			       bool *zeroed);
 unsigned long heap_fronts_empty(struct heap_fronts *fronts, int nid);

@@ -257,6 +257,7 @@ int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	if (!buffer->backing->private_mmap && !(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 
+	WRITE_ONCE(buffer->untouched, false);
 	vma->vm_private_data = buffer;
 	vma->vm_ops = buffer->backing->longterm_pin ?
 		      &heap_vm_ops : &heap_short_pin_vm_ops;

@@ -18,9 +18,7 @@
  *	heap_pool_put --> dirty --(zeroer)--> zeroed --> heap_pool_take
  *	                    \_________________________________/
  *
- * Large ones leave in the order in which they came, so that neighbours in one buffer
- * are neighbours in the next one, and a device sees one piece. A small one is taken
- * again while it is in the cache.
+ * What nobody has ever had a mapping of is still zero, and skips the first step.
  *
  * A folio whose turn comes before it is zeroed is handed out as it is, with a
  * word of that; zeroing it is no slower for the taker than for anybody else. For a
@@ -102,18 +100,14 @@ static void heap_rack_account_locked(struct heap_rack *rack, struct folio *folio
 	mod_node_page_state(NODE_DATA(rack->nid), NR_KERNEL_MISC_RECLAIMABLE, nr);
 }
 
-static struct folio *heap_rack_pick_locked(struct heap_rack *rack,
-					   unsigned int order, bool want_zeroed,
-					   bool *zeroed)
+/* Has just come off a shelf. */
+static struct folio *heap_rack_taken_locked(struct heap_rack *rack,
+					    struct folio *folio, bool zeroed)
 {
-	struct folio *folio;
-
 	lockdep_assert_held(&rack->lock);
-	folio = heap_shelf_pick(&rack->shelves[order], want_zeroed, zeroed);
 	if (!folio)
 		return NULL;
-
-	if (!*zeroed)
+	if (!zeroed)
 		rack->nr_dirty -= folio_nr_pages(folio);
 	heap_rack_account_locked(rack, folio, -1);
 	return folio;
@@ -143,7 +137,7 @@ static void heap_folio_wipe_flags(struct folio *folio)
 	folio_clear_active(folio);
 }
 
-static bool heap_rack_put(struct heap_pool *pool, struct folio *folio)
+static bool heap_rack_put(struct heap_pool *pool, struct folio *folio, bool zeroed)
 {
 	struct heap_rack *rack = &pool->racks[folio_nid(folio)];
 	long nr = folio_nr_pages(folio);
@@ -152,11 +146,13 @@ static bool heap_rack_put(struct heap_pool *pool, struct folio *folio)
 		return false;
 
 	spin_lock(&rack->lock);
-	list_add_tail(&folio->lru, &rack->shelves[folio_order(folio)].dirty);
-	rack->nr_dirty += nr;
+	heap_shelf_put(&rack->shelves[folio_order(folio)], folio, zeroed);
+	if (!zeroed)
+		rack->nr_dirty += nr;
 	heap_rack_account_locked(rack, folio, 1);
 	spin_unlock(&rack->lock);
-	wake_up(&pool->wait);
+	if (!zeroed)
+		wake_up(&pool->wait);
 	return true;
 }
 
@@ -167,8 +163,8 @@ static struct folio *heap_rack_take(struct heap_pool *pool, unsigned int order,
 	struct folio *folio;
 
 	spin_lock(&rack->lock);
-	folio = heap_rack_pick_locked(rack, order, true, zeroed);
-	if (folio)
+	folio = heap_shelf_take(&rack->shelves[order], zeroed);
+	if (heap_rack_taken_locked(rack, folio, *zeroed))
 		rack->hits++;
 	else
 		rack->misses++;
@@ -182,21 +178,22 @@ static struct folio *heap_rack_take(struct heap_pool *pool, unsigned int order,
  * heap_pool_put - give a folio to the pool, or to the page allocator
  * @pool: the pool, NULL for none
  * @folio: the folio; the caller's reference goes with it
+ * @zeroed: all of it is zero
  *
  * A folio that somebody else still holds, or for which there is no room, is not
  * kept.
  *
  * Context: Process context. Does not sleep, but may free a folio.
  */
-void heap_pool_put(struct heap_pool *pool, struct folio *folio)
+void heap_pool_put(struct heap_pool *pool, struct folio *folio, bool zeroed)
 {
 	bool kept = false;
 
 	if (pool && heap_folio_is_ours(folio)) {
 		heap_folio_wipe_flags(folio);
 		kept = folio_order(folio) < HEAP_POOL_MIN_ORDER ?
-		       heap_fronts_put(&pool->fronts, folio) :
-		       heap_rack_put(pool, folio);
+		       heap_fronts_put(&pool->fronts, folio, zeroed) :
+		       heap_rack_put(pool, folio, zeroed);
 	}
 	if (!kept)
 		folio_put(folio);
@@ -249,8 +246,8 @@ static unsigned long heap_rack_empty_locked(struct heap_rack *rack,
 
 	for (order = MAX_PAGE_ORDER; order >= HEAP_POOL_MIN_ORDER; order--) {
 		while (done < nr_pages) {
-			folio = heap_rack_pick_locked(rack, order, false, &zeroed);
-			if (!folio)
+			folio = heap_shelf_drop(&rack->shelves[order], &zeroed);
+			if (!heap_rack_taken_locked(rack, folio, zeroed))
 				break;
 			list_add(&folio->lru, folios);
 			done += folio_nr_pages(folio);
@@ -395,20 +392,23 @@ static bool heap_pool_is_dirty(struct heap_pool *pool)
 	return false;
 }
 
-/* One dirty folio of this node, the largest first; still on the books. */
+/*
+ * One dirty folio of this node, the largest first, and of those the one that has
+ * waited longest: the others may be taken while they are in the cache. It stays on
+ * the books.
+ */
 static struct folio *heap_rack_next_dirty(struct heap_rack *rack)
 {
 	struct folio *folio = NULL;
+	bool zeroed;
 	int order;
 
 	spin_lock(&rack->lock);
 	for (order = MAX_PAGE_ORDER; order >= HEAP_POOL_MIN_ORDER; order--) {
-		folio = list_first_entry_or_null(&rack->shelves[order].dirty,
-						 struct folio, lru);
-		if (folio) {
-			list_del(&folio->lru);
-			break;
-		}
+		if (list_empty(&rack->shelves[order].dirty))
+			continue;
+		folio = heap_shelf_drop(&rack->shelves[order], &zeroed);
+		break;
 	}
 	spin_unlock(&rack->lock);
 	return folio;
@@ -421,7 +421,7 @@ static void heap_rack_zero(struct heap_pool *pool, struct heap_rack *rack)
 	while ((folio = heap_rack_next_dirty(rack))) {
 		heap_zero_folio(folio);
 		spin_lock(&rack->lock);
-		list_add_tail(&folio->lru, &rack->shelves[folio_order(folio)].zeroed);
+		heap_shelf_put(&rack->shelves[folio_order(folio)], folio, true);
 		rack->nr_dirty -= folio_nr_pages(folio);
 		spin_unlock(&rack->lock);
 		/* The limit may have come down while this one was in our hands. */

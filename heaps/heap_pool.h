@@ -28,7 +28,7 @@ struct heap_pool *heap_pool_create(const char *name, unsigned long limit);
 void heap_pool_destroy(struct heap_pool *pool);
 struct folio *heap_pool_take(struct heap_pool *pool, unsigned int order,
 			     bool *zeroed);
-void heap_pool_put(struct heap_pool *pool, struct folio *folio);
+void heap_pool_put(struct heap_pool *pool, struct folio *folio, bool zeroed);
 unsigned long heap_pool_shrink(struct heap_pool *pool, unsigned long nr_pages);
 void heap_pool_set_limit(struct heap_pool *pool, unsigned long limit);
 void heap_pool_info(struct heap_pool *pool, struct dma_heap_shelf_info *info);

@@ -31,18 +31,38 @@ static inline void heap_shelf_init(struct heap_shelf *shelf)
 	INIT_LIST_HEAD(&shelf->dirty);
 }
 
-/* A folio off a shelf, zeroed rather than dirty, or the other way round. */
-static inline struct folio *heap_shelf_pick(struct heap_shelf *shelf,
-					    bool want_zeroed, bool *zeroed)
+/* New folios come first. */
+static inline void heap_shelf_put(struct heap_shelf *shelf, struct folio *folio,
+				  bool zeroed)
+{
+	list_add(&folio->lru, zeroed ? &shelf->zeroed : &shelf->dirty);
+}
+
+/* The best one to use: zeroed, if there is one, and last in somebody's cache. */
+static inline struct folio *heap_shelf_take(struct heap_shelf *shelf, bool *zeroed)
 {
 	struct folio *folio;
 
-	*zeroed = want_zeroed ? !list_empty(&shelf->zeroed) :
-				list_empty(&shelf->dirty);
+	*zeroed = !list_empty(&shelf->zeroed);
 	folio = list_first_entry_or_null(*zeroed ? &shelf->zeroed : &shelf->dirty,
 					 struct folio, lru);
 	if (folio)
 		list_del(&folio->lru);
+	return folio;
+}
+
+/* The one that is missed the least: dirty, if there is one, and long forgotten. */
+static inline struct folio *heap_shelf_drop(struct heap_shelf *shelf, bool *zeroed)
+{
+	struct list_head *from;
+	struct folio *folio;
+
+	*zeroed = list_empty(&shelf->dirty);
+	from = *zeroed ? &shelf->zeroed : &shelf->dirty;
+	if (list_empty(from))
+		return NULL;
+	folio = list_last_entry(from, struct folio, lru);
+	list_del(&folio->lru);
 	return folio;
 }
 

@@ -31,13 +31,15 @@
 /**
  * struct heap_zero_job - folios which two CPUs zero together
  * @work: the helper
- * @lock: protects @folios
- * @folios: what nobody has begun with yet, linked by their lru
+ * @lock: protects @next
+ * @next: the first that nobody has begun with yet, or the end
+ * @folios: all of them, linked by their lru
  */
 struct heap_zero_job {
 	struct work_struct work;
-	spinlock_t lock; /* folios */
-	struct list_head folios;
+	spinlock_t lock; /* next */
+	struct list_head *next;
+	struct list_head *folios;
 };
 
 /**
@@ -60,14 +62,14 @@ EXPORT_SYMBOL_NS_GPL(heap_zero_folio, DMA_BUF);
 
 static struct folio *heap_zero_next(struct heap_zero_job *job)
 {
-	struct folio *folio;
+	struct list_head *node;
 
 	spin_lock(&job->lock);
-	folio = list_first_entry_or_null(&job->folios, struct folio, lru);
-	if (folio)
-		list_del_init(&folio->lru);
+	node = job->next;
+	if (node != job->folios)
+		job->next = node->next;
 	spin_unlock(&job->lock);
-	return folio;
+	return node == job->folios ? NULL : list_entry(node, struct folio, lru);
 }
 
 static void heap_zero_help(struct work_struct *work)
@@ -81,8 +83,8 @@ static void heap_zero_help(struct work_struct *work)
 
 /**
  * heap_zero_folios - zero many folios, with help if that is faster
- * @folios: the folios, linked by their lru, which the caller owns alone; empty
- *	afterwards
+ * @folios: the folios, linked by their lru, which the caller owns alone; stays as
+ *	it is
  * @nr_pages: how many pages they have in all
  *
  * Context: Process context. May sleep; a fatal signal ends it.
@@ -91,19 +93,18 @@ static void heap_zero_help(struct work_struct *work)
  */
 int heap_zero_folios(struct list_head *folios, unsigned long nr_pages)
 {
-	struct heap_zero_job job = { .folios = LIST_HEAD_INIT(job.folios) };
+	struct heap_zero_job job = { .folios = folios, .next = folios->next };
 	bool helped = nr_pages >= HEAP_ZERO_SHARED_PAGES && num_online_cpus() > 1;
 	struct folio *folio;
 	int ret = 0;
 
 	spin_lock_init(&job.lock);
-	list_splice_init(folios, &job.folios);
 	INIT_WORK_ONSTACK(&job.work, heap_zero_help);
 	if (helped)
 		queue_work(system_unbound_wq, &job.work);
 
 	while ((folio = heap_zero_next(&job))) {
-		/* Having begun to give up, only take away what is left. */
+		/* Having begun to give up, only keep the helper from going on. */
 		if (!ret && fatal_signal_pending(current))
 			ret = -EINTR;
 		if (!ret)

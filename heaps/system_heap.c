@@ -17,6 +17,7 @@
 #include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/list.h>
+#include <linux/list_sort.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -28,6 +29,7 @@
 
 #include "heap_buffer.h"
 #include "heap_pool.h"
+#include "heap_shelf.h"
 #include "heap_zero.h"
 
 /* What one page table entry of the level above can map, if the allocator has it. */
@@ -66,16 +68,22 @@ static DEFINE_PER_CPU(unsigned long, system_unseen);
  * @left: how many pages it still needs
  * @order: the largest order that is worth asking for
  * @zero_last: zeroing is left to the end
- * @unzeroed: folios that are the buffer's already, but not zeroed
+ * @ready: folios for the buffer, linked by their lru, all zero
+ * @unzeroed: folios for the buffer which are not
  * @nr_unzeroed: how many pages these are
+ * @nr_large: how many folios of both lists are large
+ * @nr_small: how many are single pages
  */
 struct system_take {
 	struct heap_buffer *buffer;
 	unsigned long left;
 	unsigned int order;
 	bool zero_last;
+	struct list_head ready;
 	struct list_head unzeroed;
 	unsigned long nr_unzeroed;
+	unsigned long nr_large;
+	unsigned long nr_small;
 };
 
 /*
@@ -121,25 +129,24 @@ static bool system_heap_seen(unsigned long nr_pages)
 	return false;
 }
 
-static int system_take_add(struct system_take *take, struct folio *folio,
-			   bool zeroed)
+static void system_take_folio(struct system_take *take, struct folio *folio,
+			      bool zeroed)
 {
 	unsigned long nr = folio_nr_pages(folio);
-	int ret;
 
-	ret = heap_buffer_add(take->buffer, &folio->page, nr);
-	if (ret) {
-		folio_put(folio);
-		return ret;
-	}
-	if (!zeroed && take->zero_last) {
+	if (zeroed || !take->zero_last) {
+		if (!zeroed)
+			heap_zero_folio(folio);
+		list_add_tail(&folio->lru, &take->ready);
+	} else {
 		list_add_tail(&folio->lru, &take->unzeroed);
 		take->nr_unzeroed += nr;
-	} else if (!zeroed) {
-		heap_zero_folio(folio);
 	}
+	if (nr > 1)
+		take->nr_large++;
+	else
+		take->nr_small++;
 	take->left -= nr;
-	return 0;
 }
 
 /* As many single pages as the allocator has at hand, up to a handful. */
@@ -147,47 +154,47 @@ static int system_take_singles(struct system_take *take)
 {
 	struct page *pages[SYSTEM_HEAP_BULK] = {};
 	unsigned long want = min(take->left, SYSTEM_HEAP_BULK), got, i;
-	int ret = 0;
 
 	got = alloc_pages_bulk_array(system_heap_gfp(take, 0), want, pages);
 	if (!got)
 		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 
-	for (i = 0; i < got; i++) {
-		if (ret)
-			put_page(pages[i]);
-		else
-			ret = system_take_add(take, page_folio(pages[i]),
-					      !take->zero_last);
-	}
-	return ret;
+	for (i = 0; i < got; i++)
+		system_take_folio(take, page_folio(pages[i]), !take->zero_last);
+	return 0;
 }
 
 /* The largest folio that can be had and is not too large. */
 static int system_take_one(struct system_take *take)
 {
+	bool zeroed = !take->zero_last;
 	struct folio *folio;
-	bool zeroed;
 
 	/* What was not to be had a moment ago is not asked for again soon. */
 	take->order = min_t(unsigned int, take->order, ilog2(take->left));
 	for (;; take->order--) {
-		folio = heap_pool_take(system_pool, take->order, &zeroed);
-		if (folio)
-			return system_take_add(take, folio, zeroed);
+		bool pooled;
+
+		folio = heap_pool_take(system_pool, take->order, &pooled);
+		if (folio) {
+			zeroed = pooled;
+			break;
+		}
 		if (!take->order)
 			return system_take_singles(take);
 		folio = folio_alloc(system_heap_gfp(take, take->order),
 				    take->order);
 		if (folio)
-			return system_take_add(take, folio, !take->zero_last);
+			break;
 	}
+	system_take_folio(take, folio, zeroed);
+	return 0;
 }
 
 static int system_heap_take_all(struct system_take *take)
 {
 	unsigned long check = system_heap_seen(take->left) ? 0 : take->left;
-	int ret;
+	int ret = 0;
 
 	while (take->left) {
 		if (fatal_signal_pending(current))
@@ -203,9 +210,45 @@ static int system_heap_take_all(struct system_take *take)
 			return ret;
 		cond_resched();
 	}
-	if (!take->nr_unzeroed)
-		return 0;
-	return heap_zero_folios(&take->unzeroed, take->nr_unzeroed);
+	if (take->nr_unzeroed)
+		ret = heap_zero_folios(&take->unzeroed, take->nr_unzeroed);
+	list_splice_tail_init(&take->unzeroed, &take->ready);
+	return ret;
+}
+
+/* Large ones first, or what follows a small one could not be mapped as huge. */
+static int system_folio_cmp(void *unused, const struct list_head *a,
+			    const struct list_head *b)
+{
+	const struct folio *first = list_entry(a, struct folio, lru);
+	const struct folio *second = list_entry(b, struct folio, lru);
+	unsigned int order = folio_order(first), other = folio_order(second);
+
+	if (order != other)
+		return order < other ? 1 : -1;
+	return page_to_pfn(&first->page) > page_to_pfn(&second->page) ? 1 : -1;
+}
+
+/*
+ * Into the buffer, in the order of their addresses: those of a large buffer have
+ * often been neighbours before, and few pieces are quickly mapped for a device. For
+ * single pages the sorting would take longer than it saves.
+ */
+static int system_take_hand_over(struct system_take *take)
+{
+	struct folio *folio, *next;
+	int ret;
+
+	if (take->nr_large > 1 && take->nr_large >= take->nr_small)
+		list_sort(NULL, &take->ready, system_folio_cmp);
+	list_for_each_entry_safe(folio, next, &take->ready, lru) {
+		ret = heap_buffer_add(take->buffer, &folio->page,
+				      folio_nr_pages(folio));
+		if (ret)
+			return ret;
+		list_del_init(&folio->lru);
+	}
+	return 0;
 }
 
 static int system_heap_get(struct heap_buffer *buffer)
@@ -214,23 +257,36 @@ static int system_heap_get(struct heap_buffer *buffer)
 		.buffer = buffer,
 		.left = buffer->nr_pages,
 		.order = SYSTEM_HEAP_TOP_ORDER,
+		.ready = LIST_HEAD_INIT(take.ready),
 		.unzeroed = LIST_HEAD_INIT(take.unzeroed),
 	};
+	int ret;
 
 	take.zero_last = buffer->nr_pages >= SYSTEM_HEAP_SHARE_PAGES &&
 			 num_online_cpus() > 1 &&
 			 !want_init_on_alloc(GFP_HIGHUSER);
-	return system_heap_take_all(&take);
+	ret = system_heap_take_all(&take) ?: system_take_hand_over(&take);
+	if (ret) {
+		list_splice_init(&take.unzeroed, &take.ready);
+		heap_free_folios(&take.ready);
+	}
+	return ret;
 }
 
-static void system_heap_put_folio(struct folio *folio)
+static void system_heap_put_zeroed(struct folio *folio)
 {
-	heap_pool_put(system_pool, folio);
+	heap_pool_put(system_pool, folio, true);
+}
+
+static void system_heap_put_dirty(struct folio *folio)
+{
+	heap_pool_put(system_pool, folio, false);
 }
 
 static void system_heap_put(struct heap_buffer *buffer)
 {
-	heap_buffer_visit_folios(buffer, system_heap_put_folio);
+	heap_buffer_visit_folios(buffer, buffer->untouched ?
+				 system_heap_put_zeroed : system_heap_put_dirty);
 }
 
 static const struct heap_backing system_heap_backing = {

@@ -62,6 +62,7 @@ static void heap_buffer_test_chunks(struct kunit *test)
 
 	mock_heap_close(dmabuf);
 	KUNIT_EXPECT_EQ(test, 1, mock->puts);
+	KUNIT_EXPECT_TRUE(test, mock->untouched);
 	mock_heap_expect_home(test, mock);
 }
 
@@ -111,6 +112,7 @@ static void heap_buffer_test_fail(struct kunit *test)
 					    O_RDWR, &mock->backing);
 		KUNIT_ASSERT_EQ(test, param->errno, PTR_ERR_OR_ZERO(dmabuf));
 		KUNIT_EXPECT_EQ(test, mock->fail_after + 1, mock->puts);
+		KUNIT_EXPECT_FALSE(test, mock->untouched);
 		mock_heap_expect_home(test, mock);
 	}
 
@@ -226,6 +228,7 @@ static void heap_buffer_test_map_twice(struct kunit *test)
 
 	dma_buf_detach(dmabuf, attach);
 	mock_heap_close(dmabuf);
+	KUNIT_EXPECT_FALSE(test, mock->untouched);
 	mock_heap_expect_home(test, mock);
 }
 
@@ -272,6 +275,7 @@ static void heap_buffer_test_vmap(struct kunit *test)
 		kunmap_local(there);
 	}
 	mock_heap_close(dmabuf);
+	KUNIT_EXPECT_FALSE(test, mock->untouched);
 	mock_heap_expect_home(test, mock);
 }
 

@@ -94,6 +94,7 @@ static void heap_mmap_test_touch(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
 	mock_heap_close(dmabuf);
+	KUNIT_EXPECT_FALSE(test, mock->untouched);
 	mock_heap_expect_home(test, mock);
 }
 

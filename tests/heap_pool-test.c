@@ -92,7 +92,7 @@ static void heap_pool_test_miss(struct kunit *test)
 	bool zeroed;
 
 	KUNIT_EXPECT_NULL(test, heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed));
-	heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+	heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);
 	KUNIT_EXPECT_NULL(test, heap_pool_take(pool, HEAP_POOL_TEST_ORDER + 1,
 					       &zeroed));
 	KUNIT_EXPECT_NULL(test, heap_pool_take(NULL, HEAP_POOL_TEST_ORDER, &zeroed));
@@ -109,7 +109,7 @@ static void heap_pool_test_at_once(struct kunit *test)
 	folio = heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER);
 	folio_set_dirty(folio);
 	folio_set_referenced(folio);
-	heap_pool_put(pool, folio);
+	heap_pool_put(pool, folio, false);
 	again = heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed);
 	missed = !again;
 	if (missed) {
@@ -135,7 +135,7 @@ static void heap_pool_test_zeroed(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < 8; i++)
-		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);
 	heap_pool_test_wait_zeroed(test, pool);
 	heap_pool_expect(test, pool, 8, 0, 0);
 
@@ -156,7 +156,7 @@ static void heap_pool_test_held(struct kunit *test)
 	struct folio *folio = heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER);
 
 	folio_get(folio);
-	heap_pool_put(pool, folio);
+	heap_pool_put(pool, folio, false);
 	heap_pool_expect(test, pool, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(folio));
 	KUNIT_EXPECT_FALSE(test, heap_pool_test_is_zero(folio));
@@ -177,7 +177,7 @@ static void heap_pool_test_small(struct kunit *test)
 	migrate_disable();
 	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++) {
 		folio_set_dirty(folio[order]);
-		heap_pool_put(pool, folio[order]);
+		heap_pool_put(pool, folio[order], false);
 	}
 	heap_pool_info(pool, &info);
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE * (BIT(HEAP_POOL_MIN_ORDER) - 1), info.bytes);
@@ -228,7 +228,7 @@ static void heap_pool_test_front_limit(struct kunit *test)
 
 	migrate_disable();
 	for (i = 0; i < HEAP_FRONT_PAGES + 8; i++)
-		heap_pool_put(pool, heap_pool_test_folio(test, 0));
+		heap_pool_put(pool, heap_pool_test_folio(test, 0), false);
 	migrate_enable();
 	heap_pool_info(pool, &info);
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE * param->kept, info.bytes);
@@ -241,12 +241,41 @@ static void heap_pool_test_front_limit(struct kunit *test)
 
 	/* With the last small one the place is free for a large one. */
 	heap_pool_set_limit(pool, HEAP_POOL_TEST_PAGES);
-	heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+	heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);
 	heap_pool_expect(test, pool, 1, 0, 0);
 }
 
-/* Who was a neighbour on the way in is one on the way out. */
-static void heap_pool_test_order_is_kept(struct kunit *test)
+/* What is said to be zero is believed, and nobody is kept busy with it. */
+static void heap_pool_test_put_zeroed(struct kunit *test)
+{
+	struct heap_pool *pool = heap_pool_test_create(test, 1024);
+	static const unsigned int orders[] = { 0, HEAP_POOL_TEST_ORDER };
+	struct dma_heap_shelf_info info;
+	struct folio *dirty, *zeroed;
+	unsigned int i;
+	bool is_zeroed;
+
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		zeroed = heap_pool_test_folio(test, orders[i]);
+		dirty = heap_pool_test_folio(test, orders[i]);
+		migrate_disable();
+		heap_pool_put(pool, zeroed, true);
+		heap_pool_info(pool, &info);
+		KUNIT_EXPECT_EQ(test, 0, info.dirty);
+		/* It goes first, although the other one came later. */
+		heap_pool_put(pool, dirty, false);
+		KUNIT_EXPECT_PTR_EQ(test, zeroed,
+				    heap_pool_take(pool, orders[i], &is_zeroed));
+		KUNIT_EXPECT_TRUE(test, is_zeroed);
+		migrate_enable();
+		KUNIT_EXPECT_FALSE(test, heap_pool_test_is_zero(zeroed));
+		folio_put(zeroed);
+		heap_pool_shrink(pool, ULONG_MAX);
+	}
+}
+
+/* The last one is still in the cache: it is the first to be used, the last to go. */
+static void heap_pool_test_last_comes_first(struct kunit *test)
 {
 	struct heap_pool *pool = heap_pool_test_create(test, 1024);
 	struct folio *folio[6];
@@ -256,13 +285,14 @@ static void heap_pool_test_order_is_kept(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(folio); i++)
 		folio[i] = heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER);
 	for (i = 0; i < ARRAY_SIZE(folio); i++)
-		heap_pool_put(pool, folio[i]);
-	heap_pool_test_wait_zeroed(test, pool);
-	for (i = 0; i < ARRAY_SIZE(folio); i++) {
+		heap_pool_put(pool, folio[i], true);
+	KUNIT_EXPECT_EQ(test, HEAP_POOL_TEST_PAGES, heap_pool_shrink(pool, 1));
+	for (i = ARRAY_SIZE(folio) - 1; i; i--) {
 		KUNIT_EXPECT_PTR_EQ(test, folio[i],
 				    heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed));
 		folio_put(folio[i]);
 	}
+	heap_pool_expect(test, pool, 0, ARRAY_SIZE(folio) - 1, 0);
 }
 
 struct heap_pool_limit_case {
@@ -294,7 +324,7 @@ static void heap_pool_test_limit(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < 4; i++)
-		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);
 	heap_pool_expect(test, pool, param->kept, 0, 0);
 
 	heap_pool_test_wait_zeroed(test, pool);
@@ -312,7 +342,7 @@ static void heap_pool_test_shrink(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 0, heap_pool_shrink(pool, 1));
 	for (i = 0; i < 4; i++)
-		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);
 	heap_pool_test_wait_zeroed(test, pool);
 
 	/* By the folio: one page is one folio, one page more is two. */
@@ -336,7 +366,7 @@ static void heap_pool_test_reclaimable(struct kunit *test)
 
 	before = global_node_page_state_pages(NR_KERNEL_MISC_RECLAIMABLE);
 	for (unsigned long put = 0; put < nr_pages; put += HEAP_POOL_TEST_PAGES)
-		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);
 	heap_pool_test_wait_zeroed(test, pool);
 	KUNIT_EXPECT_GE(test,
 			global_node_page_state_pages(NR_KERNEL_MISC_RECLAIMABLE),
@@ -358,10 +388,10 @@ static void heap_pool_test_full_end(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
 	folio = heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER);
 	for (i = 0; i < 4; i++) {
-		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER));
-		heap_pool_put(pool, heap_pool_test_folio(test, i));
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);
+		heap_pool_put(pool, heap_pool_test_folio(test, i), false);
 	}
-	heap_pool_put(pool, folio);
+	heap_pool_put(pool, folio, false);
 	heap_pool_destroy(pool);
 }
 
@@ -372,7 +402,8 @@ static struct kunit_case heap_pool_cases[] = {
 	KUNIT_CASE(heap_pool_test_held),
 	KUNIT_CASE(heap_pool_test_small),
 	KUNIT_CASE_PARAM(heap_pool_test_front_limit, heap_pool_front_gen_params),
-	KUNIT_CASE(heap_pool_test_order_is_kept),
+	KUNIT_CASE(heap_pool_test_put_zeroed),
+	KUNIT_CASE(heap_pool_test_last_comes_first),
 	KUNIT_CASE_PARAM(heap_pool_test_limit, heap_pool_limit_gen_params),
 	KUNIT_CASE(heap_pool_test_shrink),
 	KUNIT_CASE(heap_pool_test_reclaimable),

@@ -125,6 +125,7 @@ static void mock_heap_put(struct heap_buffer *buffer)
 	struct mock_heap *mock = dma_heap_get_drvdata(buffer->heap);
 
 	mock->puts++;
+	mock->untouched = buffer->untouched;
 	heap_buffer_put_folios(buffer);
 }
 

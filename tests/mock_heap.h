@@ -43,6 +43,7 @@ enum mock_heap_pieces {
  * @len: record: what it was last called with
  * @fd_flags: record: what it was last called with
  * @puts: record: how often the pages of a buffer were given back
+ * @untouched: record: whether they were the last time all zero for sure
  * @pages: record: the pages of the last buffer, in order; the mock holds a
  *	reference on each, so that they can be looked at when the buffer is gone
  * @nr_pages: record: how many
@@ -60,6 +61,7 @@ struct mock_heap {
 	unsigned long len;
 	u32 fd_flags;
 	unsigned int puts;
+	bool untouched;
 	struct page *pages[MOCK_HEAP_MAX_PAGES];
 	unsigned int nr_pages;
 };

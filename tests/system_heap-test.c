@@ -110,6 +110,53 @@ static void system_heap_test_chunks(struct kunit *test)
 	flush_delayed_fput();
 }
 
+/*
+ * Large folios come in the order of their size and then their place, so that neighbours
+ * are one chunk: also when they have been on the shelves, in whichever order.
+ */
+static void system_heap_test_sorted(struct kunit *test)
+{
+	struct dma_buf *dmabuf[3];
+	struct heap_buffer *buffer;
+	struct folio *folio, *last = NULL;
+	unsigned long at;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(dmabuf); i++) {
+		dmabuf[i] = dma_heap_buffer_alloc(test->priv, SZ_8M + SZ_64K, O_RDWR, 0);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf[i]);
+	}
+	dma_buf_put(dmabuf[1]);
+	dma_buf_put(dmabuf[0]);
+	flush_delayed_fput();
+
+	dmabuf[0] = dma_heap_buffer_alloc(test->priv, SZ_16M, O_RDWR, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf[0]);
+	buffer = dmabuf[0]->priv;
+	for (i = 0; i < buffer->nr_chunks; i++) {
+		unsigned long nr = heap_chunk_pages(buffer, i);
+
+		for (at = 0; at < nr; at += folio_nr_pages(folio)) {
+			folio = page_folio(nth_page(buffer->chunks[i].page, at));
+			/* Among many of these nothing is sorted. */
+			if (!folio_test_large(folio)) {
+				kunit_mark_skipped(test, "memory is in single pages");
+				goto out;
+			}
+			if (last && folio_order(last) == folio_order(folio))
+				KUNIT_EXPECT_LT(test, folio_pfn(last), folio_pfn(folio));
+			else if (last)
+				KUNIT_EXPECT_GT(test, folio_order(last),
+						folio_order(folio));
+			last = folio;
+		}
+	}
+out:
+	dma_buf_put(dmabuf[0]);
+	dma_buf_put(dmabuf[2]);
+	flush_delayed_fput();
+}
+
 static void system_heap_test_too_much(struct kunit *test)
 {
 	unsigned long ram = totalram_pages() << PAGE_SHIFT;
@@ -151,6 +198,7 @@ static void system_heap_test_killed(struct kunit *test)
 static struct kunit_case system_heap_cases[] = {
 	KUNIT_CASE_PARAM(system_heap_test_zeroed, system_heap_size_gen_params),
 	KUNIT_CASE_PARAM(system_heap_test_chunks, system_heap_size_gen_params),
+	KUNIT_CASE(system_heap_test_sorted),
 	KUNIT_CASE(system_heap_test_too_much),
 	KUNIT_CASE(system_heap_test_killed),
 	{ }

@@ -142,6 +142,23 @@ TEST_F(pool, keeps_what_is_closed_and_hands_it_out_zeroed)
 	close(fd);
 }
 
+/* Nobody could write to it, so nobody need zero it. */
+TEST_F(pool, zeroes_nothing_that_was_never_mapped)
+{
+	const size_t size = 16 * MIB;
+	long long kept;
+	int fd, i;
+
+	/* The second time from the shelves. */
+	for (i = 0; i < 2; i++) {
+		ASSERT_GIVES(fd, heap_alloc(self->heap, size));
+		close(fd);
+		EXPECT_EQ(0, shelf("shelf_dirty_bytes"));
+		kept = shelf("shelf_bytes");
+		EXPECT_LT(0, kept);
+	}
+}
+
 /* Without the time to zero in the background; small ones never are. */
 TEST_F(pool, hands_out_zeroed_what_was_just_closed)
 {
