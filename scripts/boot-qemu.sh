@@ -3,8 +3,9 @@
 #
 # Boot an x86-64 kernel in QEMU with two CPUs, an IOMMU and an "edu" device.
 # See --help; ACCEL=kvm in the environment replaces software emulation, EDU=N
-# plugs in N edu devices. ACCEL=icount emulates one CPU whose clock is its count
-# of instructions, a nanosecond each: for measurements.
+# plugs in N edu devices, QEMU_ARGS has more words for QEMU. ACCEL=icount emulates
+# one CPU whose clock is its count of instructions, a nanosecond each: for
+# measurements.
 
 set -euo pipefail
 # shellcheck source=scripts/places.sh
@@ -18,7 +19,7 @@ default_memory=1G
 
 start_guest() {
 	local accel=${ACCEL:-tcg} cpu=max cpus=2 tar=$out/out.tar result=0 i
-	local -a qemu line clock=()
+	local -a qemu line words clock=()
 
 	case $accel in
 	tcg)	accel="tcg,thread=multi" ;;
@@ -39,6 +40,8 @@ start_guest() {
 	for ((i = 0; i < ${EDU:-1}; i++)); do
 		qemu+=(-device edu)
 	done
+	read -ra words <<<"${QEMU_ARGS:-}"
+	qemu+=("${words[@]}")
 	# An emulated timer on a busy machine is late, which with interrupt
 	# remapping the kernel takes for a broken one, and panics.
 	line=(console=ttyS0 guest=qemu no_timer_check "cma=${CMA:-96M}@0-4G" "$append")

@@ -8,7 +8,8 @@
  * Each figure is the median of its rounds. Under QEMU's -icount shift=0 a guest
  * nanosecond is one instruction, so the same lines are instruction counts there.
  * An operation that the kernel refuses is printed as "-" with its errno: that
- * is a result too.
+ * is a result too. What needs a device or huge pages that this machine has not is
+ * left out.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,6 +39,7 @@
 #define MAX_ROUNDS	101
 #define IDLE_US		200000
 #define LIVE_BUFFERS	10000
+#define USAGE		"[-d FILE] [-m MIB] [-r ROUNDS] [-l SIZE] [OPERATION ...]"
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #ifndef MFD_HUGETLB
@@ -47,6 +49,9 @@
 static int heap_fd = -1, vgem_fd = -1, udmabuf_fd = -1, module_fd = -1;
 static const char *direct_file;
 static long page_size;
+
+/* What a round returns that cannot be had here, with whichever kernel. */
+#define ABSENT		(-ENODEV)
 
 /* What one round returns: nanoseconds, or a negative errno. */
 typedef __s64 (*bench_round)(size_t size);
@@ -97,6 +102,48 @@ static __s64 round_alloc(size_t size)
 		return fd;
 	close(fd);
 	return took;
+}
+
+/* One byte is written, so that all of it has to be zeroed some time. */
+static __s64 round_dirty(size_t size)
+{
+	__s64 start = now();
+	int fd = heap_alloc(size);
+	char *at;
+
+	if (fd < 0)
+		return fd;
+	at = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED) {
+		start = -errno;
+		close(fd);
+		return start;
+	}
+	touch(at, page_size);
+	munmap(at, page_size);
+	close(fd);
+	return now() - start;
+}
+
+/* The whole life of a buffer that is used: here every page is written to. */
+static __s64 round_use(size_t size)
+{
+	__s64 start = now();
+	int fd = heap_alloc(size);
+	char *at;
+
+	if (fd < 0)
+		return fd;
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED) {
+		start = -errno;
+		close(fd);
+		return start;
+	}
+	touch(at, size);
+	munmap(at, size);
+	close(fd);
+	return now() - start;
 }
 
 /* As a program does that has other things to do between its allocations. */
@@ -164,7 +211,7 @@ static __s64 module_run(enum dma_buf_bench_op op, int fd, __u32 rounds, __u32 ar
 	};
 
 	if (module_fd < 0)
-		return -ENODEV;
+		return ABSENT;
 	return ioctl(module_fd, DMA_BUF_BENCH_RUN, &run) ? -errno : (__s64)(run.ns / rounds);
 }
 
@@ -190,9 +237,29 @@ static __s64 round_map(size_t size)
 	return module_on_buffer(DMA_BUF_BENCH_MAP, size, 16);
 }
 
-static __s64 round_vmap(size_t size)
+static __s64 round_vmap_first(size_t size)
 {
 	return module_on_buffer(DMA_BUF_BENCH_VMAP, size, 1);
+}
+
+/* For each of eight frames, say. */
+static __s64 round_vmap(size_t size)
+{
+	return module_on_buffer(DMA_BUF_BENCH_VMAP, size, 8);
+}
+
+/* With what a mapping that is kept until the end costs then. */
+static __s64 round_vmap_close(size_t size)
+{
+	int fd = heap_alloc(size);
+	__s64 took, start;
+
+	if (fd < 0)
+		return fd;
+	took = module_run(DMA_BUF_BENCH_VMAP, fd, 1, 0);
+	start = now();
+	close(fd);
+	return took < 0 ? took : took + now() - start;
 }
 
 static __s64 round_fence_signal(size_t count)
@@ -240,6 +307,7 @@ static __s64 round_sync_pair(size_t size)
 	took = module_run(DMA_BUF_BENCH_HOLD, fd, 1, 0);
 	if (took >= 0)
 		took = sync_pair(fd);
+	module_run(DMA_BUF_BENCH_LET_GO, -1, 1, 0);
 	close(fd);
 	return took;
 }
@@ -253,7 +321,7 @@ static __s64 import_close(int fd)
 	__s64 start = now();
 
 	if (vgem_fd < 0)
-		return -ENODEV;
+		return ABSENT;
 	if (ioctl(vgem_fd, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime))
 		return -errno;
 	gem.handle = prime.handle;
@@ -282,7 +350,7 @@ static int udmabuf_memfd(size_t size, unsigned int flags)
 	void *at;
 
 	if (memfd < 0)
-		return -errno;
+		return flags & MFD_HUGETLB ? ABSENT : -errno;
 	if (ftruncate(memfd, size))
 		goto err_close;
 	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
@@ -309,7 +377,7 @@ static __s64 udmabuf_cost(size_t size, unsigned int memfd_flags, bool journey)
 	int fd;
 
 	if (udmabuf_fd < 0)
-		return -ENODEV;
+		return ABSENT;
 	create.memfd = udmabuf_memfd(size, memfd_flags);
 	if ((int)create.memfd < 0)
 		return (int)create.memfd;
@@ -349,10 +417,13 @@ static __s64 round_udmabuf_huge_journey(size_t size)
 
 static __s64 direct_read_cost(char *at, size_t size)
 {
-	int fd = open(direct_file, O_RDONLY | O_DIRECT);
 	__s64 start;
 	ssize_t got;
+	int fd;
 
+	if (!direct_file)
+		return ABSENT;
+	fd = open(direct_file, O_RDONLY | O_DIRECT);
 	if (fd < 0)
 		return -errno;
 	start = now();
@@ -496,9 +567,13 @@ static const struct bench_case {
 	{ "alloc",			round_alloc,		9, GROWTH },
 	{ "alloc_idle",			round_alloc_idle,	9, SIZES(4 * KIB, MIB, 64 * MIB) },
 	{ "close",			round_close,		9, GROWTH },
+	{ "alloc_dirty_close",		round_dirty,		9, GROWTH },
+	{ "alloc_touch_close",		round_use,		9, GROWTH },
 	{ "mmap_touch_munmap",		round_mmap_touch,	9, GROWTH },
 	{ "mmap_munmap",		round_mmap_untouched,	9, GROWTH },
 	{ "vmap_vunmap",		round_vmap,		9, GROWTH },
+	{ "vmap_vunmap_once",		round_vmap_first,	9, GROWTH },
+	{ "vmap_vunmap_close",		round_vmap_close,	9, SIZES(MIB, 64 * MIB) },
 	{ "attach_detach",		round_attach,		9, GROWTH },
 	{ "map_unmap",			round_map,		9, GROWTH },
 	{ "vgem_import_close",		round_vgem_import,	9, GROWTH },
@@ -524,22 +599,34 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void run_case(const struct bench_case *c, size_t size)
+static void run_case(const struct bench_case *c, size_t size, int max_rounds)
 {
+	int rounds = c->rounds < max_rounds ? c->rounds : max_rounds;
 	__s64 took[MAX_ROUNDS];
 
 	if (c->rounds > 1)	/* the first touch of code and caches is not the point */
 		c->round(size);
-	for (int i = 0; i < c->rounds; i++) {
+	for (int i = 0; i < rounds; i++) {
 		took[i] = c->round(size);
+		if (took[i] == ABSENT)
+			return;
 		if (took[i] < 0) {
 			printf("BENCH %s %zu - %s\n", c->name, size, strerror(-took[i]));
 			return;
 		}
 	}
-	qsort(took, c->rounds, sizeof(took[0]), by_value);
-	printf("BENCH %s %zu %lld\n", c->name, size, (long long)took[c->rounds / 2]);
+	qsort(took, rounds, sizeof(took[0]), by_value);
+	printf("BENCH %s %zu %lld\n", c->name, size, (long long)took[rounds / 2]);
 	fflush(stdout);
+}
+
+/* Over and over, for whoever looks from outside at what the machine does. */
+static void loop_case(const struct bench_case *c, size_t size)
+{
+	printf("BENCH-LOOP %s %zu\n", c->name, size);
+	fflush(stdout);
+	while (c->round(size) >= 0)
+		;
 }
 
 static int open_vgem(void)
@@ -568,45 +655,61 @@ static bool chosen(const char *name, char **names, int count)
 	return !count;
 }
 
-int main(int argc, char **argv)
+static void open_nodes(void)
 {
 	struct rlimit files = { 2 * LIVE_BUFFERS + 64, 2 * LIVE_BUFFERS + 64 };
-	size_t max_size = 512 * MIB;
-	int opt;
 
-	while ((opt = getopt(argc, argv, "d:m:")) != -1) {
-		switch (opt) {
-		case 'd':
-			direct_file = optarg;
-			break;
-		case 'm':
-			max_size = strtoul(optarg, NULL, 0) * MIB;
-			break;
-		default:
-			fprintf(stderr, "usage: %s [-d FILE] [-m MIB] [OPERATION ...]\n", argv[0]);
-			return 2;
-		}
-	}
 	page_size = sysconf(_SC_PAGESIZE);
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		perror("RLIMIT_NOFILE");
 	heap_fd = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
 	if (heap_fd < 0) {
 		perror("/dev/dma_heap/system");
-		return 1;
+		exit(1);
 	}
 	vgem_fd = open_vgem();
 	udmabuf_fd = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
 	module_fd = open("/dev/dma_buf_bench", O_RDWR | O_CLOEXEC);
+}
+
+int main(int argc, char **argv)
+{
+	size_t max_size = 512 * MIB, loop_size = 0;
+	int max_rounds = MAX_ROUNDS, opt;
+
+	while ((opt = getopt(argc, argv, "d:l:m:r:")) != -1) {
+		switch (opt) {
+		case 'd':
+			direct_file = optarg;
+			break;
+		case 'l':
+			loop_size = strtoul(optarg, NULL, 0);
+			break;
+		case 'm':
+			max_size = strtoul(optarg, NULL, 0) * MIB;
+			break;
+		case 'r':
+			max_rounds = atoi(optarg);
+			break;
+		default:
+			fprintf(stderr, "usage: %s " USAGE "\n", argv[0]);
+			return 2;
+		}
+	}
+	if (max_rounds < 1 || max_rounds > MAX_ROUNDS)
+		max_rounds = MAX_ROUNDS;
+	open_nodes();
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct bench_case *c = &cases[i];
 
 		if (!chosen(c->name, argv + optind, argc - optind))
 			continue;
+		if (loop_size)
+			loop_case(c, loop_size);
 		for (const size_t *size = c->sizes; *size; size++)
 			if (*size <= max_size)
-				run_case(c, *size);
+				run_case(c, *size, max_rounds);
 	}
 	return 0;
 }

@@ -309,6 +309,9 @@ static int bench_run(struct bench_file *bench, struct dma_buf_bench_run *run)
 	if (!run->rounds || run->op >= DMA_BUF_BENCH_OPS)
 		return -EINVAL;
 	switch (run->op) {
+	case DMA_BUF_BENCH_LET_GO:
+		bench_release_held(bench);
+		return 0;
 	case DMA_BUF_BENCH_FENCE_SIGNAL:
 		return bench_fence(run, false);
 	case DMA_BUF_BENCH_FENCE_CALLBACK:

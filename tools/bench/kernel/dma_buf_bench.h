@@ -16,7 +16,9 @@ enum dma_buf_bench_op {
 	DMA_BUF_BENCH_MAP,		/* map + unmap, attached beforehand */
 	DMA_BUF_BENCH_VMAP,		/* vmap + vunmap */
 	DMA_BUF_BENCH_CPU_ACCESS,	/* begin + end, mapped by a device */
-	DMA_BUF_BENCH_HOLD,		/* attach and map until the file closes */
+	DMA_BUF_BENCH_HOLD,		/* attach and map, until it is let go */
+	/* Without a buffer: */
+	DMA_BUF_BENCH_LET_GO,		/* end what HOLD has begun */
 	/* Without a buffer; @arg is how many fences: */
 	DMA_BUF_BENCH_FENCE_SIGNAL,	/* init + signal + put */
 	DMA_BUF_BENCH_FENCE_CALLBACK,	/* the same with a callback */
