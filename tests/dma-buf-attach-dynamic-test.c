@@ -261,7 +261,6 @@ static int comer_thread(void *data)
 	return 0;
 }
 
-/* Caught: a detach that takes its attachment off the list without the lock. */
 static void test_race_attach_move(struct kunit *test)
 {
 	struct task_struct *threads[2];

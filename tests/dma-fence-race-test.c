@@ -6,7 +6,8 @@
  * Skipped on one CPU.
  *
  * A case cannot tell that the race was met, but it counts how often each side
- * won and says so. Above each stands a mistake that it has caught.
+ * won and says so. Where a mistake is named above a case, it was made once on
+ * purpose, and caught.
  */
 #include <kunit/test.h>
 
@@ -70,10 +71,7 @@ static void count_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
 	container_of(cb, struct count_cb, cb)->calls++;
 }
 
-/*
- * A callback that is added while the fence signals is run, or is refused.
- * Caught: a look for the signalled flag before the lock and none under it.
- */
+/* A callback that is added while the fence signals is run, or is refused. */
 static void race_signal_callback(struct kunit *test)
 {
 	struct race *race = race_create(test);
@@ -100,10 +98,7 @@ static void race_signal_callback(struct kunit *test)
 	kunit_info(test, "%u callbacks came too late\n", late);
 }
 
-/*
- * One that is taken back while the fence signals has run, or never will.
- * Caught: a remove that believes an empty list without taking the lock.
- */
+/* One that is taken back while the fence signals has run, or never will. */
 static void race_remove_callback(struct kunit *test)
 {
 	struct race *race = race_create(test);
@@ -133,10 +128,7 @@ static void race_remove_callback(struct kunit *test)
 
 /* -- waiting and enabling -------------------------------------------------- */
 
-/*
- * However the two fall together, the waiter is woken, and finds it signalled.
- * Caught: a waiter that says it sleeps after it has looked, not before.
- */
+/* However the two fall together, the waiter is woken, and finds it signalled. */
 static void race_wait(struct kunit *test)
 {
 	struct race *race = race_create(test);
@@ -200,10 +192,7 @@ static bool enable_checked(struct dma_fence *fence)
 	return true;
 }
 
-/*
- * A driver is asked once at most, and never for a fence that has signalled.
- * Caught: an enable that does not look again once it has the lock.
- */
+/* A driver is asked once at most, and never for a fence that has signalled. */
 static void race_enable(struct kunit *test)
 {
 	struct dma_fence_ops *ops;
@@ -415,7 +404,7 @@ static struct dma_fence_array *pair_create(struct kunit *test, bool any,
 
 /*
  * Two members signal on two CPUs while the array is being enabled. Caught: a
- * count of the missing ones that is read, decremented and written.
+ * callback that is added to a member which has signalled meanwhile.
  */
 static void race_array(struct kunit *test, bool any)
 {

@@ -716,10 +716,7 @@ static int race_reader(void *arg)
 	return 0;
 }
 
-/*
- * Succeeds if no reader ever misses a fence that was there all the time.
- * Caught, by KASAN: a count of fences that is raised before the fence is there.
- */
+/* Succeeds if no reader ever misses a fence that was there all the time. */
 static void dma_resv_test_race(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
