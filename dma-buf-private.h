@@ -55,7 +55,7 @@ long dma_buf_cpu_ioctl_sync(struct ioctl_call *call, void *args);
 long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args);
 
 /* dma-buf-sync.c */
-void dma_buf_sync_init(struct dma_buf *dmabuf);
+void dma_buf_sync_fini(struct dma_buf *dmabuf);
 bool dma_buf_sync_armed(struct dma_buf *dmabuf);
 __poll_t dma_buf_sync_poll(struct file *file, struct poll_table_struct *wait);
 long dma_buf_sync_ioctl_export(struct ioctl_call *call, void *args);

@@ -3,7 +3,7 @@
  * The implicit fences of a buffer, as user space meets them.
  *
  * What it is: poll(2) on the descriptor, and fences in and out as sync files.
- * What it owns: dma_buf.poll, dma_buf.cb_in and dma_buf.cb_out.
+ * What it owns: dma_buf.poll, which most buffers never have.
  * Locks: the reservation lock to look at fences and to arm a callback; the lock
  *	of the wait queue, which is taken with interrupts off, for whether one is
  *	armed. The fence's own lock may be held when that one is taken.
@@ -18,7 +18,9 @@
 #include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/poll.h>
+#include <linux/slab.h>
 #include <linux/sync_file.h>
+#include <linux/wait.h>
 
 #include "dma-buf-private.h"
 #include "ioctl_table.h"
@@ -44,20 +46,47 @@
  * reference to the file, because nothing else keeps the buffer around until then.
  */
 
+/**
+ * struct dma_buf_poll_cb - what waits for a fence in one direction
+ * @cb: on the fence, while @active
+ * @poll: to whom it belongs
+ * @active: the event that it will bring, or 0; under the lock of the wait queue
+ */
+struct dma_buf_poll_cb {
+	struct dma_fence_cb cb;
+	struct dma_buf_poll *poll;
+	__poll_t active;
+};
+
+/**
+ * struct dma_buf_poll - those who poll a buffer
+ * @wait: where they wait; its lock protects &dma_buf_poll_cb.active, too
+ * @dmabuf: the buffer
+ * @in: wakes those who wait to read; armed with the reservation lock held,
+ *	disarmed by the fence
+ * @out: the same for those who wait to write
+ */
+struct dma_buf_poll {
+	wait_queue_head_t wait;
+	struct dma_buf *dmabuf;
+	struct dma_buf_poll_cb in;
+	struct dma_buf_poll_cb out;
+};
+
 /* The fence has signalled; its lock is held, interrupts may be off. */
 static void dma_buf_poll_fired(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
-	struct dma_buf_poll_cb_t *waiter =
-		container_of(cb, struct dma_buf_poll_cb_t, cb);
-	struct dma_buf *dmabuf = container_of(waiter->poll, struct dma_buf, poll);
+	struct dma_buf_poll_cb *waiter = container_of(cb, struct dma_buf_poll_cb, cb);
+	wait_queue_head_t *wait = &waiter->poll->wait;
+	struct dma_buf *dmabuf = waiter->poll->dmabuf;
 	unsigned long flags;
 	__poll_t ready;
 
-	spin_lock_irqsave(&waiter->poll->lock, flags);
+	spin_lock_irqsave(&wait->lock, flags);
 	ready = waiter->active;
 	waiter->active = 0;
-	wake_up_locked_poll(waiter->poll, ready);
-	spin_unlock_irqrestore(&waiter->poll->lock, flags);
+	wake_up_locked_poll(wait, ready);
+	spin_unlock_irqrestore(&wait->lock, flags);
 
 	dma_fence_put(fence);
 	/* May be the last one; the buffer then dies elsewhere, not in here. */
@@ -65,22 +94,22 @@ static void dma_buf_poll_fired(struct dma_fence *fence, struct dma_fence_cb *cb)
 }
 
 /* Set whether @waiter is armed, and say whether it was. */
-static __poll_t dma_buf_poll_mark(struct dma_buf_poll_cb_t *waiter,
-				  __poll_t active)
+static __poll_t dma_buf_poll_mark(struct dma_buf_poll_cb *waiter, __poll_t active)
 {
+	wait_queue_head_t *wait = &waiter->poll->wait;
 	__poll_t before;
 
-	spin_lock_irq(&waiter->poll->lock);
+	spin_lock_irq(&wait->lock);
 	before = waiter->active;
 	if (!before || !active)
 		waiter->active = active;
-	spin_unlock_irq(&waiter->poll->lock);
+	spin_unlock_irq(&wait->lock);
 	return before;
 }
 
 /* Put the callback on the first fence that will take it. */
 static bool dma_buf_poll_arm_locked(struct dma_buf *dmabuf,
-				    struct dma_buf_poll_cb_t *waiter,
+				    struct dma_buf_poll_cb *waiter,
 				    enum dma_resv_usage usage)
 {
 	struct dma_resv_iter cursor;
@@ -105,7 +134,7 @@ static bool dma_buf_poll_ready_locked(struct dma_buf *dmabuf, __poll_t event)
 {
 	bool write = event == EPOLLOUT;
 	enum dma_resv_usage usage = dma_resv_usage_rw(write);
-	struct dma_buf_poll_cb_t *waiter = write ? &dmabuf->cb_out : &dmabuf->cb_in;
+	struct dma_buf_poll_cb *waiter = write ? &dmabuf->poll->out : &dmabuf->poll->in;
 
 	dma_resv_assert_held(dmabuf->resv);
 
@@ -120,12 +149,35 @@ static bool dma_buf_poll_ready_locked(struct dma_buf *dmabuf, __poll_t event)
 	return true;
 }
 
+/*
+ * A hundred bytes that most buffers need not have. poll(2) knows no way to say that
+ * there is no memory, hence the flag.
+ */
+static struct dma_buf_poll *dma_buf_poll_get(struct dma_buf *dmabuf)
+{
+	struct dma_buf_poll *poll = READ_ONCE(dmabuf->poll), *other;
+
+	if (poll)
+		return poll;
+
+	poll = kzalloc(sizeof(*poll), GFP_KERNEL | __GFP_NOFAIL);
+	init_waitqueue_head(&poll->wait);
+	poll->dmabuf = dmabuf;
+	poll->in.poll = poll;
+	poll->out.poll = poll;
+	other = cmpxchg(&dmabuf->poll, NULL, poll);
+	if (!other)
+		return poll;
+	kfree(poll);
+	return other;
+}
+
 /**
  * dma_buf_sync_poll - poll(2) on the descriptor
  * @file: of a buffer
  * @wait: who asks, for which events
  *
- * Context: Process context. May sleep, for the reservation lock only.
+ * Context: Process context. May sleep.
  * Return: those of EPOLLIN and EPOLLOUT that were asked for and are true.
  */
 __poll_t dma_buf_sync_poll(struct file *file, struct poll_table_struct *wait)
@@ -134,7 +186,7 @@ __poll_t dma_buf_sync_poll(struct file *file, struct poll_table_struct *wait)
 	__poll_t asked = poll_requested_events(wait);
 	__poll_t ready = 0;
 
-	poll_wait(file, &dmabuf->poll, wait);
+	poll_wait(file, &dma_buf_poll_get(dmabuf)->wait, wait);
 	if (!(asked & (EPOLLIN | EPOLLOUT)))
 		return 0;
 
@@ -148,16 +200,14 @@ __poll_t dma_buf_sync_poll(struct file *file, struct poll_table_struct *wait)
 }
 
 /**
- * dma_buf_sync_init - prepare a new buffer for poll
- * @dmabuf: the buffer, which nobody else knows yet
+ * dma_buf_sync_fini - free what poll has left
+ * @dmabuf: the buffer, which nobody else knows any more
  *
  * Context: Any.
  */
-void dma_buf_sync_init(struct dma_buf *dmabuf)
+void dma_buf_sync_fini(struct dma_buf *dmabuf)
 {
-	init_waitqueue_head(&dmabuf->poll);
-	dmabuf->cb_in.poll = &dmabuf->poll;
-	dmabuf->cb_out.poll = &dmabuf->poll;
+	kfree(dmabuf->poll);
 }
 
 /**
@@ -169,7 +219,7 @@ void dma_buf_sync_init(struct dma_buf *dmabuf)
  */
 bool dma_buf_sync_armed(struct dma_buf *dmabuf)
 {
-	return dmabuf->cb_in.active || dmabuf->cb_out.active;
+	return dmabuf->poll && (dmabuf->poll->in.active || dmabuf->poll->out.active);
 }
 
 /* Flags of both commands: read, write or both, and nothing else. */

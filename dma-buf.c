@@ -105,7 +105,6 @@ static struct dma_buf *dma_buf_reserve(const struct dma_buf_export_info *exp_inf
 
 	spin_lock_init(&dmabuf->name_lock);
 	INIT_LIST_HEAD(&dmabuf->attachments);
-	dma_buf_sync_init(dmabuf);
 	return dmabuf;
 }
 
@@ -116,6 +115,7 @@ static void dma_buf_unreserve(struct dma_buf *dmabuf)
 
 	if (dmabuf->resv == &slot->resv)
 		dma_resv_fini(&slot->resv);
+	dma_buf_sync_fini(dmabuf);
 	kfree(dmabuf->name);
 }
 

@@ -378,24 +378,10 @@ struct dma_buf {
 	struct dma_resv *resv;
 
 	/**
-	 * @poll: who waits in poll() for the buffer. Its lock protects
-	 * &dma_buf_poll_cb_t.active, too.
+	 * @poll: what poll() needs; NULL until somebody calls it. Set once, without a
+	 * lock, and belongs to dma-buf-sync.c.
 	 */
-	wait_queue_head_t poll;
-
-	/**
-	 * @cb_in: the callback that wakes those who wait to read. Armed with
-	 * @resv held, disarmed by the fence.
-	 */
-	/**
-	 * @cb_out: the same for those who wait to write.
-	 */
-	struct dma_buf_poll_cb_t {
-		struct dma_fence_cb cb;
-		wait_queue_head_t *poll;
-
-		__poll_t active;
-	} cb_in, cb_out;
+	struct dma_buf_poll *poll;
 #ifdef CONFIG_DMABUF_SYSFS_STATS
 	/**
 	 * @sysfs_entry: the buffer's directory in sysfs. Set by the export, freed
