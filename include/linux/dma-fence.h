@@ -504,20 +504,15 @@ dma_fence_is_signaled_locked(struct dma_fence *fence)
 static inline bool
 dma_fence_is_signaled(struct dma_fence *fence)
 {
-	bool done = dma_fence_test_signaled_flag(fence);
-
-	if (done)
-		return true;
-
 	/* It may signal now, and then its driver may not go yet. */
 	guard(rcu)();
-	done = dma_fence_test_signaled_flag(fence);
-	if (!done && __dma_fence_peek(fence)) {
-		dma_fence_signal(fence);
-		done = true;
-	}
+	if (dma_fence_test_signaled_flag(fence))
+		return true;
+	if (!__dma_fence_peek(fence))
+		return false;
 
-	return done;
+	dma_fence_signal(fence);
+	return true;
 }
 
 /* @wide: old drivers count with 32 bits and wrap around, others do not. */
