@@ -2,8 +2,9 @@
 /*
  * DMA mappings of memory that several devices have mapped
  *
- * What it is: mapping and unmapping with the cache maintenance said separately,
- * and that maintenance for a part of what is mapped.
+ * What it is: how long an entry of a table may be, mapping and unmapping with the
+ * cache maintenance said separately, and that maintenance for a part of what is
+ * mapped.
  * What it owns: nothing.
  * Locks: none. Who changes a table while it is being walked is the caller's to
  * prevent.
@@ -19,10 +20,36 @@
  */
 #include <linux/dma-mapping.h>
 #include <linux/export.h>
+#include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/scatterlist.h>
 
 #include "shared_mapping.h"
+
+/**
+ * shared_mapping_segment_pages - the longest piece of memory that a device takes
+ * @dev: the device
+ *
+ * A driver that has not stated a limit does not get the DMA API's cautious default
+ * of 64 KiB, which would cut every buffer to shreds for hardware that does not
+ * ask for it; unless this kernel checks that the default is kept. Where memory
+ * bounces, a piece has to fit into the bounce buffer.
+ *
+ * Context: Any.
+ * Return: what an entry of a table for @dev may have at most, in pages, at
+ * least one.
+ */
+unsigned int shared_mapping_segment_pages(struct device *dev)
+{
+	size_t limit = UINT_MAX;
+
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG_SG) ||
+	    (dev->dma_parms && dev->dma_parms->max_segment_size))
+		limit = dma_get_max_seg_size(dev);
+	limit = min(limit, dma_max_mapping_size(dev));
+	return max(limit >> PAGE_SHIFT, 1);
+}
+EXPORT_SYMBOL_NS_GPL(shared_mapping_segment_pages, DMA_BUF);
 
 /**
  * shared_mapping_map - map a table for one device of several

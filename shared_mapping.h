@@ -26,6 +26,7 @@ struct sg_table;
 typedef void (*shared_mapping_sync_t)(struct device *dev, dma_addr_t addr,
 				      size_t size, enum dma_data_direction dir);
 
+unsigned int shared_mapping_segment_pages(struct device *dev);
 int shared_mapping_map(struct device *dev, struct sg_table *sgt,
 		       enum dma_data_direction dir);
 void shared_mapping_unmap(struct device *dev, struct sg_table *sgt,

@@ -59,22 +59,6 @@ static struct kmem_cache *heap_buffer_cache __ro_after_init;
 
 /* -- devices -------------------------------------------------------------- */
 
-/*
- * The longest piece, in pages, that @dev takes. A driver that has not stated a
- * limit does not get the DMA API's cautious default of 64 KiB, which would cut
- * every chunk to shreds for hardware that does not ask for it; unless this kernel
- * checks that the default is kept.
- */
-static unsigned long heap_segment_pages(struct device *dev)
-{
-	unsigned int limit = UINT_MAX;
-
-	if (IS_ENABLED(CONFIG_DMA_API_DEBUG_SG) ||
-	    (dev->dma_parms && dev->dma_parms->max_segment_size))
-		limit = dma_get_max_seg_size(dev);
-	return max(limit >> PAGE_SHIFT, 1);
-}
-
 static unsigned int heap_segment_count(const struct heap_buffer *buffer,
 				       unsigned long segment)
 {
@@ -112,7 +96,7 @@ static void heap_mapping_fill(struct heap_mapping *mapping,
 static struct heap_mapping *heap_mapping_create(const struct heap_buffer *buffer,
 						struct device *dev)
 {
-	unsigned long segment = heap_segment_pages(dev);
+	unsigned long segment = shared_mapping_segment_pages(dev);
 	unsigned int count = heap_segment_count(buffer, segment);
 	struct heap_mapping *mapping;
 

@@ -25,6 +25,7 @@
 #include "../udmabuf-private.h"
 #include "mock_device.h"
 #include "mock_heap.h"
+#include "mock_importer.h"
 
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 
@@ -242,7 +243,40 @@ static void test_end_moves_exactly_these_bytes(struct kunit *test)
 	bounce_close(&bounce);
 }
 
+/* No piece of memory is longer than what a bounce buffer holds at once. */
+static void test_long_pieces(struct kunit *test)
+{
+	struct dma_buf_attachment *attach;
+	struct mock_heap *heap;
+	struct dma_buf *dmabuf;
+	struct device *dev;
+	struct sg_table *sgt;
+	size_t most;
+
+	if (!IS_ENABLED(CONFIG_DMABUF_HEAPS))
+		kunit_skip(test, "no heaps");
+	dev = mock_device_create(test);
+	most = dma_max_mapping_size(dev);
+	if (most >= MOCK_HEAP_MAX_PAGES * PAGE_SIZE)
+		kunit_skip(test, "nothing bounces: boot with swiotlb=force");
+
+	heap = mock_heap_create(test, "kunit_long");
+	dmabuf = mock_heap_buffer(test, heap, MOCK_HEAP_RUN, MOCK_HEAP_MAX_PAGES);
+	attach = dma_buf_attach(dmabuf, dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, sgt);
+	if (!IS_ERR_OR_NULL(sgt)) {
+		KUNIT_EXPECT_EQ(test, mock_importer_bytes(sgt), dmabuf->size);
+		KUNIT_EXPECT_LE(test, sg_dma_len(sgt->sgl), most);
+		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	}
+	dma_buf_detach(dmabuf, attach);
+	mock_heap_close(dmabuf);
+}
+
 static struct kunit_case dma_buf_bounce_cases[] = {
+	KUNIT_CASE(test_long_pieces),
 	KUNIT_CASE_PARAM(test_begin_moves_exactly_these_bytes, bounce_gen_params),
 	KUNIT_CASE_PARAM(test_end_moves_exactly_these_bytes, bounce_gen_params),
 	{}

@@ -35,8 +35,7 @@ static const struct heap_buffer_chunk_case heap_buffer_chunk_cases[] = {
 	{ "a run is one chunk", MOCK_HEAP_RUN, 7, 1 },
 	{ "neighbours become one chunk", MOCK_HEAP_FORWARD, 33, 1 },
 	{ "strangers stay chunks of their own", MOCK_HEAP_BACKWARD, 2, 2 },
-	{ "many strangers", MOCK_HEAP_BACKWARD, MOCK_HEAP_MAX_PAGES,
-	  MOCK_HEAP_MAX_PAGES },
+	{ "many strangers", MOCK_HEAP_BACKWARD, 64, 64 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(heap_buffer_chunk, heap_buffer_chunk_cases, description);

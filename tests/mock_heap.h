@@ -21,7 +21,7 @@ struct kunit;
 struct page;
 
 /** MOCK_HEAP_MAX_PAGES - the largest buffer that a mock heap makes, in pages */
-#define MOCK_HEAP_MAX_PAGES	64
+#define MOCK_HEAP_MAX_PAGES	128
 
 /** enum mock_heap_pieces - how the pages of a buffer are handed over */
 enum mock_heap_pieces {

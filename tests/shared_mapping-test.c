@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of shared_mapping.c: which pieces of a table a part of it consists of.
+ * Tests of shared_mapping.c: how long entries are, and which pieces of a table a part
+ * of it consists of.
  *
  * The tables are made by hand: what memory looks like, and what an IOMMU might
  * have made of it. What comes of it in a buffer is in dma-buf-bounce-test.c.
@@ -8,10 +9,12 @@
 #include <kunit/test.h>
 
 #include <linux/device.h>
+#include <linux/dma-mapping.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 
 #include "../shared_mapping.h"
+#include "mock_device.h"
 
 #define MAX_ENTRIES	4
 #define MAX_PIECES	8
@@ -150,7 +153,38 @@ static void shared_mapping_test_walk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, recorder->count, i);
 }
 
+struct segment_case {
+	const char *desc;
+	/* What the driver stated, 0 for nothing. */
+	unsigned int stated;
+	unsigned int pages;
+};
+
+static const struct segment_case segment_cases[] = {
+	{ "a driver that states nothing takes all", 0, UINT_MAX >> PAGE_SHIFT },
+	{ "a driver that takes all", UINT_MAX, UINT_MAX >> PAGE_SHIFT },
+	{ "a limit", 4 * PAGE_SIZE, 4 },
+	{ "a limit is rounded down to pages", 3 * PAGE_SIZE - 1, 2 },
+	{ "less than a page is a page", 512, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(segment, segment_cases, desc);
+
+static void shared_mapping_test_segment(struct kunit *test)
+{
+	const struct segment_case *segment = test->param_value;
+	struct device *dev = mock_device_create(test);
+
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG_SG) && !segment->stated)
+		kunit_skip(test, "this kernel checks the default limit");
+	if (dma_max_mapping_size(dev) != SIZE_MAX)
+		kunit_skip(test, "memory bounces here");
+	dma_set_max_seg_size(dev, segment->stated);
+	KUNIT_EXPECT_EQ(test, shared_mapping_segment_pages(dev), segment->pages);
+}
+
 static struct kunit_case shared_mapping_cases[] = {
+	KUNIT_CASE_PARAM(shared_mapping_test_segment, segment_gen_params),
 	KUNIT_CASE_PARAM(shared_mapping_test_walk, walk_gen_params),
 	{}
 };
