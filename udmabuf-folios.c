@@ -24,17 +24,17 @@
 #include <linux/hugetlb.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
 #include <linux/slab.h>
+#include <linux/vmstat.h>
 
 #include "udmabuf-private.h"
-
-/* One page cache look-up finds this many; larger batches would ask again. */
-#define UDMABUF_PIN_BATCH	PAGEVEC_SIZE
 
 /*
  * Make room for @more records, which stand for @done pages, with @left pages
@@ -64,66 +64,192 @@ static int udmabuf_folios_reserve(struct udmabuf_folios *folios, size_t more,
 	return 0;
 }
 
-/* How many pages from @offset, in bytes, the batch has, at most @want. */
-static u32 udmabuf_batch_pages(struct folio *const *batch, long nr,
-			       size_t offset, u32 want)
+/*
+ * Record a pinned folio which holds page @index of its file; the buffer takes
+ * what it has from there on, but not beyond page @end. There is room.
+ */
+static void udmabuf_folios_append(struct udmabuf_folios *folios,
+				  struct folio *folio, pgoff_t index, pgoff_t end)
 {
-	u64 pages = 0;
-	long i;
-
-	for (i = 0; i < nr; i++)
-		pages += folio_nr_pages(batch[i]);
-	return min_t(u64, want, pages - (offset >> PAGE_SHIFT));
+	folios->extents[folios->nr++] = (struct udmabuf_extent) {
+		.folio = folio,
+		.first = index - folio->index,
+		.at = folios->pages,
+	};
+	folios->pages += min(folio_next_index(folio), end) - index;
 }
 
-/* Record a pinned batch whose first folio starts at @first; there is room. */
-static void udmabuf_folios_append(struct udmabuf_folios *folios,
-				  struct folio *const *batch, long nr,
-				  u32 first, u32 pages)
+/*
+ * May the folio stay where it is for as long as it is pinned? That is said of
+ * a whole pageblock, and the last one which it was said of is remembered.
+ */
+static bool udmabuf_folio_may_stay(struct folio *folio, unsigned long *block)
 {
-	u32 end = folios->pages + pages;
-	long i;
+	unsigned long this = folio_pfn(folio) >> pageblock_order;
 
-	for (i = 0; i < nr; i++) {
-		folios->extents[folios->nr++] = (struct udmabuf_extent) {
-			.folio = batch[i],
-			.first = first,
-			.at = folios->pages,
-		};
-		folios->pages += min_t(u64, end - folios->pages,
-				       folio_nr_pages(batch[i]) - first);
-		first = 0;
+	if (this == *block)
+		return true;
+	if (!folio_is_longterm_pinnable(folio))
+		return false;
+	*block = this;
+	return true;
+}
+
+/*
+ * Make a pin of a reference that the caller has, and the opposite of pinning,
+ * which leaves none. What a pin consists of is defined in
+ * Documentation/core-api/pin_user_pages.rst; the suite compares these with what
+ * memfd_pin_folios() and unpin_folio() do, and do one by one.
+ */
+static void udmabuf_folio_pin_reference(struct folio *folio)
+{
+	if (folio_has_pincount(folio))
+		atomic_inc(&folio->_pincount);
+	else
+		folio_ref_add(folio, GUP_PIN_COUNTING_BIAS - 1);
+}
+
+static void udmabuf_folio_put_pin(struct folio *folio)
+{
+	if (folio_has_pincount(folio)) {
+		atomic_dec(&folio->_pincount);
+		folio_put(folio);
+	} else {
+		folio_put_refs(folio, GUP_PIN_COUNTING_BIAS);
+	}
+}
+
+/* Count the pins of all records from @from on, each on the node of its folio. */
+static void udmabuf_count_pins(const struct udmabuf_folios *folios, size_t from,
+			       enum node_stat_item item)
+{
+	const struct udmabuf_extent *extents = folios->extents;
+	size_t i, start = from;
+
+	for (i = from; i < folios->nr; i++) {
+		if (i + 1 < folios->nr &&
+		    folio_nid(extents[i + 1].folio) == folio_nid(extents[i].folio))
+			continue;
+		mod_node_page_state(folio_pgdat(extents[i].folio), item,
+				    i + 1 - start);
+		start = i + 1;
 	}
 }
 
 /*
- * Pin and record what one batch holds of the @want pages from byte @pos.
- * Returns how many pages that were, or a negative errno and pinned nothing.
+ * Append what is there and may stay there, from page @index of the file to before
+ * @end: one look-up full of it, or nothing if something has to be done first.
+ *
+ * memfd_pin_folios() would look the same folios up, pin each by itself, drop the
+ * references of the look-up, and ask the pageblock of each whether it has to be
+ * migrated: that took three times as long as the look-up itself. Here the
+ * reference becomes the pin, and neighbours share the rest.
  */
-static long udmabuf_folios_pin_batch(struct udmabuf_folios *folios,
-				     struct file *memfd, u64 pos, u32 want)
+static int udmabuf_append_present(struct udmabuf_folios *folios,
+				  struct file *memfd, pgoff_t index, pgoff_t end)
 {
-	struct folio *batch[UDMABUF_PIN_BATCH];
-	u64 last = pos + ((u64)want << PAGE_SHIFT) - 1;
-	pgoff_t offset = 0;
-	u32 pages;
-	long nr;
+	unsigned long block = ULONG_MAX;
+	struct folio_batch batch;
+	size_t from = folios->nr;
+	pgoff_t next = index;
+	unsigned int found, i;
 	int ret;
 
-	nr = memfd_pin_folios(memfd, pos, last, batch, ARRAY_SIZE(batch),
-			      &offset);
+	folio_batch_init(&batch);
+	found = filemap_get_folios_contig(memfd->f_mapping, &next, end - 1, &batch);
+	if (!found)
+		return 0;
+
+	ret = udmabuf_folios_reserve(folios, found, next - index,
+				     end - min(next, end));
+	if (ret) {
+		folio_batch_release(&batch);
+		return ret;
+	}
+
+	for (i = 0; i < found; i++) {
+		struct folio *folio = batch.folios[i];
+
+		/* One after the other, or the buffer would not be the file. */
+		if (folio->index > index || folio_next_index(folio) <= index)
+			break;
+		if (!udmabuf_folio_may_stay(folio, &block))
+			break;
+		udmabuf_folio_pin_reference(folio);
+		udmabuf_folios_append(folios, folio, index, end);
+		index = folio_next_index(folio);
+	}
+	udmabuf_count_pins(folios, from, NR_FOLL_PIN_ACQUIRED);
+	for (; i < found; i++)
+		folio_put(batch.folios[i]);
+	return 0;
+}
+
+/* The same for what has to be allocated, read from swap, or migrated. */
+static int udmabuf_append_absent(struct udmabuf_folios *folios,
+				 struct file *memfd, pgoff_t index, pgoff_t end)
+{
+	struct folio *batch[PAGEVEC_SIZE];
+	pgoff_t offset;
+	long nr, i;
+	int ret;
+
+	nr = memfd_pin_folios(memfd, (u64)index << PAGE_SHIFT,
+			      ((u64)end << PAGE_SHIFT) - 1, batch,
+			      ARRAY_SIZE(batch), &offset);
 	if (nr <= 0)
 		return nr ?: -EINVAL;
 
-	pages = udmabuf_batch_pages(batch, nr, offset, want);
-	ret = udmabuf_folios_reserve(folios, nr, pages, want - pages);
+	ret = udmabuf_folios_reserve(folios, nr, 1, 0);
 	if (ret) {
 		unpin_folios(batch, nr);
 		return ret;
 	}
 
-	udmabuf_folios_append(folios, batch, nr, offset >> PAGE_SHIFT, pages);
-	return pages;
+	for (i = 0; i < nr; i++) {
+		udmabuf_folios_append(folios, batch[i], index, end);
+		index = folio_next_index(batch[i]);
+	}
+	return 0;
+}
+
+/*
+ * A memfd may have pages which fallocate(2) has reserved and nobody has touched:
+ * they hold what their last owner left. Reading is what clears them.
+ */
+static int udmabuf_folios_clear(struct udmabuf_folios *folios, size_t from,
+				struct file *memfd)
+{
+	struct folio *folio, *same;
+
+	for (; from < folios->nr; from++) {
+		folio = folios->extents[from].folio;
+		if (folio_test_uptodate(folio))
+			continue;
+		same = shmem_read_folio(memfd->f_mapping, folio->index);
+		if (IS_ERR(same))
+			return PTR_ERR(same);
+		folio_put(same);
+		if (WARN_ON_ONCE(same != folio))
+			return -EIO;
+	}
+	return 0;
+}
+
+/*
+ * Append some of the pages from @index of the file to before @end, at least one.
+ * When it fails, what was appended may be more than nothing.
+ */
+static int udmabuf_folios_pin_some(struct udmabuf_folios *folios,
+				   struct file *memfd, pgoff_t index, pgoff_t end)
+{
+	size_t before = folios->nr;
+	int ret;
+
+	ret = udmabuf_append_present(folios, memfd, index, end);
+	if (!ret && folios->nr == before)
+		ret = udmabuf_append_absent(folios, memfd, index, end);
+	return ret ?: udmabuf_folios_clear(folios, before, memfd);
 }
 
 /* End of a range which is neither empty, nor unaligned, nor beyond any file. */
@@ -134,6 +260,25 @@ static int udmabuf_range_end(u64 offset, u64 size, u64 *end)
 	if (check_add_overflow(offset, size, end) || *end > LLONG_MAX)
 		return -EINVAL;
 	return 0;
+}
+
+/* Does the file have every page from @offset to @end? If hugetlbfs, else yes. */
+static bool udmabuf_is_populated(struct file *memfd, u64 offset, u64 end)
+{
+	struct folio *folio;
+	u64 step;
+
+	if (!is_file_hugepages(memfd))
+		return true;
+
+	step = huge_page_size(hstate_file(memfd));
+	for (offset = ALIGN_DOWN(offset, step); offset < end; offset += step) {
+		folio = filemap_get_folio(memfd->f_mapping, offset >> PAGE_SHIFT);
+		if (IS_ERR(folio))
+			return false;
+		folio_put(folio);
+	}
+	return true;
 }
 
 /**
@@ -164,6 +309,8 @@ int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
 		return ret;
 	if (end > i_size_read(file_inode(memfd)))
 		return -EINVAL;
+	if (udmabuf_is_populated(memfd, offset, end))
+		return 0;
 
 	ret = vfs_fallocate(memfd, FALLOC_FL_KEEP_SIZE, offset, size);
 	switch (ret) {
@@ -177,25 +324,6 @@ int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_populate);
-
-/* Does the file have every page from @offset to @end? If hugetlbfs, else yes. */
-static bool udmabuf_is_populated(struct file *memfd, u64 offset, u64 end)
-{
-	struct folio *folio;
-	u64 step;
-
-	if (!is_file_hugepages(memfd))
-		return true;
-
-	step = huge_page_size(hstate_file(memfd));
-	for (offset = ALIGN_DOWN(offset, step); offset < end; offset += step) {
-		folio = filemap_get_folio(memfd->f_mapping, offset >> PAGE_SHIFT);
-		if (IS_ERR(folio))
-			return false;
-		folio_put(folio);
-	}
-	return true;
-}
 
 /**
  * udmabuf_folios_pin - append a range of a memfd
@@ -219,29 +347,34 @@ static bool udmabuf_is_populated(struct file *memfd, u64 offset, u64 end)
 int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,
 		       u64 offset, u64 size)
 {
-	u64 end, left;
-	long pages;
+	pgoff_t index, last;
+	u32 before;
+	u64 end;
 	int ret;
 
 	might_sleep();
 	ret = udmabuf_range_end(offset, size, &end);
 	if (ret)
 		return ret;
+	if (!shmem_file(memfd) && !is_file_hugepages(memfd))
+		return -EINVAL;
+	/* Pages may well lie behind the end of a file. */
+	if (end > i_size_read(file_inode(memfd)))
+		return -EINVAL;
 	if (!udmabuf_is_populated(memfd, offset, end))
 		return -EINVAL;
-
-	left = size >> PAGE_SHIFT;
-	if (left > U32_MAX - folios->pages)
+	if (size >> PAGE_SHIFT > U32_MAX - folios->pages)
 		return -EINVAL;
 
-	for (; left; left -= pages) {
+	last = end >> PAGE_SHIFT;
+	for (index = offset >> PAGE_SHIFT; index < last;
+	     index += folios->pages - before) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		pages = udmabuf_folios_pin_batch(folios, memfd,
-						 end - (left << PAGE_SHIFT),
-						 left);
-		if (pages < 0)
-			return pages;
+		before = folios->pages;
+		ret = udmabuf_folios_pin_some(folios, memfd, index, last);
+		if (ret)
+			return ret;
 		cond_resched();
 	}
 	return 0;
@@ -263,6 +396,8 @@ void udmabuf_folios_unpin(struct udmabuf_folios *folios)
 	size_t i;
 
 	might_sleep();
+	/* First, as a folio may be gone afterwards. */
+	udmabuf_count_pins(folios, 0, NR_FOLL_PIN_RELEASED);
 	for (i = 0; i < folios->nr; i++) {
 		struct folio *folio = folios->extents[i].folio;
 
@@ -271,7 +406,7 @@ void udmabuf_folios_unpin(struct udmabuf_folios *folios)
 			folio_mark_dirty(folio);
 			folio_unlock(folio);
 		}
-		unpin_folio(folio);
+		udmabuf_folio_put_pin(folio);
 	}
 	kvfree(folios->extents);
 	memset(folios, 0, sizeof(*folios));
@@ -370,8 +505,7 @@ EXPORT_SYMBOL_IF_KUNIT(udmabuf_run_next);
  * udmabuf_folios_fill_sgt - describe the memory as a scatterlist
  * @folios: the list, not empty
  * @sgt: table to set up; the caller ends it with sg_free_table()
- * @max_segment: what one entry may have at most, in bytes; less than a page
- *	means a page
+ * @limit: what one entry may have at most, in pages, not 0
  *
  * One entry per run. Nothing is mapped for any device yet.
  *
@@ -379,9 +513,8 @@ EXPORT_SYMBOL_IF_KUNIT(udmabuf_run_next);
  * Return: 0, or -ENOMEM and nothing to be freed.
  */
 int udmabuf_folios_fill_sgt(const struct udmabuf_folios *folios,
-			    struct sg_table *sgt, unsigned int max_segment)
+			    struct sg_table *sgt, u32 limit)
 {
-	u32 limit = max(max_segment >> PAGE_SHIFT, 1U);
 	struct scatterlist *sg;
 	struct udmabuf_run run;
 	unsigned int runs = 0;

@@ -77,7 +77,7 @@ void udmabuf_run_start(struct udmabuf_run *run,
 		       const struct udmabuf_folios *folios, u32 at, u32 limit);
 bool udmabuf_run_next(struct udmabuf_run *run);
 int udmabuf_folios_fill_sgt(const struct udmabuf_folios *folios,
-			    struct sg_table *sgt, unsigned int max_segment);
+			    struct sg_table *sgt, u32 limit);
 struct page **udmabuf_folios_page_array(const struct udmabuf_folios *folios);
 
 struct udmabuf *udmabuf_new(void);

@@ -33,6 +33,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/huge_mm.h>
 #include <linux/hugetlb.h>
 #include <linux/init.h>
 #include <linux/iosys-map.h>
@@ -136,7 +137,7 @@ static struct sg_table *udmabuf_map(struct dma_buf_attachment *attach,
 	INIT_LIST_HEAD(&mapping->node);
 
 	ret = udmabuf_folios_fill_sgt(&buf->folios, &mapping->sgt,
-				      dma_get_max_seg_size(attach->dev));
+				      shared_mapping_segment_pages(attach->dev));
 	if (ret)
 		goto err_free_mapping;
 
@@ -424,6 +425,8 @@ static const struct dma_buf_ops udmabuf_ops = {
 	.begin_cpu_access_partial = udmabuf_begin_partial,
 	.end_cpu_access_partial = udmabuf_end_partial,
 	.mmap = udmabuf_mmap,
+	/* Where a PMD fits; NULL without huge pages. */
+	.get_unmapped_area = thp_get_unmapped_area,
 	.vmap = udmabuf_vmap,
 	.vunmap = udmabuf_vunmap,
 	.release = udmabuf_release,

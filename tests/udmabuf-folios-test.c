@@ -10,16 +10,20 @@
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
 #include <linux/err.h>
+#include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
+#include <linux/percpu.h>
 #include <linux/scatterlist.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
+#include <linux/vmstat.h>
 
 #include "../udmabuf-private.h"
 
@@ -225,7 +229,7 @@ static void udmabuf_folios_test_describe(struct kunit *test)
 	const struct walk_case *walk = test->param_value;
 	struct udmabuf_folios folios = {};
 	struct folio *folio = walk_setup(test, walk, &folios);
-	u64 limit = min_t(u64, (u64)walk->limit << PAGE_SHIFT, UINT_MAX);
+	u32 limit = min_t(u32, walk->limit, UINT_MAX >> PAGE_SHIFT);
 	struct sg_page_iter iter;
 	struct scatterlist *sg;
 	struct sg_table sgt;
@@ -254,7 +258,7 @@ static void udmabuf_folios_test_describe(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, n, folios.pages);
 
 	for_each_sgtable_sg(&sgt, sg, i)
-		KUNIT_EXPECT_LE(test, sg->length, limit);
+		KUNIT_EXPECT_LE(test, sg->length >> PAGE_SHIFT, limit);
 
 	/* A case that walks from the start says how many entries there are. */
 	for (n = 0; n < PIECES && walk->runs[n].pages; n++)
@@ -264,20 +268,6 @@ static void udmabuf_folios_test_describe(struct kunit *test)
 
 	kvfree(pages);
 out:
-	sg_free_table(&sgt);
-}
-
-/* A device that takes less than a page per entry gets a page per entry. */
-static void udmabuf_folios_test_small_segments(struct kunit *test)
-{
-	static const struct walk_case three = { .extents = { { 0, 3 } } };
-	struct udmabuf_folios folios = {};
-	struct sg_table sgt;
-
-	walk_setup(test, &three, &folios);
-	KUNIT_ASSERT_EQ(test, 0, udmabuf_folios_fill_sgt(&folios, &sgt, 512));
-	KUNIT_EXPECT_EQ(test, sgt.orig_nents, 3);
-	KUNIT_EXPECT_EQ(test, sgt.sgl->length, PAGE_SIZE);
 	sg_free_table(&sgt);
 }
 
@@ -338,6 +328,178 @@ static void udmabuf_folios_test_pins(struct kunit *test)
 	/* A device may have written there: reclaim must not drop it. */
 	KUNIT_EXPECT_TRUE(test, PageDirty(page));
 	put_page(page);
+}
+
+/* What a pin shows of itself. */
+struct pin_state {
+	long references;
+	long pins;
+	long acquired;
+	long released;
+};
+
+static long node_counted(struct folio *folio, enum node_stat_item item)
+{
+	struct pglist_data *node = folio_pgdat(folio);
+	long sum = atomic_long_read(&node->vm_stat[item]);
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		sum += per_cpu_ptr(node->per_cpu_nodestats, cpu)->vm_node_stat_diff[item];
+	return sum;
+}
+
+static struct pin_state pin_state(struct folio *folio)
+{
+	return (struct pin_state) {
+		.references = folio_ref_count(folio),
+		.pins = folio_has_pincount(folio) ?
+			atomic_read(&folio->_pincount) : 0,
+		.acquired = node_counted(folio, NR_FOLL_PIN_ACQUIRED),
+		.released = node_counted(folio, NR_FOLL_PIN_RELEASED),
+	};
+}
+
+/* The step from @a to @b and that from @c to @d are one and the same. */
+static void expect_same_step(struct kunit *test, const struct pin_state *a,
+			     const struct pin_state *b, const struct pin_state *c,
+			     const struct pin_state *d)
+{
+	KUNIT_EXPECT_EQ(test, b->references - a->references,
+			d->references - c->references);
+	KUNIT_EXPECT_EQ(test, b->pins - a->pins, d->pins - c->pins);
+	KUNIT_EXPECT_EQ(test, b->acquired - a->acquired, d->acquired - c->acquired);
+	KUNIT_EXPECT_EQ(test, b->released - a->released, d->released - c->released);
+}
+
+/*
+ * A page of the file that nothing will happen to: one on its way to the LRU is
+ * held by a batch until that is full, so it takes more pages than fit into one.
+ */
+static struct folio *file_settled_folio(struct kunit *test, struct file *file)
+{
+	struct folio *folio;
+	u32 i;
+
+	file_number_pages(test, file, MANY);
+	for (i = 0; i < MANY; i++) {
+		folio = shmem_read_folio(file->f_mapping, i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, folio);
+		if (folio_test_lru(folio))
+			return folio;
+		folio_put(folio);
+	}
+	return NULL;
+}
+
+/* A pin of ours is to the kernel what one of memfd_pin_folios() is, and goes so. */
+static void udmabuf_folios_test_pin_is_a_pin(struct kunit *test)
+{
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file = file_create(test, MANY);
+	struct folio *folio = file_settled_folio(test, file), *same;
+	struct pin_state state[5];
+	pgoff_t offset;
+	u64 pos;
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	pos = (u64)folio->index << PAGE_SHIFT;
+
+	state[0] = pin_state(folio);
+	KUNIT_ASSERT_EQ(test, 1, memfd_pin_folios(file, pos, pos, &same, 1, &offset));
+	state[1] = pin_state(folio);
+	KUNIT_EXPECT_EQ(test, 0, udmabuf_folios_pin(folios, file, pos, PAGE_SIZE));
+	state[2] = pin_state(folio);
+	unpin_folio(same);
+	state[3] = pin_state(folio);
+	KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(folio));
+	udmabuf_folios_unpin(folios);
+	state[4] = pin_state(folio);
+	KUNIT_EXPECT_FALSE(test, folio_maybe_dma_pinned(folio));
+
+	expect_same_step(test, &state[0], &state[1], &state[1], &state[2]);
+	expect_same_step(test, &state[2], &state[3], &state[3], &state[4]);
+	KUNIT_EXPECT_EQ(test, state[4].references, state[0].references);
+	KUNIT_EXPECT_EQ(test, state[4].acquired - state[0].acquired, 2);
+	KUNIT_EXPECT_EQ(test, state[4].released - state[0].released, 2);
+	folio_put(folio);
+}
+
+/* Pages that are there and pages that are not, in turn: both ways to pin. */
+static void udmabuf_folios_test_sparse(struct kunit *test)
+{
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file = file_create(test, MANY);
+	struct page **pages;
+	u32 i;
+
+	file_number_pages(test, file, MANY);
+	/* Holes of one, of two and of many pages, at both ends and between. */
+	for (i = 0; i < MANY; i++)
+		if (!i || i == 7 || i == 20 || i == 21 || (i > 30 && i < 62) ||
+		    i == MANY - 1)
+			shmem_truncate_range(file_inode(file), i * PAGE_SIZE,
+					     (i + 1) * PAGE_SIZE - 1);
+
+	KUNIT_ASSERT_EQ(test, 0,
+			udmabuf_folios_pin(folios, file, 0, MANY * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, folios->pages, MANY);
+	pages = udmabuf_folios_page_array(folios);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	for (i = 0; i < MANY; i++) {
+		struct page *page = shmem_read_mapping_page(file->f_mapping, i);
+
+		KUNIT_EXPECT_PTR_EQ(test, pages[i], page);
+		put_page(page);
+	}
+	kvfree(pages);
+}
+
+/*
+ * Pages which have been reserved and never written hold what somebody else left
+ * there. Here the somebody is the test.
+ */
+static void udmabuf_folios_test_never_written(struct kunit *test)
+{
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file = file_create(test, MANY);
+	struct page **pages;
+	struct folio *folio;
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, 0, vfs_fallocate(file, 0, 0, MANY * PAGE_SIZE));
+	for (i = 0; i < MANY; i += folio_nr_pages(folio)) {
+		folio = filemap_get_folio(file->f_mapping, i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, folio);
+		KUNIT_EXPECT_FALSE(test, folio_test_uptodate(folio));
+		memcpy_to_folio(folio, 0, "secret", 6);
+		folio_put(folio);
+	}
+
+	KUNIT_ASSERT_EQ(test, 0,
+			udmabuf_folios_pin(folios, file, 0, MANY * PAGE_SIZE));
+	pages = udmabuf_folios_page_array(folios);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	for (i = 0; i < MANY; i++) {
+		KUNIT_EXPECT_EQ(test, page_number(pages[i]), 0);
+		KUNIT_EXPECT_TRUE(test, PageUptodate(pages[i]));
+	}
+	kvfree(pages);
+}
+
+/* A file may have pages behind its end. They are not part of it. */
+static void udmabuf_folios_test_behind_the_end(struct kunit *test)
+{
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file = file_create(test, 2);
+
+	KUNIT_ASSERT_EQ(test, 0, vfs_fallocate(file, FALLOC_FL_KEEP_SIZE, 0,
+					       4 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, udmabuf_folios_pin(folios, file, PAGE_SIZE,
+							  2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, folios->nr, 0);
+	KUNIT_EXPECT_EQ(test, 0,
+			udmabuf_folios_pin(folios, file, 0, 2 * PAGE_SIZE));
 }
 
 /* Only hugetlbfs needs it, so the pages of another file stay unallocated. */
@@ -432,9 +594,12 @@ static void udmabuf_folios_test_wrong_file(struct kunit *test)
 static struct kunit_case udmabuf_folios_cases[] = {
 	KUNIT_CASE_PARAM(udmabuf_folios_test_walk, walk_gen_params),
 	KUNIT_CASE_PARAM(udmabuf_folios_test_describe, walk_gen_params),
-	KUNIT_CASE(udmabuf_folios_test_small_segments),
 	KUNIT_CASE(udmabuf_folios_test_order),
 	KUNIT_CASE(udmabuf_folios_test_pins),
+	KUNIT_CASE(udmabuf_folios_test_pin_is_a_pin),
+	KUNIT_CASE(udmabuf_folios_test_sparse),
+	KUNIT_CASE(udmabuf_folios_test_never_written),
+	KUNIT_CASE(udmabuf_folios_test_behind_the_end),
 	KUNIT_CASE(udmabuf_folios_test_populate),
 	KUNIT_CASE(udmabuf_folios_test_truncated),
 	KUNIT_CASE_PARAM(udmabuf_folios_test_refusal, refusal_gen_params),

@@ -339,6 +339,21 @@ TEST_F(backing, untouched)
 	close(fd);
 }
 
+/* The same for pages that the memfd has set aside and nobody has touched. */
+TEST_F(backing, reserved)
+{
+	void *mem;
+	int fd;
+
+	ASSERT_EQ(0, fallocate(self->memfd, 0, 0, (off_t)self->size));
+	ASSERT_GIVES(fd, create(self->dev, self->memfd, 0, self->size));
+	ASSERT_EQ(0, map_rw(fd, self->size, &mem));
+	EXPECT_EQ(self->size, zero_check(mem, self->size));
+	EXPECT_EQ(self->size, zero_check(self->mem, self->size));
+	munmap(mem, self->size);
+	close(fd);
+}
+
 /* A range that neither starts nor ends where a huge page does. */
 TEST_F(backing, inside)
 {
@@ -532,6 +547,39 @@ TEST_F(backing, faults_come_in_batches)
 	EXPECT_LE(faults, most);
 	munmap(area, reserve);
 	munmap(mem, self->size);
+	close(fd);
+}
+
+/*
+ * Where mmap(2) may choose the place, it is one that a PMD can map: not by chance,
+ * so there are several, with something else between them.
+ */
+TEST_F(backing, is_placed_for_huge_pages)
+{
+	size_t page = page_size();
+	void *mem[4], *between[4];
+	int fd;
+
+	if (sizeof(void *) < 8 || access(THP_SHMEM, F_OK))
+		SKIP(return, "no huge pages");
+	if (self->size < 2 * HUGE_SIZE)
+		SKIP(return, "too small to matter");
+	ASSERT_GIVES(fd, create(self->dev, self->memfd, 0, self->size));
+	for (size_t i = 0; i < ARRAY_SIZE(mem); i++) {
+		size_t from = (i & 1) * page;
+
+		/* From a page of the buffer on: the same page of a huge one. */
+		ASSERT_EQ(0, map_fd(fd, self->size - from, PROT_READ, MAP_SHARED,
+				    (off_t)from, &mem[i]));
+		EXPECT_EQ(from, (uintptr_t)mem[i] % HUGE_SIZE);
+		between[i] = mmap(NULL, (2 * i + 3) * page, PROT_NONE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		ASSERT_NE(MAP_FAILED, between[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(mem); i++) {
+		munmap(mem[i], self->size - (i & 1) * page);
+		munmap(between[i], (2 * i + 3) * page);
+	}
 	close(fd);
 }
 
