@@ -60,18 +60,59 @@ static bool dma_buf_cpu_writes(enum dma_data_direction dir)
 	return dir == DMA_TO_DEVICE || dir == DMA_BIDIRECTIONAL;
 }
 
-static int dma_buf_cpu_wait(struct dma_buf *dmabuf, enum dma_data_direction dir)
+static noinline int dma_buf_cpu_wait_fences(struct dma_buf *dmabuf,
+					    enum dma_data_direction dir)
 {
-	long ret;
+	long ret = dma_resv_wait_timeout(dmabuf->resv,
+					 dma_resv_usage_rw(dma_buf_cpu_writes(dir)),
+					 true, MAX_SCHEDULE_TIMEOUT);
 
-	/* The common case: heaps and programs that know nothing of fences. */
-	if (dma_resv_is_unused(dmabuf->resv))
-		return 0;
-
-	ret = dma_resv_wait_timeout(dmabuf->resv,
-				    dma_resv_usage_rw(dma_buf_cpu_writes(dir)),
-				    true, MAX_SCHEDULE_TIMEOUT);
 	return min(ret, 0L);
+}
+
+/* Most buffers never have a fence, for their users know nothing of any. */
+static inline int dma_buf_cpu_wait(struct dma_buf *dmabuf,
+				   enum dma_data_direction dir)
+{
+	if (likely(dma_resv_is_unused(dmabuf->resv)))
+		return 0;
+	return dma_buf_cpu_wait_fences(dmabuf, dir);
+}
+
+static inline int dma_buf_cpu_begin(struct dma_buf *dmabuf,
+				    enum dma_data_direction dir)
+{
+	int ret;
+
+	might_sleep();
+	might_lock(&dmabuf->resv->lock.base);
+
+	/* First, or caches would be invalidated while a device still writes. */
+	ret = dma_buf_cpu_wait(dmabuf, dir);
+	if (!ret && dmabuf->ops->begin_cpu_access) {
+		ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
+		/* It may have set work going itself: a move, a copy, a decode. */
+		if (!ret)
+			ret = dma_buf_cpu_wait(dmabuf, dir);
+	}
+
+	trace_dma_buf_begin_cpu(dmabuf, dir, ret);
+	return ret;
+}
+
+static inline int dma_buf_cpu_end(struct dma_buf *dmabuf,
+				  enum dma_data_direction dir)
+{
+	int ret = 0;
+
+	might_sleep();
+	might_lock(&dmabuf->resv->lock.base);
+
+	if (dmabuf->ops->end_cpu_access)
+		ret = dmabuf->ops->end_cpu_access(dmabuf, dir);
+
+	trace_dma_buf_end_cpu(dmabuf, dir, ret);
+	return ret;
 }
 
 /* Is there such a range in the buffer? None is empty. */
@@ -129,25 +170,9 @@ static int dma_buf_cpu_end_range(struct dma_buf *dmabuf,
 int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 			     enum dma_data_direction dir)
 {
-	int ret;
-
 	if (dma_fence_misuse(!dmabuf))
 		return -EINVAL;
-
-	might_sleep();
-	might_lock(&dmabuf->resv->lock.base);
-
-	/* First, or caches would be invalidated while a device still writes. */
-	ret = dma_buf_cpu_wait(dmabuf, dir);
-	if (!ret && dmabuf->ops->begin_cpu_access) {
-		ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
-		/* It may have set work going itself: a move, a copy, a decode. */
-		if (!ret)
-			ret = dma_buf_cpu_wait(dmabuf, dir);
-	}
-
-	trace_dma_buf_begin_cpu(dmabuf, dir, ret);
-	return ret;
+	return dma_buf_cpu_begin(dmabuf, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, DMA_BUF);
 
@@ -179,7 +204,7 @@ int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf,
 	if (!dma_buf_cpu_has_range(dmabuf, offset, length))
 		return -EINVAL;
 	if (length == dmabuf->size)
-		return dma_buf_begin_cpu_access(dmabuf, dir);
+		return dma_buf_cpu_begin(dmabuf, dir);
 
 	might_sleep();
 	might_lock(&dmabuf->resv->lock.base);
@@ -207,19 +232,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access_partial, DMA_BUF);
  */
 int dma_buf_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
-	int ret = 0;
-
 	if (dma_fence_misuse(!dmabuf))
 		return -EINVAL;
-
-	might_sleep();
-	might_lock(&dmabuf->resv->lock.base);
-
-	if (dmabuf->ops->end_cpu_access)
-		ret = dmabuf->ops->end_cpu_access(dmabuf, dir);
-
-	trace_dma_buf_end_cpu(dmabuf, dir, ret);
-	return ret;
+	return dma_buf_cpu_end(dmabuf, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
 
@@ -248,7 +263,7 @@ int dma_buf_end_cpu_access_partial(struct dma_buf *dmabuf,
 	if (!dma_buf_cpu_has_range(dmabuf, offset, length))
 		return -EINVAL;
 	if (length == dmabuf->size)
-		return dma_buf_end_cpu_access(dmabuf, dir);
+		return dma_buf_cpu_end(dmabuf, dir);
 
 	might_sleep();
 	might_lock(&dmabuf->resv->lock.base);
@@ -280,24 +295,22 @@ static enum dma_data_direction dma_buf_cpu_dir(u64 flags)
 
 /**
  * dma_buf_cpu_ioctl_sync - DMA_BUF_IOCTL_SYNC: begin or end for a program
- * @call: the call
- * @args: &struct dma_buf_sync
+ * @file: of a buffer
+ * @flags: &dma_buf_sync.flags
  *
  * Context: Process context. May sleep.
  * Return: 0; -EINVAL for unknown flags or without a direction; or as
  * dma_buf_begin_cpu_access() and dma_buf_end_cpu_access().
  */
-long dma_buf_cpu_ioctl_sync(struct ioctl_call *call, void *args)
+long dma_buf_cpu_ioctl_sync(struct file *file, u64 flags)
 {
-	struct dma_buf *dmabuf = call->file->private_data;
-	const struct dma_buf_sync *sync = args;
-	enum dma_data_direction dir = dma_buf_cpu_dir(sync->flags);
+	enum dma_data_direction dir = dma_buf_cpu_dir(flags);
 
 	if (dir == DMA_NONE)
 		return -EINVAL;
-	if (sync->flags & DMA_BUF_SYNC_END)
-		return dma_buf_end_cpu_access(dmabuf, dir);
-	return dma_buf_begin_cpu_access(dmabuf, dir);
+	if (flags & DMA_BUF_SYNC_END)
+		return dma_buf_cpu_end(file->private_data, dir);
+	return dma_buf_cpu_begin(file->private_data, dir);
 }
 
 /**

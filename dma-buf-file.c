@@ -60,7 +60,8 @@ static struct vfsmount *dma_buf_mnt;
 static struct kmem_cache *dma_buf_slots;
 
 static const struct ioctl_entry dma_buf_ioctls[] = {
-	IOCTL_EXACT(DMA_BUF_IOCTL_SYNC, struct dma_buf_sync,
+	/* Twice for each access of a program: first, and without ado. */
+	IOCTL_VALUE(DMA_BUF_IOCTL_SYNC, struct dma_buf_sync, flags,
 		    dma_buf_cpu_ioctl_sync),
 	IOCTL_RAW(DMA_BUF_SET_NAME_A, dma_buf_ioctl_set_name),
 	IOCTL_RAW(DMA_BUF_SET_NAME_B, dma_buf_ioctl_set_name),

@@ -51,7 +51,7 @@ int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long addr,
 					    unsigned long len, unsigned long pgoff,
 					    unsigned long flags);
-long dma_buf_cpu_ioctl_sync(struct ioctl_call *call, void *args);
+long dma_buf_cpu_ioctl_sync(struct file *file, u64 flags);
 long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args);
 
 /* dma-buf-sync.c */

@@ -21,6 +21,7 @@
  *		IOCTL_EXACT(FOO_IOCTL_BAR, struct foo_bar, foo_ioctl_bar),
  *		IOCTL_GROWS(FOO_IOCTL_NEW, struct foo_new, fd_flags,
  *			    IOCTL_TAIL_ZERO, foo_ioctl_new),
+ *		IOCTL_VALUE(FOO_IOCTL_BAZ, struct foo_baz, flags, foo_ioctl_baz),
  *		IOCTL_RAW(FOO_SET_NAME, foo_ioctl_set_name),
  *	};
  *
@@ -34,6 +35,7 @@
 #define _DMA_BUF_IOCTL_TABLE_H
 
 #include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/ioctl.h>
@@ -52,12 +54,16 @@
  *	the command must match bit for bit
  * @IOCTL_ARG_GROWS: a struct which may grow; the command must match but for
  *	the size, which says how much of the struct the program knows
+ * @IOCTL_ARG_VALUE: a struct that consists of one __u64; the command must match
+ *	bit for bit. For calls that are made often: the member comes in a
+ *	register, and no struct is built
  * @IOCTL_ARG_RAW: not ours to copy: the handler reads &ioctl_call.arg or
  *	&ioctl_call.user itself; the command must match bit for bit
  */
 enum ioctl_arg_kind {
 	IOCTL_ARG_EXACT,
 	IOCTL_ARG_GROWS,
+	IOCTL_ARG_VALUE,
 	IOCTL_ARG_RAW,
 };
 
@@ -106,22 +112,35 @@ struct ioctl_call {
 typedef long (*ioctl_handler_t)(struct ioctl_call *call, void *args);
 
 /**
+ * typedef ioctl_value_handler_t - carry out one command of %IOCTL_ARG_VALUE
+ * @file: the open file that the call came through
+ * @value: the one member of the argument
+ *
+ * Return: what ioctl(2) returns, zero or a negative errno.
+ */
+typedef long (*ioctl_value_handler_t)(struct file *file, u64 value);
+
+/**
  * struct ioctl_entry - one command of a table
  * @cmd: the command, with the size that this kernel knows
  * @kind: what the argument is
  * @tail: for %IOCTL_ARG_GROWS, what to do with bytes past the known size
  * @min_size: for %IOCTL_ARG_GROWS, the least that a program must supply
  * @handler: who carries it out
+ * @value_handler: the same for %IOCTL_ARG_VALUE
  *
- * Made by IOCTL_EXACT(), IOCTL_GROWS() and IOCTL_RAW(), which let the compiler
- * check what can be checked.
+ * Made by IOCTL_EXACT(), IOCTL_GROWS(), IOCTL_VALUE() and IOCTL_RAW(), which let
+ * the compiler check what can be checked.
  */
 struct ioctl_entry {
 	unsigned int cmd;
 	enum ioctl_arg_kind kind;
 	enum ioctl_tail tail;
 	size_t min_size;
-	ioctl_handler_t handler;
+	union {
+		ioctl_handler_t handler;
+		ioctl_value_handler_t value_handler;
+	};
 };
 
 /*
@@ -161,6 +180,23 @@ struct ioctl_entry {
 		.tail = (_tail),					\
 		.min_size = offsetofend(type, _last),			\
 		.handler = (_handler),					\
+	}
+
+/**
+ * IOCTL_VALUE() - entry for a command whose struct is one __u64
+ * @_cmd: the command
+ * @type: its argument
+ * @_member: the member of it
+ * @_handler: &ioctl_value_handler_t
+ */
+#define IOCTL_VALUE(_cmd, type, _member, _handler)			\
+	{								\
+		.cmd = IOCTL_CHECKED(type, _cmd) +			\
+		       BUILD_BUG_ON_ZERO(sizeof(type) != sizeof(u64)) +	\
+		       BUILD_BUG_ON_ZERO(sizeof_field(type, _member) !=	\
+					 sizeof(u64)),			\
+		.kind = IOCTL_ARG_VALUE,				\
+		.value_handler = (_handler),				\
 	}
 
 /**
@@ -209,21 +245,45 @@ static inline int ioctl_call_fetch(const struct ioctl_entry *entry,
 	size_t given = _IOC_SIZE(call->cmd);
 	int zero;
 
-	/* Equal for exact commands, or they would not have matched. */
+	call->reply_size = min(given, known);
+	/* All exact commands, and nearly all calls of the others. */
+	if (likely(given == known))
+		return copy_from_user(call->buf, call->user, known) ? -EFAULT : 0;
+
 	if (given < entry->min_size)
 		return -EINVAL;
-
 	if (given > known && entry->tail == IOCTL_TAIL_ZERO) {
 		zero = check_zeroed_user(call->user + known, given - known);
 		if (zero <= 0)
 			return zero ?: -E2BIG;
 	}
 
-	call->reply_size = min(given, known);
 	if (copy_from_user(call->buf, call->user, call->reply_size))
 		return -EFAULT;
 	memset((u8 *)call->buf + call->reply_size, 0, known - call->reply_size);
 	return 0;
+}
+
+/* All that takes a struct, out of the way of what does not. */
+static noinline_for_stack __maybe_unused long
+ioctl_entry_run(const struct ioctl_entry *entry, struct file *file,
+		unsigned int cmd, unsigned long arg)
+{
+	struct ioctl_call call;
+	int ret;
+
+	call.file = file;
+	call.cmd = cmd;
+	call.arg = arg;
+	call.user = (void __user *)arg;
+	call.reply_size = 0;
+	if (entry->kind == IOCTL_ARG_RAW)
+		return entry->handler(&call, NULL);
+
+	ret = ioctl_call_fetch(entry, &call);
+	if (ret)
+		return ret;
+	return entry->handler(&call, call.buf);
 }
 
 /**
@@ -247,8 +307,7 @@ static inline long ioctl_table_dispatch(const struct ioctl_entry *table,
 					unsigned int cmd, unsigned long arg)
 {
 	const struct ioctl_entry *entry;
-	struct ioctl_call call;
-	int ret;
+	u64 value;
 
 	for (entry = table; entry < table + count; entry++)
 		if (ioctl_entry_matches(entry, cmd))
@@ -256,18 +315,11 @@ static inline long ioctl_table_dispatch(const struct ioctl_entry *table,
 	if (entry == table + count)
 		return -ENOTTY;
 
-	call.file = file;
-	call.cmd = cmd;
-	call.arg = arg;
-	call.user = (void __user *)arg;
-	call.reply_size = 0;
-	if (entry->kind == IOCTL_ARG_RAW)
-		return entry->handler(&call, NULL);
-
-	ret = ioctl_call_fetch(entry, &call);
-	if (ret)
-		return ret;
-	return entry->handler(&call, call.buf);
+	if (entry->kind != IOCTL_ARG_VALUE)
+		return ioctl_entry_run(entry, file, cmd, arg);
+	if (get_user(value, (u64 __user *)arg))
+		return -EFAULT;
+	return entry->value_handler(file, value);
 }
 
 /**

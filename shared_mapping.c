@@ -123,3 +123,61 @@ void shared_mapping_sync(struct device *dev, struct sg_table *sgt,
 	}
 }
 EXPORT_SYMBOL_NS_GPL(shared_mapping_sync, DMA_BUF);
+
+/* Does the device of @mapping have the buffer mapped another time? */
+static bool shared_mapping_is_repeated(struct list_head *mappings,
+				       const struct shared_mapping *mapping)
+{
+	const struct shared_mapping *other;
+
+	list_for_each_entry(other, mappings, node)
+		if (other != mapping && other->dev == mapping->dev)
+			return true;
+	return false;
+}
+
+static void shared_mapping_sync_one(struct shared_mapping *mapping,
+				    enum dma_data_direction dir, bool for_device)
+{
+	if (for_device)
+		dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt, dir);
+	else
+		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, dir);
+}
+
+/**
+ * shared_mapping_sync_all - bring a part of a buffer in line for all who map it
+ * @mappings: of &shared_mapping.node; the caller keeps it from changing
+ * @dir: which way data goes, or %DMA_NONE for that of each mapping
+ * @offset: of the first byte
+ * @length: how many bytes
+ * @size: of the buffer, in bytes
+ * @for_device: devices take over from the CPU; false for the other way round
+ *
+ * DMA API debugging finds the mapping which a part belongs to by its address,
+ * and with two of one device reports that there is none; the whole is not
+ * looked up. So there all of such a mapping is brought in line.
+ *
+ * Context: Process context. May sleep.
+ */
+void shared_mapping_sync_all(struct list_head *mappings,
+			     enum dma_data_direction dir, size_t offset,
+			     size_t length, size_t size, bool for_device)
+{
+	struct shared_mapping *mapping;
+
+	list_for_each_entry(mapping, mappings, node) {
+		enum dma_data_direction way = dir == DMA_NONE ? mapping->dir : dir;
+
+		if (length == size ||
+		    (IS_ENABLED(CONFIG_DMA_API_DEBUG) &&
+		     shared_mapping_is_repeated(mappings, mapping)))
+			shared_mapping_sync_one(mapping, way, for_device);
+		else
+			shared_mapping_sync(mapping->dev, &mapping->sgt, way,
+					    offset, length,
+					    for_device ? dma_sync_single_for_device :
+							 dma_sync_single_for_cpu);
+	}
+}
+EXPORT_SYMBOL_NS_GPL(shared_mapping_sync_all, DMA_BUF);

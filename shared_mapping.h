@@ -9,10 +9,26 @@
 #define _DMA_BUF_SHARED_MAPPING_H
 
 #include <linux/dma-direction.h>
+#include <linux/list.h>
+#include <linux/scatterlist.h>
 #include <linux/types.h>
 
 struct device;
-struct sg_table;
+
+/**
+ * struct shared_mapping - a buffer as one device sees it
+ * @sgt: the table that the importer gets, mapped for @dev
+ * @dev: the device
+ * @dir: which way data goes
+ * @node: in the exporter's list of mappings that need care when the CPU takes
+ *	its turn, or empty
+ */
+struct shared_mapping {
+	struct sg_table sgt;
+	struct device *dev;
+	enum dma_data_direction dir;
+	struct list_head node;
+};
 
 /**
  * typedef shared_mapping_sync_t - bring one piece of memory in line
@@ -34,5 +50,8 @@ void shared_mapping_unmap(struct device *dev, struct sg_table *sgt,
 void shared_mapping_sync(struct device *dev, struct sg_table *sgt,
 			 enum dma_data_direction dir, size_t offset,
 			 size_t length, shared_mapping_sync_t sync);
+void shared_mapping_sync_all(struct list_head *mappings,
+			     enum dma_data_direction dir, size_t offset,
+			     size_t length, size_t size, bool for_device);
 
 #endif /* _DMA_BUF_SHARED_MAPPING_H */

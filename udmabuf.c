@@ -95,7 +95,7 @@ MODULE_PARM_DESC(size_limit_mb, "Largest buffer that may be made, in MiB (defaul
  * struct udmabuf - one buffer
  * @folios: its memory; constant once the buffer is published
  * @lock: guards @mappings
- * @mappings: &udmabuf_mapping.node, what devices have mapped at the moment and
+ * @mappings: &shared_mapping.node, what devices have mapped at the moment and
  *	needs care when the CPU takes its turn
  * @cpu_began: a CPU access has been announced at least once; never taken back
  */
@@ -106,27 +106,13 @@ struct udmabuf {
 	bool cpu_began;
 };
 
-/**
- * struct udmabuf_mapping - the buffer as one device sees it
- * @sgt: the table which the importer got, mapped for @dev
- * @dev: the device
- * @dir: which way data goes
- * @node: in &udmabuf.mappings, or empty
- */
-struct udmabuf_mapping {
-	struct sg_table sgt;
-	struct device *dev;
-	enum dma_data_direction dir;
-	struct list_head node;
-};
-
 /* ---------------------------------------------------------------- devices */
 
 static struct sg_table *udmabuf_map(struct dma_buf_attachment *attach,
 				    enum dma_data_direction dir)
 {
 	struct udmabuf *buf = attach->dmabuf->priv;
-	struct udmabuf_mapping *mapping;
+	struct shared_mapping *mapping;
 	int ret;
 
 	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
@@ -163,8 +149,8 @@ err_free_mapping:
 static void udmabuf_unmap(struct dma_buf_attachment *attach,
 			  struct sg_table *sgt, enum dma_data_direction dir)
 {
-	struct udmabuf_mapping *mapping = container_of(sgt,
-						       struct udmabuf_mapping,
+	struct shared_mapping *mapping = container_of(sgt,
+						       struct shared_mapping,
 						       sgt);
 	struct udmabuf *buf = attach->dmabuf->priv;
 
@@ -189,17 +175,15 @@ static void udmabuf_unmap(struct dma_buf_attachment *attach,
  * the lock: who maps while another begins has no order to rely on anyway.
  */
 static void udmabuf_sync(struct udmabuf *buf, size_t offset, size_t length,
-			 shared_mapping_sync_t sync)
+			 bool for_device)
 {
-	struct udmabuf_mapping *mapping;
-
 	if (list_empty(&buf->mappings))
 		return;
 
 	mutex_lock(&buf->lock);
-	list_for_each_entry(mapping, &buf->mappings, node)
-		shared_mapping_sync(mapping->dev, &mapping->sgt, mapping->dir,
-				    offset, length, sync);
+	shared_mapping_sync_all(&buf->mappings, DMA_NONE, offset, length,
+				(size_t)buf->folios.pages << PAGE_SHIFT,
+				for_device);
 	mutex_unlock(&buf->lock);
 }
 
@@ -210,7 +194,7 @@ static int udmabuf_begin_partial(struct dma_buf *dmabuf,
 	struct udmabuf *buf = dmabuf->priv;
 
 	WRITE_ONCE(buf->cpu_began, true);
-	udmabuf_sync(buf, offset, length, dma_sync_single_for_cpu);
+	udmabuf_sync(buf, offset, length, false);
 	return 0;
 }
 
@@ -223,7 +207,7 @@ static int udmabuf_end_partial(struct dma_buf *dmabuf,
 
 	if (!READ_ONCE(buf->cpu_began))
 		return -EINVAL;
-	udmabuf_sync(buf, offset, length, dma_sync_single_for_device);
+	udmabuf_sync(buf, offset, length, true);
 	return 0;
 }
 

@@ -40,18 +40,14 @@
 
 /**
  * struct heap_mapping - the buffer as one device sees it
- * @sgt: what the importer gets
- * @node: entry of &heap_buffer.mappings, or empty
- * @dev: which device
- * @entries: of @sgt, in one piece with the rest
+ * @shared: what the importer gets, and for whom
+ * @entries: of its table, in one piece with the rest
  *
  * Made by map_dma_buf, unmade by unmap_dma_buf: an attachment which is not
  * mapped costs nothing.
  */
 struct heap_mapping {
-	struct sg_table sgt;
-	struct list_head node;
-	struct device *dev;
+	struct shared_mapping shared;
 	struct scatterlist entries[];
 };
 
@@ -94,7 +90,8 @@ static void heap_mapping_fill(struct heap_mapping *mapping,
 }
 
 static struct heap_mapping *heap_mapping_create(const struct heap_buffer *buffer,
-						struct device *dev)
+						struct device *dev,
+						enum dma_data_direction dir)
 {
 	unsigned long segment = shared_mapping_segment_pages(dev);
 	unsigned int count = heap_segment_count(buffer, segment);
@@ -104,10 +101,11 @@ static struct heap_mapping *heap_mapping_create(const struct heap_buffer *buffer
 	if (!mapping)
 		return NULL;
 
-	mapping->dev = dev;
-	INIT_LIST_HEAD(&mapping->node);
+	mapping->shared.dev = dev;
+	mapping->shared.dir = dir;
+	INIT_LIST_HEAD(&mapping->shared.node);
 	sg_init_table(mapping->entries, count);
-	mapping->sgt = (struct sg_table){
+	mapping->shared.sgt = (struct sg_table){
 		.sgl = mapping->entries, .nents = count, .orig_nents = count,
 	};
 	heap_mapping_fill(mapping, buffer, segment);
@@ -120,14 +118,16 @@ static struct sg_table *heap_buffer_map(struct dma_buf_attachment *attach,
 	struct heap_buffer *buffer = attach->dmabuf->priv;
 	struct device *dev = attach->dev;
 	struct heap_mapping *mapping;
+	struct sg_table *sgt;
 	int ret;
 
-	mapping = heap_mapping_create(buffer, dev);
+	mapping = heap_mapping_create(buffer, dev, dir);
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
 
 	WRITE_ONCE(buffer->untouched, false);
-	ret = shared_mapping_map(dev, &mapping->sgt, dir);
+	sgt = &mapping->shared.sgt;
+	ret = shared_mapping_map(dev, sgt, dir);
 	if (ret) {
 		kvfree(mapping);
 		return ERR_PTR(ret);
@@ -139,24 +139,25 @@ static struct sg_table *heap_buffer_map(struct dma_buf_attachment *attach,
 	 */
 	if (dma_dev_need_sync(dev)) {
 		guard(mutex)(&buffer->lock);
-		list_add(&mapping->node, &buffer->mappings);
+		list_add(&mapping->shared.node, &buffer->mappings);
 	}
-	return &mapping->sgt;
+	return sgt;
 }
 
 static void heap_buffer_unmap(struct dma_buf_attachment *attach,
 			      struct sg_table *sgt,
 			      enum dma_data_direction dir)
 {
-	struct heap_mapping *mapping = container_of(sgt, typeof(*mapping), sgt);
+	struct heap_mapping *mapping = container_of(sgt, typeof(*mapping),
+						    shared.sgt);
 	struct heap_buffer *buffer = attach->dmabuf->priv;
 
 	/* Only map and unmap of this very mapping touch its node from outside. */
-	if (!list_empty(&mapping->node)) {
+	if (!list_empty(&mapping->shared.node)) {
 		guard(mutex)(&buffer->lock);
-		list_del(&mapping->node);
+		list_del(&mapping->shared.node);
 	}
-	shared_mapping_unmap(mapping->dev, sgt, dir);
+	shared_mapping_unmap(attach->dev, sgt, dir);
 	kvfree(mapping);
 }
 
@@ -190,22 +191,27 @@ static void heap_buffer_sync_vmap_locked(struct heap_buffer *buffer,
 	}
 }
 
+static noinline void heap_buffer_sync(struct heap_buffer *buffer,
+				      enum dma_data_direction dir,
+				      size_t offset, size_t length,
+				      bool for_device)
+{
+	guard(mutex)(&buffer->lock);
+	heap_buffer_sync_vmap_locked(buffer, offset, length, for_device ?
+				     flush_kernel_vmap_range :
+				     invalidate_kernel_vmap_range);
+	shared_mapping_sync_all(&buffer->mappings, dir, offset, length,
+				buffer->nr_pages << PAGE_SHIFT, for_device);
+}
+
 static int heap_buffer_begin_partial(struct dma_buf *dmabuf,
 				     enum dma_data_direction dir,
 				     size_t offset, size_t length)
 {
 	struct heap_buffer *buffer = dmabuf->priv;
-	struct heap_mapping *mapping;
 
-	if (heap_buffer_is_coherent(buffer))
-		return 0;
-
-	guard(mutex)(&buffer->lock);
-	heap_buffer_sync_vmap_locked(buffer, offset, length,
-				     invalidate_kernel_vmap_range);
-	list_for_each_entry(mapping, &buffer->mappings, node)
-		shared_mapping_sync(mapping->dev, &mapping->sgt, dir, offset,
-				    length, dma_sync_single_for_cpu);
+	if (!heap_buffer_is_coherent(buffer))
+		heap_buffer_sync(buffer, dir, offset, length, false);
 	return 0;
 }
 
@@ -214,17 +220,9 @@ static int heap_buffer_end_partial(struct dma_buf *dmabuf,
 				   size_t offset, size_t length)
 {
 	struct heap_buffer *buffer = dmabuf->priv;
-	struct heap_mapping *mapping;
 
-	if (heap_buffer_is_coherent(buffer))
-		return 0;
-
-	guard(mutex)(&buffer->lock);
-	heap_buffer_sync_vmap_locked(buffer, offset, length,
-				     flush_kernel_vmap_range);
-	list_for_each_entry(mapping, &buffer->mappings, node)
-		shared_mapping_sync(mapping->dev, &mapping->sgt, dir, offset,
-				    length, dma_sync_single_for_device);
+	if (!heap_buffer_is_coherent(buffer))
+		heap_buffer_sync(buffer, dir, offset, length, true);
 	return 0;
 }
 

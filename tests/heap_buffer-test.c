@@ -220,6 +220,12 @@ static void heap_buffer_test_map_twice(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL));
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL));
 
+	/* The DMA API may be looking on, and does not know which of the two. */
+	KUNIT_EXPECT_EQ(test, 0,
+			dma_buf_begin_cpu_access_partial(dmabuf, DMA_BIDIRECTIONAL, 5, 6));
+	KUNIT_EXPECT_EQ(test, 0,
+			dma_buf_end_cpu_access_partial(dmabuf, DMA_BIDIRECTIONAL, 5, 6));
+
 	dma_buf_unmap_attachment_unlocked(attach, first, DMA_TO_DEVICE);
 	KUNIT_EXPECT_EQ(test, listed / 2, (int)list_count_nodes(&buffer->mappings));
 	dma_buf_unmap_attachment_unlocked(attach, second, DMA_FROM_DEVICE);
