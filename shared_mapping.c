@@ -145,10 +145,23 @@ static void shared_mapping_sync_one(struct shared_mapping *mapping,
 		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, dir);
 }
 
+/*
+ * What the CPU does is one thing, what the device may do is another: a mapping for
+ * one way is brought in line that way, whatever the program has said.
+ */
+static enum dma_data_direction
+shared_mapping_way(const struct shared_mapping *mapping,
+		   enum dma_data_direction dir)
+{
+	if (dir == DMA_NONE || mapping->dir != DMA_BIDIRECTIONAL)
+		return mapping->dir;
+	return dir;
+}
+
 /**
  * shared_mapping_sync_all - bring a part of a buffer in line for all who map it
  * @mappings: of &shared_mapping.node; the caller keeps it from changing
- * @dir: which way data goes, or %DMA_NONE for that of each mapping
+ * @dir: which way data goes where a mapping is for both, or %DMA_NONE for both
  * @offset: of the first byte
  * @length: how many bytes
  * @size: of the buffer, in bytes
@@ -167,7 +180,7 @@ void shared_mapping_sync_all(struct list_head *mappings,
 	struct shared_mapping *mapping;
 
 	list_for_each_entry(mapping, mappings, node) {
-		enum dma_data_direction way = dir == DMA_NONE ? mapping->dir : dir;
+		enum dma_data_direction way = shared_mapping_way(mapping, dir);
 
 		if (length == size ||
 		    (IS_ENABLED(CONFIG_DMA_API_DEBUG) &&

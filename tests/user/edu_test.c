@@ -528,6 +528,14 @@ TEST_F(edu, read_only_buffer_is_a_source_and_no_target)
 	EXPECT_REFUSED(EACCES, edu_copy(self->edu, edu_job(src, 0, to, 0, 1)));
 	EXPECT_REFUSED(EACCES, edu_copy(self->edu, edu_job(0, 0, to, 0, 1)));
 
+	/* It is mapped for one way, and any access of the CPU is right all the same. */
+	EXPECT_EQ(0, dmabuf_begin(fd, DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, dmabuf_end(fd, DMA_BUF_SYNC_READ));
+	EXPECT_EQ(0, dmabuf_begin(fd, DMA_BUF_SYNC_RW));
+	EXPECT_EQ(0, dmabuf_end(fd, DMA_BUF_SYNC_RW));
+	EXPECT_EQ(0, dmabuf_begin(fd, DMA_BUF_SYNC_WRITE));
+	EXPECT_EQ(0, dmabuf_end(fd, DMA_BUF_SYNC_WRITE));
+
 	ASSERT_EQ(0, seen_fill(self, 0xff));
 	ASSERT_GIVES(fence, edu_copy(self->edu, edu_job(from, 0, dst, 0, 100)));
 	EXPECT_EQ(1, fence_result(fence));
@@ -702,6 +710,31 @@ TEST_F(edu, unbinding_ends_jobs_and_attachments_but_no_buffer)
 	close(again);
 	close(in);
 	close(timeline);
+}
+
+/* What only the device still knows of goes with its driver, mapped or not. */
+TEST_F(edu, unbinding_gives_back_what_it_has_attached)
+{
+	char address[64];
+	int fd, i, src, fence;
+	long buffers = count_buffers();
+
+	ASSERT_EQ(0, edu_address(self->id, address, sizeof(address)));
+	for (i = 0; i < 4; i++) {
+		ASSERT_GIVES(fd, heap_alloc_from("system", SIZE));
+		ASSERT_GIVES(src, edu_attach(self->edu, fd, i & 1));
+		/* Half of them have been mapped by a copy that is over. */
+		if (i & 2) {
+			ASSERT_GIVES(fence, edu_copy(self->edu, edu_job(src, 0, 0, 0, 16)));
+			EXPECT_EQ(1, fence_result(fence));
+		}
+		close(fd);
+	}
+	EXPECT_EQ(buffers + 4, count_buffers());
+	ASSERT_EQ(0, edu_bind(address, EDU_DIR "/unbind"));
+	EXPECT_TRUE(buffers_settle(buffers));
+	EXPECT_REFUSED(ENODEV, edu_detach(self->edu, src));
+	ASSERT_EQ(0, edu_bind(address, EDU_DIR "/bind"));
 }
 
 TEST_F(edu, killed_in_the_middle_leaves_nothing)
