@@ -7,6 +7,7 @@
 #ifndef BAD_INPUT_WORDS_H
 #define BAD_INPUT_WORDS_H
 
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include "dma_buf_test.h"
 
@@ -101,6 +102,55 @@ static int make_sync_file(void)
 static int make_signalled(void)
 {
 	return make_fence(1, 1);
+}
+
+/*
+ * One fence of so many that none of them can stand for another. Made once, as it
+ * takes as many timelines, which have to stay: see merged_prepare().
+ */
+#define MERGED_FENCES	1000
+
+static int merged = -ENODEV;
+
+static int make_merged(void)
+{
+	return merged < 0 ? merged : (int)sysret(fcntl(merged, F_DUPFD_CLOEXEC, 0));
+}
+
+/* One of fences [@first, @first + @count), half and half. */
+static int merged_part(const int *fences, int first, int count)
+{
+	int left, right, both;
+
+	if (count == 1)
+		return fences[first];
+	left = merged_part(fences, first, count / 2);
+	right = merged_part(fences, first + count / 2, count - count / 2);
+	both = sync_file_merge(left, right, "row");
+	close(left);
+	close(right);
+	return both;
+}
+
+static void merged_prepare(void)
+{
+	struct rlimit limit = { 4 * MERGED_FENCES, 4 * MERGED_FENCES };
+	static int fences[MERGED_FENCES];
+	int i, timeline;
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+	for (i = 0; i < MERGED_FENCES; i++) {
+		timeline = sw_sync_open();
+		if (timeline < 0)
+			return;
+		fences[i] = sw_sync_fence(timeline, 1, "row");
+	}
+	merged = merged_part(fences, 0, MERGED_FENCES);
+}
+
+static int make_heap(void)
+{
+	return heap_open("system");
 }
 
 static int make_memfd_sealed(unsigned int flags, int seals, size_t len)
@@ -210,6 +260,8 @@ static const struct kind {
 	{ "udmabuf dma-buf", make_buffer_udmabuf },
 	{ "sync file", make_sync_file },
 	{ "signalled sync file", make_signalled },
+	{ "merged sync file of 1000", make_merged },
+	{ "heap", make_heap },
 	{ "sw_sync", sw_sync_open },
 	{ "udmabuf", make_udmabuf },
 	{ "memfd", make_memfd },
@@ -235,8 +287,11 @@ static const struct kind *kind_find(const char *name)
 
 /* ------------------------------------------------------------------- calls -- */
 
-/* Numbers and descriptors are told apart by how their words are read. */
-enum field_type { NUMBER32, NUMBER64, DESCRIPTOR, STRING };
+/*
+ * Numbers and descriptors are told apart by how their words are read; strings are
+ * the argument itself, names a member of it.
+ */
+enum field_type { NUMBER32, NUMBER64, DESCRIPTOR, STRING, NAME };
 
 struct field {
 	const char *name;
@@ -371,6 +426,7 @@ static const struct call calls[] = {
 			FIELD(NUMBER32, struct sync_merge_data, flags),
 			FIELD(NUMBER32, struct sync_merge_data, pad),
 			FIELD(DESCRIPTOR, struct sync_merge_data, fd2),
+			FIELD(NAME, struct sync_merge_data, name),
 		},
 	}, {
 		"SYNC_IOC_FILE_INFO", SYNC_IOC_FILE_INFO, "num_fences = 0", NO_FD, 0, run_ioctl, {
@@ -398,6 +454,7 @@ static const struct call calls[] = {
 		"SW_SYNC_GET_DEADLINE", SW_SYNC_GET_DEADLINE, "fence_fd = sync file",
 		NO_FD, 0, run_ioctl, {
 			FIELD(NUMBER32, struct sw_sync_get_deadline, pad),
+			FIELD(NUMBER64, struct sw_sync_get_deadline, deadline_ns),
 			FIELD(DESCRIPTOR, struct sw_sync_get_deadline, fence_fd),
 		},
 	}, {
