@@ -363,8 +363,8 @@ TEST_F_TIMEOUT(many, buffers_at_once_and_all_memory_back, 600)
 		TH_LOG("%d buffers, %lld bytes each", self->count, peak / self->count);
 		return;
 	}
-	printf("# FIGURE buffers open at once: %d\n", self->count);
-	printf("# FIGURE bytes for each of them, its page of 4096 included: %lld\n",
+	printf("# FIGURE peak buffers open at once: %d\n", self->count);
+	printf("# FIGURE peak bytes for each of them, its page of 4096 included: %lld\n",
 	       peak / self->count);
 }
 
