@@ -16,6 +16,15 @@
 #include <linux/memfd.h>
 
 #include "dma_buf_test.h"
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <drm/vgem_drm.h>
+
+#if __has_include("../lab/edu_uapi.h")
+#include "../lab/edu_uapi.h"
+#else
+#include "../../../../drivers/dma-buf/tests/lab/edu_uapi.h"
+#endif
 
 #define MERGED		64
 #define MERGED_BEFORE	60	/* of these, before anything fails */
@@ -30,6 +39,9 @@ static struct {
 	int timeline;
 	int fences[MERGED];
 	int merged;
+	int pidfd;		/* who pays */
+	int edu;
+	int crowded;		/* a buffer with all of the fences */
 	size_t size;
 } stage;
 
@@ -96,6 +108,20 @@ static int tell_map(void)
 	return ret;
 }
 
+/* For another process to pay. */
+static int tell_charge(void)
+{
+	struct dma_heap_allocation_data_charged data = {
+		.len = stage.size, .fd_flags = O_RDWR | O_CLOEXEC,
+		.charge_pid_fd = (__u32)stage.pidfd,
+	};
+	int ret = xioctl(stage.heap, DMA_HEAP_IOCTL_ALLOC_CHARGED, &data);
+
+	if (!ret)
+		close((int)data.fd);
+	return ret;
+}
+
 static int tell_sync_and_name(void)
 {
 	int fd = heap_alloc(stage.heap, stage.size);
@@ -108,6 +134,10 @@ static int tell_sync_and_name(void)
 		ret = dmabuf_begin(fd, DMA_BUF_SYNC_RW);
 	if (!ret)
 		ret = dmabuf_end(fd, DMA_BUF_SYNC_RW);
+	if (!ret)
+		ret = dmabuf_sync_partial(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW, 0, 64);
+	if (!ret)
+		ret = dmabuf_sync_partial(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW, 0, 64);
 	close(fd);
 	return ret;
 }
@@ -130,6 +160,54 @@ static int tell_import(void)
 	}
 	close(fd);
 	return handle;
+}
+
+/* A driver that hangs a fence of its own on what it has imported. */
+static int tell_fence_of_importer(void)
+{
+	struct drm_vgem_fence_attach attach = { .flags = VGEM_FENCE_WRITE };
+	struct drm_vgem_fence_signal signal = { 0 };
+	int fd = heap_alloc(stage.heap, stage.size), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = importer_import(stage.importer, fd);
+	if (ret >= 0) {
+		attach.handle = (__u32)ret;
+		ret = xioctl(stage.importer, DRM_IOCTL_VGEM_FENCE_ATTACH, &attach);
+		if (!ret) {
+			signal.fence = attach.out_fence;
+			ret = xioctl(stage.importer, DRM_IOCTL_VGEM_FENCE_SIGNAL, &signal);
+		}
+		importer_close(stage.importer, (int)attach.handle);
+	}
+	close(fd);
+	return ret;
+}
+
+/* A PCI device, behind an IOMMU: static importers and those that follow a move. */
+static int tell_attach_device(void)
+{
+	int fd = heap_alloc(stage.heap, stage.size), ret = 0;
+	unsigned int dynamic;
+
+	if (fd < 0)
+		return fd;
+	for (dynamic = 0; dynamic < 2 && !ret; dynamic++) {
+		struct dmabuf_edu_attach attach = { .fd = fd, .flags = dynamic };
+		struct dmabuf_edu_detach detach = { 0 };
+
+		ret = xioctl(stage.edu, DMABUF_EDU_ATTACH, &attach);
+		if (ret)
+			break;
+		ret = dmabuf_begin(fd, DMA_BUF_SYNC_RW);
+		if (!ret)
+			ret = dmabuf_end(fd, DMA_BUF_SYNC_RW);
+		detach.handle = attach.handle;
+		xioctl(stage.edu, DMABUF_EDU_DETACH, &detach);
+	}
+	close(fd);
+	return ret;
 }
 
 /* What was sent and not received is in the socket, and goes with it. */
@@ -233,6 +311,42 @@ static int tell_poll(void)
 		close(fence);
 	close(timeline);
 	return ret;
+}
+
+/* Many fences in one buffer: out of it as one, and one by one into another. */
+static int tell_crowd(void)
+{
+	int fence = dmabuf_export_sync_file(stage.crowded, DMA_BUF_SYNC_RW);
+	int i, fd, ret;
+
+	if (fence < 0)
+		return fence;
+	ret = expect_fences(fence, MERGED);
+	fd = ret ? -1 : heap_alloc(stage.heap, stage.size);
+	ret = ret ?: fd < 0 ? fd : 0;
+	for (i = 0; i < MERGED && !ret; i++)
+		ret = dmabuf_import_sync_file(fd, DMA_BUF_SYNC_READ, stage.fences[i]);
+	if (fd >= 0)
+		close(fd);
+	close(fence);
+	return ret;
+}
+
+static int tell_epoll(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = (int)sysret(epoll_create1(EPOLL_CLOEXEC)), ret;
+
+	if (epoll < 0)
+		return epoll;
+	ret = (int)sysret(epoll_ctl(epoll, EPOLL_CTL_ADD, stage.fences[0], &event));
+	if (!ret)
+		ret = (int)sysret(epoll_ctl(epoll, EPOLL_CTL_ADD, stage.crowded, &event));
+	if (!ret)
+		ret = (int)sysret(epoll_wait(epoll, &event, 1, 0));
+	close(epoll);
+	/* Those are readers, so the buffer can be read. */
+	return ret == 1 ? 0 : ret < 0 ? ret : -EPROTO;
 }
 
 static int tell_timeline(void)
@@ -362,7 +476,8 @@ static void sweep(struct __test_metadata *_metadata, const char *what,
 	EXPECT_FALSE(failed) TH_LOG("%s: no end", what);
 	/* A story without one refusal has not been swept at all. */
 	EXPECT_LT(0, refused) TH_LOG("%s: nothing was refused", what);
-	TH_LOG("figure: failure points: %s: %d", what, n - 2);
+	TH_LOG("%s", what);
+	TH_LOG("FIGURE failure points swept in user space: %d", n - 2);
 	close(control);
 }
 
@@ -398,11 +513,20 @@ FIXTURE_SETUP(fail_nth)
 		ASSERT_GIVES(stage.merged, sync_file_merge(before, stage.fences[i], "merged"));
 		close(before);
 	}
+	ASSERT_GIVES(stage.pidfd, sysret(syscall(SYS_pidfd_open, getppid(), 0)));
+	stage.edu = xopen("/dev/dmabuf_edu0", O_RDWR);
+	ASSERT_GIVES(stage.crowded, heap_alloc_from("system", page_size()));
+	for (int i = 0; i < MERGED; i++)
+		ASSERT_EQ(0, dmabuf_import_sync_file(stage.crowded, DMA_BUF_SYNC_READ,
+						     stage.fences[i]));
 	faults_prepare();
 }
 
 FIXTURE_TEARDOWN(fail_nth)
 {
+	close(stage.crowded);
+	close(stage.pidfd);
+	close(stage.edu);
 	for (int i = 0; i < MERGED; i++) {
 		close(stage.fences[i]);
 		close(self->timelines[i]);
@@ -433,6 +557,30 @@ TEST_F_TIMEOUT(fail_nth, import, 300)
 	sweep(_metadata, "attach, map, share", tell_import);
 }
 
+TEST_F_TIMEOUT(fail_nth, charge, 300)
+{
+	sweep(_metadata, "allocate at another's expense", tell_charge);
+}
+
+TEST_F_TIMEOUT(fail_nth, fence_of_importer, 300)
+{
+	if (stage.importer < 0)
+		SKIP(return, "no importer");
+	sweep(_metadata, "fence of an importer", tell_fence_of_importer);
+}
+
+TEST_F_TIMEOUT(fail_nth, attach_device, 300)
+{
+	if (stage.edu < 0)
+		SKIP(return, "no edu device");
+	sweep(_metadata, "attach to a device", tell_attach_device);
+}
+
+TEST_F_TIMEOUT(fail_nth, epoll, 300)
+{
+	sweep(_metadata, "epoll", tell_epoll);
+}
+
 TEST_F_TIMEOUT(fail_nth, send, 300)
 {
 	sweep(_metadata, "send over a socket", tell_send);
@@ -454,6 +602,13 @@ TEST_F_TIMEOUT(fail_nth, merge, 600)
 	if (variant->size != 4096 || strcmp(variant->heap, "system"))
 		SKIP(return, "the same for every buffer");
 	sweep(_metadata, "merge 64", tell_merge);
+}
+
+TEST_F_TIMEOUT(fail_nth, crowd, 600)
+{
+	if (variant->size != 4096 || strcmp(variant->heap, "system"))
+		SKIP(return, "the same for every buffer");
+	sweep(_metadata, "64 fences, one by one", tell_crowd);
 }
 
 FIXTURE(fail_nth_memfd) {
