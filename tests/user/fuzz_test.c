@@ -27,6 +27,7 @@
 #define PATIENCE_MS	180000	/* with one program, and with a killed one */
 #define SETTLE_MS	20000	/* until what it left behind is gone */
 #define MEMORY_SLACK	50	/* one part in so many */
+#define PROGRAMS_MIN	10	/* a slow machine takes its time to try everything */
 
 static struct {
 	int seconds;
@@ -552,7 +553,7 @@ int main(int argc, char **argv)
 		test_replay(&before);
 		/* Caches that fill up for good have done so by now. */
 		memory_before = memory_available();
-		for (programs = 2; !failed && now() < end; programs++)
+		for (programs = 2; !failed && (now() < end || programs < PROGRAMS_MIN); programs++)
 			program_run(programs, &before);
 		programs += 2;
 	}

@@ -271,12 +271,12 @@ static void expect_no_writable_mapping(struct __test_metadata *_metadata, int fd
 	munmap(mem, len);
 }
 
-TEST_F(readonly, mmap_and_mprotect)
+TEST_F_TIMEOUT(readonly, mmap_and_mprotect, 300)
 {
 	expect_no_writable_mapping(_metadata, self->fd, self->len);
 }
 
-TEST_F(readonly, copies_of_the_descriptor)
+TEST_F_TIMEOUT(readonly, copies_of_the_descriptor, 300)
 {
 	int copy, pair[2], pidfd;
 
@@ -302,7 +302,7 @@ TEST_F(readonly, copies_of_the_descriptor)
 	close(pidfd);
 }
 
-TEST_F(readonly, opened_again)
+TEST_F_TIMEOUT(readonly, opened_again, 300)
 {
 	char path[128];
 	void *mem;
@@ -319,7 +319,7 @@ TEST_F(readonly, opened_again)
 	munmap(mem, self->len);
 }
 
-TEST_F(readonly, exported_again_by_an_importer)
+TEST_F_TIMEOUT(readonly, exported_again_by_an_importer, 300)
 {
 	int importer = importer_open(), other, handle, again, third;
 	struct drm_mode_map_dumb map = { 0 };
@@ -348,7 +348,7 @@ TEST_F(readonly, exported_again_by_an_importer)
 }
 
 /* Writes by way of the kernel go where a store would not. */
-TEST_F(readonly, forced_writes_and_private_copies)
+TEST_F_TIMEOUT(readonly, forced_writes_and_private_copies, 300)
 {
 	char byte = 1;
 	void *mem;
