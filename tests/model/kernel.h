@@ -253,6 +253,7 @@ struct list_head { struct list_head *next, *prev; };
 #define LIST_HEAD(name)			struct list_head name = LIST_HEAD_INIT(name)
 #define list_entry(ptr, type, member)	container_of(ptr, type, member)
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
+#define list_last_entry(head, type, member) list_entry((head)->prev, type, member)
 #define list_first_entry_or_null(head, type, member) \
 	(list_empty(head) ? NULL : list_first_entry(head, type, member))
 #define list_for_each_entry_safe(pos, n, head, member) \

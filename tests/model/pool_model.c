@@ -84,6 +84,7 @@ static unsigned long naive_empty_front(void)
 	unsigned long done = naive_front();
 
 	memset(naive.dirty, 0, HEAP_POOL_MIN_ORDER * sizeof(naive.dirty[0]));
+	memset(naive.zeroed, 0, HEAP_POOL_MIN_ORDER * sizeof(naive.zeroed[0]));
 	naive.front = false;
 	return done;
 }
@@ -140,27 +141,28 @@ static void play_put(struct model_input *in, struct heap_pool *pool)
 {
 	static const unsigned int orders[] = { 0, 2, 3, 4, 5, 8, 9, 10 };
 	unsigned int kind = model_pick(in, 8);
+	bool zeroed = model_pick(in, 3) == 2;
 	struct folio *folio;
 
 	if (nr_held && kind < 4)
 		folio = held[--nr_held];
 	else
 		folio = new_folio(orders[model_pick(in, 8)]);
-	/* Used meanwhile. */
-	folio->zero = false;
+	/* Used meanwhile, or never looked at. */
+	folio->zero = zeroed;
 	folio->dirty = model_pick(in, 2);
 
 	if (kind == 7 && nr_held < HELD_MAX) {
 		/* Somebody still looks at it: it must not be kept. */
 		folio->refs++;
-		heap_pool_put(pool, folio);
+		heap_pool_put(pool, folio, zeroed);
 		model_check(folio->refs == 1);
 		folio_put(folio);
 		return;
 	}
 	if (naive_keeps(folio->order))
-		naive.dirty[folio->order]++;
-	heap_pool_put(pool, folio);
+		(zeroed ? naive.zeroed : naive.dirty)[folio->order]++;
+	heap_pool_put(pool, folio, zeroed);
 }
 
 static void play_take(struct model_input *in, struct heap_pool *pool)
