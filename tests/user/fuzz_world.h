@@ -316,7 +316,11 @@ static void *pointer_pick(__u64 die, void *good)
 /* Have a signal end what this thread is about to wait for. */
 static void patience_start(struct thread *t, int ms)
 {
-	struct itimerspec when = { .it_value = { .tv_nsec = ms * 1000000l } };
+	/* Again and again, as the first may come before the wait has begun. */
+	struct itimerspec when = {
+		.it_value = { .tv_nsec = ms * 1000000l },
+		.it_interval = { .tv_nsec = ms * 1000000l },
+	};
 
 	timer_settime(t->timer, 0, &when, NULL);
 }
