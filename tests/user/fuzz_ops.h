@@ -307,12 +307,20 @@ static long op_fdinfo(struct thread *t, const __u64 *d)
 	return ret < 0 ? ret : 0;
 }
 
+/*
+ * Not devices, which may be in any slot by now: with the same memory mapped twice
+ * for one of them, DMA-API debugging no longer finds what is synchronised.
+ */
 static long op_reopen(struct thread *t, const __u64 *d)
 {
 	enum kind kind = d[0] % VGEM;
+	int fd = slot_peek(kind, d[1]);
+	struct stat st;
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", slot_peek(kind, d[1]));
+	if (!fstat(fd, &st) && S_ISCHR(st.st_mode) && kind != HEAP && kind != UDMABUF)
+		return -ELOOP;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return slot_put(kind, d[2], xopen(path, (int)(d[3] % 3) | O_NONBLOCK));
 }
 
