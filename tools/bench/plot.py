@@ -4,7 +4,7 @@ import math
 import xml.sax.saxutils
 
 WIDTH, HEIGHT = 380, 290          # of one chart, with its margins
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 34, 40
+LEFT, RIGHT, TOP, BOTTOM = 62, 24, 34, 40
 COLUMNS = 3
 COLOURS = {"stock": "#b0532d", "ours": "#1f6fb4"}
 
