@@ -159,7 +159,8 @@ unsigned long heap_fronts_empty(struct heap_fronts *fronts, int nid)
  * @fronts: of the pool
  * @nid: the node
  *
- * Context: Any. Return: the number, without a lock.
+ * Context: Any.
+ * Return: the number, read without a lock, so it may be of a moment ago.
  */
 unsigned long heap_fronts_pages(struct heap_fronts *fronts, int nid)
 {
