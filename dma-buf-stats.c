@@ -150,15 +150,12 @@ int __init dma_buf_stats_init(void)
 	struct kset *top;
 
 	top = kset_create_and_add("dmabuf", &dma_buf_stats_uevents, kernel_kobj);
-	if (!top)
-		return -ENOMEM;
-
-	dma_buf_stats_buffers = kset_create_and_add("buffers",
-						    &dma_buf_stats_uevents,
-						    &top->kobj);
-	if (!dma_buf_stats_buffers) {
+	if (top)
+		dma_buf_stats_buffers = kset_create_and_add("buffers",
+							    &dma_buf_stats_uevents,
+							    &top->kobj);
+	if (!dma_buf_stats_buffers)
 		kset_unregister(top);
-		return -ENOMEM;
-	}
-	return 0;
+
+	return dma_buf_stats_buffers ? 0 : -ENOMEM;
 }

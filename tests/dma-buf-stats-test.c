@@ -7,6 +7,7 @@
 #include <linux/dma-buf.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/kobject.h>
 
 #include "mock_exporter.h"
 #include "mock_user.h"
@@ -55,9 +56,22 @@ static void test_needs_a_name(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
+/* Succeeds if whoever asks for an event of a directory gets none. */
+static void test_no_uevents(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct kobject *kobj = &dmabuf->sysfs_entry->kobj;
+
+	KUNIT_EXPECT_EQ(test, 0, kobject_uevent(kobj, KOBJ_ADD));
+	/* Set when it was on its way. */
+	KUNIT_EXPECT_EQ(test, 0, (int)kobj->state_add_uevent_sent);
+	dma_buf_put(dmabuf);
+}
+
 static struct kunit_case dma_buf_stats_cases[] = {
 	KUNIT_CASE(test_files),
 	KUNIT_CASE(test_needs_a_name),
+	KUNIT_CASE(test_no_uevents),
 	{}
 };
 
