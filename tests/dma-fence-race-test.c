@@ -28,6 +28,7 @@ struct race {
 	struct dma_fence *chain;
 	struct dma_fence **fences;
 	unsigned int count;
+	struct mock_rival *rival;
 	atomic_t served;
 	atomic_t wrong;
 };
@@ -38,6 +39,14 @@ static struct race *race_create(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, race);
 	return race;
+}
+
+static struct mock_rival *race_start(struct kunit *test, struct race *race,
+				     void (*turn)(void *data))
+{
+	/* The first fence is handed over after this, with a barrier. */
+	race->rival = mock_rival_start(test, turn, race);
+	return race->rival;
 }
 
 /* Until the rival has served what it was handed in round @round, from 1 on. */
@@ -56,6 +65,7 @@ static void signal_turn(void *data)
 	struct dma_fence *fence = xchg(&race->fence, NULL);
 
 	if (fence) {
+		mock_rival_lag(race->rival);
 		dma_fence_signal(fence);
 		atomic_inc(&race->served);
 	}
@@ -75,7 +85,7 @@ static void count_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
 static void race_signal_callback(struct kunit *test)
 {
 	struct race *race = race_create(test);
-	struct mock_rival *rival = mock_rival_start(test, signal_turn, race);
+	struct mock_rival *rival = race_start(test, race, signal_turn);
 	unsigned int late = 0;
 
 	while (mock_rival_again(rival)) {
@@ -84,7 +94,7 @@ static void race_signal_callback(struct kunit *test)
 		int ret;
 
 		xchg(&race->fence, fence);
-		mock_rival_dawdle(rival->rounds % 128);
+		mock_rival_dawdle(rival);
 		ret = dma_fence_add_callback(fence, &count.cb, count_cb_func);
 
 		race_settle(race, rival->rounds);
@@ -92,6 +102,7 @@ static void race_signal_callback(struct kunit *test)
 				   dma_fence_remove_callback(fence, &count.cb));
 		KUNIT_EXPECT_EQ(test, count.calls, ret ? 0 : 1);
 		late += !!ret;
+		mock_rival_aim(rival, ret);
 		dma_fence_put(fence);
 	}
 	mock_rival_stop(test, rival);
@@ -102,7 +113,7 @@ static void race_signal_callback(struct kunit *test)
 static void race_remove_callback(struct kunit *test)
 {
 	struct race *race = race_create(test);
-	struct mock_rival *rival = mock_rival_start(test, signal_turn, race);
+	struct mock_rival *rival = race_start(test, race, signal_turn);
 	unsigned int removed = 0;
 
 	while (mock_rival_again(rival)) {
@@ -112,7 +123,7 @@ static void race_remove_callback(struct kunit *test)
 
 		dma_fence_add_callback(fence, &count.cb, count_cb_func);
 		xchg(&race->fence, fence);
-		mock_rival_dawdle(rival->rounds % 128);
+		mock_rival_dawdle(rival);
 		in_time = dma_fence_remove_callback(fence, &count.cb);
 		/* Its storage may go from here on, so this is final. */
 		KUNIT_EXPECT_EQ(test, count.calls, in_time ? 0 : 1);
@@ -120,6 +131,7 @@ static void race_remove_callback(struct kunit *test)
 		race_settle(race, rival->rounds);
 		KUNIT_EXPECT_EQ(test, count.calls, in_time ? 0 : 1);
 		removed += in_time;
+		mock_rival_aim(rival, !in_time);
 		dma_fence_put(fence);
 	}
 	mock_rival_stop(test, rival);
@@ -132,20 +144,22 @@ static void race_remove_callback(struct kunit *test)
 static void race_wait(struct kunit *test)
 {
 	struct race *race = race_create(test);
-	struct mock_rival *rival = mock_rival_start(test, signal_turn, race);
+	struct mock_rival *rival = race_start(test, race, signal_turn);
 
 	while (mock_rival_again(rival)) {
 		struct dma_fence *fence = mock_fence_create(test);
 		signed long left;
 
 		xchg(&race->fence, fence);
-		mock_rival_dawdle(rival->rounds % 512);
+		mock_rival_dawdle(rival);
 		left = dma_fence_wait_timeout(fence, rival->rounds % 2, LONG_WAIT);
 		KUNIT_EXPECT_GT(test, left, 0);
 		KUNIT_EXPECT_TRUE(test, test_bit(DMA_FENCE_FLAG_SIGNALED_BIT,
 						 &fence->flags));
 
 		race_settle(race, rival->rounds);
+		/* Who had nothing to wait for has all of the time left. */
+		mock_rival_aim(rival, left == LONG_WAIT);
 		dma_fence_put(fence);
 		/* A lost wake-up costs the whole wait: once is enough. */
 		if (left <= 0)
@@ -158,7 +172,7 @@ static void race_wait(struct kunit *test)
 static void race_wait_any(struct kunit *test)
 {
 	struct race *race = race_create(test);
-	struct mock_rival *rival = mock_rival_start(test, signal_turn, race);
+	struct mock_rival *rival = race_start(test, race, signal_turn);
 	struct dma_fence *fences[2];
 	signed long left = 1;
 	u32 which;
@@ -168,13 +182,14 @@ static void race_wait_any(struct kunit *test)
 		fences[1] = mock_fence_create(test);
 		which = 0;
 		xchg(&race->fence, fences[1]);
-		mock_rival_dawdle(rival->rounds % 512);
+		mock_rival_dawdle(rival);
 		left = dma_fence_wait_any_timeout(fences, 2, false, LONG_WAIT,
 						  &which);
 		KUNIT_EXPECT_GT(test, left, 0);
 		KUNIT_EXPECT_EQ(test, which, 1);
 
 		race_settle(race, rival->rounds);
+		mock_rival_aim(rival, left == LONG_WAIT);
 		dma_fence_put(fences[1]);
 	}
 	mock_rival_stop(test, rival);
@@ -205,7 +220,7 @@ static void race_enable(struct kunit *test)
 	*ops = mock_fence_ops;
 	ops->enable_signaling = enable_checked;
 
-	rival = mock_rival_start(test, signal_turn, race);
+	rival = race_start(test, race, signal_turn);
 	while (mock_rival_again(rival)) {
 		struct dma_fence *fence;
 		struct mock_fence *mock;
@@ -214,7 +229,7 @@ static void race_enable(struct kunit *test)
 					      dma_fence_context_alloc(1), 1);
 		mock = to_mock_fence(fence);
 		xchg(&race->fence, fence);
-		mock_rival_dawdle(rival->rounds % 128);
+		mock_rival_dawdle(rival);
 		dma_fence_enable_sw_signaling(fence);
 		dma_fence_enable_sw_signaling(fence);
 
@@ -223,6 +238,7 @@ static void race_enable(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, mock->refuse_error, 0);
 		KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
 		asked += mock->enable_calls;
+		mock_rival_aim(rival, !mock->enable_calls);
 		dma_fence_put(fence);
 	}
 	mock_rival_stop(test, rival);
@@ -238,6 +254,7 @@ static void signal_put_turn(void *data)
 	struct dma_fence *fence = xchg(&race->fence, NULL);
 
 	if (fence) {
+		mock_rival_lag(race->rival);
 		dma_fence_signal(fence);
 		dma_fence_put(fence);
 		atomic_inc(&race->served);
@@ -252,16 +269,18 @@ static void signal_put_turn(void *data)
 static void race_last_put(struct kunit *test)
 {
 	struct race *race = race_create(test);
-	struct mock_rival *rival = mock_rival_start(test, signal_put_turn, race);
+	struct mock_rival *rival = race_start(test, race, signal_put_turn);
 
 	while (mock_rival_again(rival)) {
 		struct dma_fence *fence = mock_fence_create(test);
 		struct count_cb count = {};
+		bool in_time;
 
 		dma_fence_add_callback(fence, &count.cb, count_cb_func);
 		xchg(&race->fence, dma_fence_get(fence));
-		mock_rival_dawdle(rival->rounds % 128);
-		dma_fence_remove_callback(fence, &count.cb);
+		mock_rival_dawdle(rival);
+		in_time = dma_fence_remove_callback(fence, &count.cb);
+		mock_rival_aim(rival, !in_time);
 		dma_fence_put(fence);
 		race_settle(race, rival->rounds);
 		KUNIT_EXPECT_EQ(test, mock_fence_live(test), 0);
@@ -302,7 +321,7 @@ static void race_lookup(struct kunit *test)
 		rcu_assign_pointer(race->slot, next);
 		dma_fence_put(fence);
 		fence = next;
-		mock_rival_dawdle(rival->rounds % 64);
+		mock_rival_dawdle(rival);
 	}
 	RCU_INIT_POINTER(race->slot, NULL);
 	mock_rival_stop(test, rival);
@@ -409,7 +428,7 @@ static struct dma_fence_array *pair_create(struct kunit *test, bool any,
 static void race_array(struct kunit *test, bool any)
 {
 	struct race *race = race_create(test);
-	struct mock_rival *rival = mock_rival_start(test, signal_turn, race);
+	struct mock_rival *rival = race_start(test, race, signal_turn);
 
 	while (mock_rival_again(rival)) {
 		struct dma_fence_array *array;
@@ -423,9 +442,10 @@ static void race_array(struct kunit *test, bool any)
 			dma_fence_set_error(pair[1], -EIO);
 
 		xchg(&race->fence, pair[0]);
-		mock_rival_dawdle(rival->rounds % 128);
+		mock_rival_dawdle(rival);
 		if (rival->rounds % 2)
 			dma_fence_enable_sw_signaling(&array->base);
+		mock_rival_aim(rival, dma_fence_is_signaled(pair[0]));
 		dma_fence_signal(pair[1]);
 
 		left = dma_fence_wait_timeout(&array->base, false, LONG_WAIT);

@@ -15,7 +15,7 @@
 #include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
-#include <linux/processor.h>
+#include <linux/minmax.h>
 #include <linux/sched.h>
 
 #include "mock_rival.h"
@@ -27,6 +27,10 @@
 #define MOCK_RIVAL_MIN	64
 #define MOCK_RIVAL_MAX	5000
 #define MOCK_RIVAL_TIME	(2 * HZ)
+
+/* How long one side waits for the other at most, and the steps towards that. */
+#define MOCK_RIVAL_REACH	0x40000
+#define MOCK_RIVAL_STRIDE	0x1000
 
 /**
  * mock_rival_suite_init - skip what one CPU cannot run; init op of a suite
@@ -81,6 +85,7 @@ struct mock_rival *mock_rival_start(struct kunit *test,
 	rival->turn = turn;
 	rival->data = data;
 	rival->end = jiffies + MOCK_RIVAL_TIME;
+	rival->step = 1;
 	rival->thread = kthread_run(mock_rival_thread, rival, "mock-rival");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(rival->thread));
 	KUNIT_ASSERT_EQ(test, 0,
@@ -120,16 +125,61 @@ void mock_rival_wait_turn(struct mock_rival *rival)
 		cond_resched();
 }
 
+/* A moment, much shorter than any call. */
+static void mock_rival_idle(int turns)
+{
+	while (turns-- > 0)
+		barrier();
+}
+
 /**
- * mock_rival_dawdle - lose a moment, so that not every round meets the same way
- * @turns: how long, in no particular unit
+ * mock_rival_dawdle - let the test wait until both sides meet
+ * @rival: the rival, whose mock_rival_aim() knows how long
+ *
+ * To be called between handing something over and doing something with it.
  *
  * Context: Any.
  */
-void mock_rival_dawdle(unsigned int turns)
+void mock_rival_dawdle(struct mock_rival *rival)
 {
-	while (turns--)
-		cpu_relax();
+	/* Not always the same, and around where the sides change. */
+	mock_rival_idle(READ_ONCE(rival->delay) + (int)(rival->rounds % 16));
+}
+
+/**
+ * mock_rival_lag - let the rival wait, where it is the faster one
+ * @rival: the rival itself; NULL when the test has not said yet who it is
+ *
+ * Context: Any.
+ */
+void mock_rival_lag(struct mock_rival *rival)
+{
+	if (rival)
+		mock_rival_idle(-READ_ONCE(rival->delay));
+}
+
+/**
+ * mock_rival_aim - meet closer the next time
+ * @rival: the rival
+ * @late: the test was too late this time
+ *
+ * Races are won in a window of a few instructions, at a place that differs from
+ * one machine to another. So each round moves the two nearer to where neither
+ * side is sure to be the first.
+ *
+ * Context: Process context of the test.
+ */
+void mock_rival_aim(struct mock_rival *rival, bool late)
+{
+	bool turned = late != (rival->step < 0);
+
+	/* The further off, the longer the stride. */
+	if (turned)
+		rival->step = late ? -1 : 1;
+	else if (abs(rival->step) < MOCK_RIVAL_STRIDE)
+		rival->step *= 2;
+	WRITE_ONCE(rival->delay, clamp(rival->delay + rival->step,
+				       -MOCK_RIVAL_REACH, MOCK_RIVAL_REACH));
 }
 
 /**

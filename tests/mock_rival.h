@@ -32,6 +32,8 @@ struct mock_rival {
 	void (*turn)(void *data);
 	void *data;
 	unsigned long end;
+	int delay;
+	int step;
 };
 
 int mock_rival_suite_init(struct kunit *test);
@@ -39,7 +41,9 @@ struct mock_rival *mock_rival_start(struct kunit *test,
 				    void (*turn)(void *data), void *data);
 bool mock_rival_again(struct mock_rival *rival);
 void mock_rival_wait_turn(struct mock_rival *rival);
-void mock_rival_dawdle(unsigned int turns);
+void mock_rival_dawdle(struct mock_rival *rival);
+void mock_rival_lag(struct mock_rival *rival);
+void mock_rival_aim(struct mock_rival *rival, bool late);
 void mock_rival_stop(struct kunit *test, struct mock_rival *rival);
 void mock_rival_figure(struct kunit *test, unsigned int rounds);
 
