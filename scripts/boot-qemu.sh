@@ -58,7 +58,7 @@ start_guest() {
 			3>&1 >&2 </dev/null | cat || result=$?
 	fi
 	if [ -s "$tar" ]; then
-		tar -xf "$tar" -C "$out" --no-same-owner || result=1
+		tar -xmf "$tar" -C "$out" --no-same-owner || result=1
 	fi
 	rm -f -- "$tar"
 	return "$result"
