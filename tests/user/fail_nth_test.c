@@ -15,7 +15,7 @@
  */
 #include <linux/memfd.h>
 
-#include "dma_buf_test.h"
+#include "sys_file.h"
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <drm/vgem_drm.h>
@@ -45,18 +45,12 @@ static struct {
 	size_t size;
 } stage;
 
-static void write_text(const char *dir, const char *name, const char *text)
+static void fault_set(const char *dir, const char *name, const char *text)
 {
 	char path[256];
-	int fd;
 
 	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) < 0)
-		perror(path);
-	close(fd);
+	file_write(path, text);
 }
 
 /* Let every kind of allocation fail, and quietly. */
@@ -65,10 +59,10 @@ static void faults_prepare(void)
 	static const char * const dirs[] = { "failslab", "fail_page_alloc" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		write_text(dirs[i], "verbose", "0");
-		write_text(dirs[i], "ignore-gfp-wait", "N");
-		write_text(dirs[i], "ignore-gfp-highmem", "N");
-		write_text(dirs[i], "min-order", "0");
+		fault_set(dirs[i], "verbose", "0");
+		fault_set(dirs[i], "ignore-gfp-wait", "N");
+		fault_set(dirs[i], "ignore-gfp-highmem", "N");
+		fault_set(dirs[i], "min-order", "0");
 	}
 }
 

@@ -337,32 +337,16 @@ static long op_look(struct thread *t, const __u64 *d)
 	return ret < 0 ? ret : 0;
 }
 
-static long write_number(const char *path, unsigned long number)
-{
-	char text[32];
-	int fd = xopen(path, O_WRONLY), len;
-	long ret;
-
-	if (fd < 0)
-		return fd;
-	len = snprintf(text, sizeof(text), "%lu", number);
-	ret = sysret(write(fd, text, (size_t)len));
-	close(fd);
-	return ret;
-}
-
-#define SHELF_LIMIT	"/sys/kernel/dma_heap/system/shelf_limit_bytes"
-
 static long op_pressure(struct thread *t, const __u64 *d)
 {
 	switch (d[0] % 16) {
 	case 0:
-		return write_number("/proc/sys/vm/compact_memory", 1);
+		return file_write_number("/proc/sys/vm/compact_memory", 1);
 	case 1:
 	case 2:
-		return write_number("/proc/sys/vm/drop_caches", 2);
+		return file_write_number("/proc/sys/vm/drop_caches", 2);
 	default:
-		return write_number(SHELF_LIMIT, d[1] % 4 * (16ul << 20));
+		return heap_set_limit("system", d[1] % 4 * (16ul << 20));
 	}
 }
 

@@ -210,22 +210,6 @@ struct census {
 	long long heap_buffers[8];
 };
 
-static long long heap_total(const char *heap, const char *name)
-{
-	char path[256];
-	long long value = -ENOENT;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/sys/kernel/dma_heap/%s/%s", heap, name);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	if (fscanf(file, "%lld", &value) != 1)
-		value = -EIO;
-	fclose(file);
-	return value;
-}
-
 /* One line of debugfs per sync file begins with its address in brackets. */
 static int count_sync_files(void)
 {
@@ -298,8 +282,8 @@ static bool census_settles(const struct census *want)
 /* With nothing on the shelves, and what caches will give back given back. */
 static long long memory_available(void)
 {
-	write_number(SHELF_LIMIT, 0);
-	write_number("/proc/sys/vm/drop_caches", 3);
+	heap_set_limit("system", 0);
+	file_write_number("/proc/sys/vm/drop_caches", 3);
 	usleep(200000);
 	return meminfo_bytes("MemAvailable");
 }
@@ -559,7 +543,7 @@ int main(int argc, char **argv)
 	}
 	memory_after = memory_available();
 	if (shelf_limit >= 0)
-		write_number(SHELF_LIMIT, (unsigned long)shelf_limit);
+		heap_set_limit("system", shelf_limit);
 
 	ksft_test_result(!failed, "programs leave nothing behind, and end\n");
 	ksft_print_msg("memory available: %lld MiB before, %lld MiB after\n",

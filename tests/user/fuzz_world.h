@@ -30,7 +30,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "dma_buf_test.h"
+#include "sys_file.h"
 #include <drm/drm_fourcc.h>
 #include <drm/vgem_drm.h>
 

@@ -2,7 +2,7 @@
 /*
  * Who pays for the buffers of heaps: memory cgroups, from user space.
  */
-#include "dma_buf_test.h"
+#include "sys_file.h"
 
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -17,37 +17,18 @@ static char cgroot[64];
 static int cg_write(const char *group, const char *name, const char *text)
 {
 	char path[256];
-	int fd, ret;
 
 	snprintf(path, sizeof(path), "%s/%s/%s", cgroot, group, name);
-	fd = xopen(path, O_WRONLY);
-	if (fd < 0)
-		return fd;
-	ret = (int)sysret(write(fd, text, strlen(text)));
-	close(fd);
-	return ret < 0 ? ret : 0;
+	return file_write(path, text);
 }
 
 /* A number in a file of a group; after @key if that is not NULL. */
 static long long cg_read(const char *group, const char *name, const char *key)
 {
-	long long value = -ENODATA;
-	char path[256], line[256];
-	size_t len = key ? strlen(key) : 0;
-	FILE *file;
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/%s/%s", cgroot, group, name);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	while (fgets(line, sizeof(line), file)) {
-		if (key && (strncmp(line, key, len) || line[len] != ' '))
-			continue;
-		value = strtoll(line + len, NULL, 10);
-		break;
-	}
-	fclose(file);
-	return value;
+	return file_read_number(path, key);
 }
 
 static long long cg_current(const char *group)

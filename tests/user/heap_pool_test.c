@@ -5,50 +5,23 @@
  */
 #include <sys/resource.h>
 
-#include "dma_buf_test.h"
+#include "sys_file.h"
 
-#define HEAP_STATS	"/sys/kernel/dma_heap/"
 #define MIB		0x100000ull
-
-static long long stat_read(const char *heap, const char *name)
-{
-	long long value = -EINVAL;
-	char path[256];
-	FILE *file;
-
-	snprintf(path, sizeof(path), HEAP_STATS "%s/%s", heap, name);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	if (fscanf(file, "%lld", &value) != 1)
-		value = -EINVAL;
-	fclose(file);
-	return value;
-}
 
 static int limit_write(const char *text)
 {
-	int fd, ret;
-
-	fd = xopen(HEAP_STATS "system/shelf_limit_bytes", O_WRONLY);
-	if (fd < 0)
-		return fd;
-	ret = (int)sysret(write(fd, text, strlen(text)));
-	close(fd);
-	return ret < 0 ? ret : 0;
+	return file_write(HEAP_STATS "system/shelf_limit_bytes", text);
 }
 
 static int limit_set(long long bytes)
 {
-	char text[32];
-
-	snprintf(text, sizeof(text), "%lld\n", bytes);
-	return limit_write(text);
+	return heap_set_limit("system", bytes);
 }
 
 static long long shelf(const char *name)
 {
-	return stat_read("system", name);
+	return heap_total("system", name);
 }
 
 static bool shelf_is_clean(void)
@@ -327,8 +300,8 @@ TEST(every_heap_has_totals)
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		EXPECT_LE(0, stat_read(entry->d_name, "buffers"));
-		EXPECT_LE(0, stat_read(entry->d_name, "allocated_bytes"));
+		EXPECT_LE(0, heap_total(entry->d_name, "buffers"));
+		EXPECT_LE(0, heap_total(entry->d_name, "allocated_bytes"));
 		n++;
 	}
 	closedir(dir);

@@ -8,7 +8,7 @@
  * skipped. Nodes that no variant names (device trees and drivers may add some)
  * are the variant "other", one of them. Sizes are bytes.
  */
-#include "dma_buf_test.h"
+#include "sys_file.h"
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -284,39 +284,6 @@ TEST_F(heap, more_than_all_memory_in_turn)
 }
 
 /* ------------------------------------------------------------------ totals -- */
-
-#define DMA_HEAP_SYSFS	"/sys/kernel/dma_heap"
-
-/* A number of the heap's in sysfs; -errno when there is none. */
-static long long heap_total(const char *heap, const char *name)
-{
-	char path[256], line[64] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), DMA_HEAP_SYSFS "/%s/%s", heap, name);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	if (!fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	fclose(file);
-	return line[0] ? strtoll(line, NULL, 10) : -EIO;
-}
-
-static int heap_set_limit(const char *heap, long long bytes)
-{
-	char path[256], line[64];
-	int fd, len, ret;
-
-	snprintf(path, sizeof(path), DMA_HEAP_SYSFS "/%s/shelf_limit_bytes", heap);
-	fd = xopen(path, O_WRONLY);
-	if (fd < 0)
-		return fd;
-	len = snprintf(line, sizeof(line), "%lld", bytes);
-	ret = (int)sysret(write(fd, line, (size_t)len));
-	close(fd);
-	return ret < 0 ? ret : 0;
-}
 
 TEST_F(heap, totals_follow_the_buffers)
 {

@@ -8,52 +8,20 @@
  * And what a read-only descriptor lets its owner write: nothing, by no way. And
  * how often an argument is read from a program's memory: once.
  */
-#include "dma_buf_test.h"
+#include "sys_file.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
 #define MIB		0x100000ul
-#define HEAP_STATS	"/sys/kernel/dma_heap/"
 #define SECRET		0xa5
-
-static long long stat_read(const char *heap, const char *name)
-{
-	long long value = -EINVAL;
-	char path[256];
-	FILE *file;
-
-	snprintf(path, sizeof(path), HEAP_STATS "%s/%s", heap, name);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	if (fscanf(file, "%lld", &value) != 1)
-		value = -EINVAL;
-	fclose(file);
-	return value;
-}
-
-static void limit_set(const char *heap, long long bytes)
-{
-	char path[256], text[32];
-	int fd;
-
-	snprintf(path, sizeof(path), HEAP_STATS "%s/shelf_limit_bytes", heap);
-	fd = xopen(path, O_WRONLY);
-	if (fd < 0)
-		return;
-	snprintf(text, sizeof(text), "%lld", bytes);
-	if (write(fd, text, strlen(text)) < 0)
-		perror(path);
-	close(fd);
-}
 
 static void shelf_wait_clean(const char *heap)
 {
 	int tries;
 
-	for (tries = 0; tries < 2000 && stat_read(heap, "shelf_dirty_bytes") > 0; tries++)
+	for (tries = 0; tries < 2000 && heap_total(heap, "shelf_dirty_bytes") > 0; tries++)
 		usleep(10000);
 }
 
@@ -78,8 +46,8 @@ FIXTURE_SETUP(reuse)
 	if (self->heap == -ENOENT)
 		SKIP(return, "no heap %s", variant->heap);
 	ASSERT_LE(0, self->heap);
-	self->limit = stat_read(variant->heap, "shelf_limit_bytes");
-	limit_set(variant->heap, 64 * MIB);
+	self->limit = heap_total(variant->heap, "shelf_limit_bytes");
+	heap_set_limit(variant->heap, 64 * MIB);
 }
 
 FIXTURE_TEARDOWN(reuse)
@@ -87,7 +55,7 @@ FIXTURE_TEARDOWN(reuse)
 	if (self->heap < 0)
 		return;
 	if (self->limit >= 0)
-		limit_set(variant->heap, self->limit);
+		heap_set_limit(variant->heap, self->limit);
 	close(self->heap);
 }
 
@@ -134,7 +102,7 @@ static void fill_and_free(struct __test_metadata *_metadata, int heap, size_t le
 TEST_F_TIMEOUT(reuse, of_the_same_size_at_once_or_zeroed_in_the_background, 300)
 {
 	size_t i, len;
-	long long hits = stat_read(variant->heap, "hits");
+	long long hits = heap_total(variant->heap, "hits");
 
 	for (i = 0; i < ARRAY_SIZE(reuse_sizes); i++) {
 		len = reuse_sizes[i] * page_size();
@@ -145,14 +113,14 @@ TEST_F_TIMEOUT(reuse, of_the_same_size_at_once_or_zeroed_in_the_background, 300)
 	}
 	/* Did it go by the shelves, where there are some? */
 	if (hits >= 0)
-		EXPECT_LT(hits, stat_read(variant->heap, "hits"));
+		EXPECT_LT(hits, heap_total(variant->heap, "hits"));
 }
 
 TEST_F_TIMEOUT(reuse, through_the_page_allocator, 300)
 {
 	size_t i, len;
 
-	limit_set(variant->heap, 0);
+	heap_set_limit(variant->heap, 0);
 	shelf_wait_clean(variant->heap);
 	for (i = 0; i < ARRAY_SIZE(reuse_sizes); i++) {
 		len = reuse_sizes[i] * page_size();
@@ -169,7 +137,7 @@ TEST_F_TIMEOUT(reuse, while_the_limit_changes, 300)
 
 	for (i = 0; i < 4 * ARRAY_SIZE(limits); i++) {
 		fill_and_free(_metadata, self->heap, 2 * MIB, variant->most, "before");
-		limit_set(variant->heap, limits[i % ARRAY_SIZE(limits)]);
+		heap_set_limit(variant->heap, limits[i % ARRAY_SIZE(limits)]);
 		fill_and_free(_metadata, self->heap, 64 * 1024, variant->most, "after");
 	}
 }
@@ -200,7 +168,7 @@ TEST_F_TIMEOUT(reuse, between_heaps_and_programs, 300)
 	unsigned char *mem;
 	int round;
 
-	limit_set(variant->heap, 0);
+	heap_set_limit(variant->heap, 0);
 	for (round = 0; round < 4; round++) {
 		mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		ASSERT_NE(MAP_FAILED, mem);

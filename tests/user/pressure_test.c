@@ -9,7 +9,7 @@
  * gives everything back. A machine that is too small for those, or watches each
  * allocation, opens fewer.
  */
-#include "dma_buf_test.h"
+#include "sys_file.h"
 
 #include <signal.h>
 #include <sys/mount.h>
@@ -18,57 +18,18 @@
 
 #define MIB		0x100000ll
 #define CANARY		(4 * MIB)
-#define HEAP_STATS	"/sys/kernel/dma_heap/system/"
 
 /* -------------------------------------------------------------- the machine -- */
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = xopen(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return fd;
-	ret = (int)sysret(write(fd, text, strlen(text)));
-	close(fd);
-	return ret < 0 ? ret : 0;
-}
-
-static int write_number(const char *path, long long number)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%lld", number);
-	return write_text(path, text);
-}
-
-static long long read_number(const char *path, const char *key)
-{
-	size_t len = key ? strlen(key) : 0;
-	long long value = -ENODATA;
-	char line[256];
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		return -errno;
-	while (fgets(line, sizeof(line), file)) {
-		if (key && (strncmp(line, key, len) || line[len] != ' '))
-			continue;
-		value = strtoll(line + len, NULL, 10);
-		break;
-	}
-	fclose(file);
-	return value;
-}
-
 static long long oom_kills(void)
 {
-	return read_number("/proc/vmstat", "oom_kill");
+	return file_read_number("/proc/vmstat", "oom_kill");
 }
 
 /* What a program could have now; caches of names and files are given up first. */
 static long long memory_available(void)
 {
-	write_text("/proc/sys/vm/drop_caches", "3");
+	file_write("/proc/sys/vm/drop_caches", "3");
 	return meminfo_bytes("MemAvailable");
 }
 
@@ -112,8 +73,8 @@ FIXTURE_SETUP(pressure)
 	self->heap = heap_open("system");
 	if (self->heap < 0)
 		SKIP(return, "no system heap");
-	self->limit = read_number(HEAP_STATS "shelf_limit_bytes", NULL);
-	write_number(HEAP_STATS "shelf_limit_bytes", 0);
+	self->limit = heap_total("system", "shelf_limit_bytes");
+	heap_set_limit("system", 0);
 	self->kills = oom_kills();
 
 	ASSERT_GIVES(self->canary, heap_alloc(self->heap, CANARY));
@@ -135,7 +96,7 @@ FIXTURE_TEARDOWN(pressure)
 	EXPECT_TRUE(memory_returns(self->available));
 	close(self->canary);
 	close(self->heap);
-	write_number(HEAP_STATS "shelf_limit_bytes", self->limit);
+	heap_set_limit("system", self->limit);
 }
 
 /* ---------------------------------------------------------- until there is none -- */
@@ -174,7 +135,7 @@ static int refusal_of_child(int heap, __u64 len, int rounds, const char *group)
 
 	if (!pid) {
 		setrlimit(RLIMIT_NOFILE, &many);
-		if (group && write_number(group, getpid()))
+		if (group && file_write_number(group, getpid()))
 			_exit(126);
 		allocate_until_refused(heap, len, rounds);
 	}
@@ -234,19 +195,19 @@ TEST_F_TIMEOUT(pressure, a_cgroup_at_its_limit_is_enomem_and_kills_nobody, 120)
 	if (!mkdtemp(root) || mount("none", root, "cgroup2", 0, NULL))
 		SKIP(return, "no cgroups");
 	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
-	if (write_text(path, "+memory"))
+	if (file_write(path, "+memory"))
 		SKIP(goto out, "no memory cgroups");
 
 	snprintf(group, sizeof(group), "%s/small", root);
 	ASSERT_EQ(0, mkdir(group, 0755));
 	snprintf(path, sizeof(path), "%s/memory.max", group);
-	ASSERT_EQ(0, write_number(path, 64 * MIB));
+	ASSERT_EQ(0, file_write_number(path, 64 * MIB));
 	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
 	EXPECT_EQ(ENOMEM, refusal_of_child(self->heap, 32768, 2, path));
 	EXPECT_EQ(ENOMEM, refusal_of_child(self->heap, 3 * MIB, 4, path));
 	EXPECT_EQ(ENOMEM, refusal_of_child(self->heap, 63 * MIB, 4, path));
 	snprintf(path, sizeof(path), "%s/memory.events", group);
-	EXPECT_EQ(0, read_number(path, "oom_kill"));
+	EXPECT_EQ(0, file_read_number(path, "oom_kill"));
 	EXPECT_EQ(0, rmdir(group));
 out:
 	umount(root);
@@ -306,14 +267,14 @@ FIXTURE_SETUP(many)
 	self->heap = heap_open("system");
 	if (self->heap < 0)
 		SKIP(return, "no system heap");
-	self->limit = read_number(HEAP_STATS "shelf_limit_bytes", NULL);
-	write_number(HEAP_STATS "shelf_limit_bytes", 0);
+	self->limit = heap_total("system", "shelf_limit_bytes");
+	heap_set_limit("system", 0);
 	self->count = MANY;
 	if (memory_is_watched() ||
 	    meminfo_bytes("MemAvailable") < (long long)MANY * ROOM_EACH)
 		self->count = FEW;
-	if (read_number("/proc/sys/fs/file-max", NULL) < 2 * MANY)
-		ASSERT_EQ(0, write_number("/proc/sys/fs/file-max", 2 * MANY));
+	if (file_read_number("/proc/sys/fs/file-max", NULL) < 2 * MANY)
+		ASSERT_EQ(0, file_write_number("/proc/sys/fs/file-max", 2 * MANY));
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &most));
 	self->fds = calloc(MANY, sizeof(int));
 	ASSERT_NE(NULL, self->fds);
@@ -325,7 +286,7 @@ FIXTURE_TEARDOWN(many)
 	if (self->heap < 0)
 		return;
 	EXPECT_TRUE(buffers_settle(self->buffers));
-	write_number(HEAP_STATS "shelf_limit_bytes", self->limit);
+	heap_set_limit("system", self->limit);
 	close(self->heap);
 	free(self->fds);
 }

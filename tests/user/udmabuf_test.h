@@ -11,7 +11,7 @@
 #ifndef UDMABUF_TEST_H
 #define UDMABUF_TEST_H
 
-#include "dma_buf_test.h"
+#include "sys_file.h"
 #include <linux/memfd.h>
 
 static inline int memfd_new(size_t size, unsigned int flags, int seals)
@@ -68,32 +68,6 @@ static inline int create_list(int dev, const struct udmabuf_create_item *items,
 static inline int seal_write(int memfd)
 {
 	return (int)sysret(fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE));
-}
-
-static inline int file_write(const char *path, const char *text)
-{
-	int fd = xopen(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return fd;
-	ret = (int)sysret(write(fd, text, strlen(text)));
-	close(fd);
-	return ret < 0 ? ret : 0;
-}
-
-static inline int file_read(const char *path, char *text, size_t size)
-{
-	int fd = xopen(path, O_RDONLY), ret;
-
-	if (fd < 0)
-		return fd;
-	ret = (int)sysret(read(fd, text, size - 1));
-	close(fd);
-	if (ret < 0)
-		return ret;
-	text[ret] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return 0;
 }
 
 #endif /* UDMABUF_TEST_H */
