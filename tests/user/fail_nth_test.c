@@ -15,7 +15,7 @@
  */
 #include <linux/memfd.h>
 
-#include "sys_file.h"
+#include "udmabuf_test.h"
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <drm/vgem_drm.h>
@@ -660,11 +660,14 @@ FIXTURE_TEARDOWN(fail_nth_memfd)
 TEST_F_TIMEOUT(fail_nth_memfd, create, 300)
 {
 	sweep(_metadata, "udmabuf", tell_udmabuf);
+	/* Refused as long as anybody holds a page of it. */
+	EXPECT_EQ(0, seal_write(stage.memfd));
 }
 
 TEST_F_TIMEOUT(fail_nth_memfd, create_list, 300)
 {
 	sweep(_metadata, "udmabuf list", tell_udmabuf_list);
+	EXPECT_EQ(0, seal_write(stage.memfd));
 }
 
 TEST(timeline)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/udmabuf: both commands, what they make, what they refuse, within which
- * limits, and that they leave nothing behind when they fail half-way. What becomes
- * of the memory is in udmabuf_memory_test.c.
+ * limits. What becomes of the memory is in udmabuf_memory_test.c; what is left when
+ * they fail half-way, in fail_nth_test.c.
  */
 #include "udmabuf_test.h"
 #include <pthread.h>
@@ -16,21 +16,18 @@
 
 static long parameter_get(const char *name)
 {
-	char path[128], text[32];
-	int ret;
+	char path[128];
 
 	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	ret = file_read(path, text, sizeof(text));
-	return ret ? ret : strtol(text, NULL, 10);
+	return (long)file_read_number(path, NULL);
 }
 
 static int parameter_set(const char *name, long value)
 {
-	char path[128], text[32];
+	char path[128];
 
 	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	snprintf(text, sizeof(text), "%ld", value);
-	return file_write(path, text);
+	return file_write_number(path, value);
 }
 
 FIXTURE(udmabuf)
@@ -451,84 +448,6 @@ TEST_F(udmabuf, default_limit_fits_a_large_framebuffer)
 	EXPECT_EQ((long)size, dmabuf_size(fd));
 	close(fd);
 	close(memfd);
-}
-
-/* ------------------------------------------------------- failing half-way */
-
-#define FAIL_SLAB	"/sys/kernel/debug/failslab/"
-#define FAIL_PAGES	"/sys/kernel/debug/fail_page_alloc/"
-
-/* Let the @nth allocation of this thread fail: 0 takes that back. */
-static int fail_nth(int nth)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", nth);
-	return file_write("/proc/thread-self/fail-nth", text);
-}
-
-/* Has there been an @nth allocation? The counter has stopped at zero then. */
-static bool fail_nth_happened(void)
-{
-	char text[16];
-
-	return !file_read("/proc/thread-self/fail-nth", text, sizeof(text)) &&
-	       !strtol(text, NULL, 10);
-}
-
-TEST_F_TIMEOUT(udmabuf, each_failing_allocation, 120)
-{
-	__u64 page = page_size();
-	int nth, failures = 0;
-
-	if (file_write(FAIL_SLAB "ignore-gfp-wait", "N") ||
-	    file_write(FAIL_PAGES "ignore-gfp-wait", "N"))
-		SKIP(return, "no fault injection");
-	file_write(FAIL_PAGES "min-order", "0");
-	file_write(FAIL_SLAB "verbose", "0");
-	file_write(FAIL_PAGES "verbose", "0");
-
-	for (nth = 1; nth < 2000; nth++) {
-		struct udmabuf_create_item items[2];
-		bool happened;
-		int memfd, fd;
-
-		ASSERT_GIVES(memfd, memfd_good(80 * page));
-		items[0] = (struct udmabuf_create_item) {
-			.memfd = (uint32_t)memfd, .size = page,
-		};
-		items[1] = (struct udmabuf_create_item) {
-			.memfd = (uint32_t)memfd, .offset = page, .size = 79 * page,
-		};
-
-		ASSERT_EQ(0, fail_nth(nth));
-		fd = create_list(self->dev, items, 2);
-		happened = fail_nth_happened();
-		ASSERT_EQ(0, fail_nth(0));
-
-		/*
-		 * Something may do without what it did not get. Reading the
-		 * arguments counts as well, where the kernel can fail that.
-		 */
-		if (fd < 0) {
-			EXPECT_TRUE(fd == -ENOMEM || fd == -EFAULT) {
-				TH_LOG("failure %d: %s", nth, strerror(-fd));
-			}
-			EXPECT_TRUE(happened);
-			failures++;
-		} else {
-			close(fd);
-		}
-		ASSERT_EQ(0, seal_write(memfd)) {
-			TH_LOG("failure %d left a pin", nth);
-		}
-		close(memfd);
-		if (!happened)
-			break;
-	}
-	EXPECT_LT(nth, 2000);
-	EXPECT_LT(0, failures);
-	TH_LOG("%d places to fail, %d of them fatal", nth - 1, failures);
 }
 
 TEST_HARNESS_MAIN

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the udmabuf programs share: memfds as programs make them, the two
- * commands of the device, and small files of the kernel to read and write. Results
- * as in dma_buf_test.h: what the call gave, or -errno.
+ * What the udmabuf programs share: memfds as programs make them, and the two
+ * commands of the device. Results as in dma_buf_test.h: what the call gave, or
+ * -errno.
  *
  * Each test is a leak test: the teardowns count descriptors and buffers, and where
  * pins matter a memfd tells, because it takes F_SEAL_WRITE only when nobody pins
