@@ -39,7 +39,7 @@
  * instructions, for buffers of 12 KiB to 32 MiB whose sizes are no powers of two, no
  * other set was better by more than a tenth of a percent without the pool: {9, 4, 0}
  * takes 7 percent more at 60 KiB and up to twice as much to be mapped for a device,
- * {9, 6, 3, 0} 2 and 50 percent, {9, 6, 4, 2, 0} 2 and 30, {9, 0} 13 percent and forty
+ * {9, 6, 3, 0} 2 and 50 percent, {9, 6, 4, 2, 0} 2 and 30, {9, 0} 13 percent and 36
  * times as much.
  */
 #define SYSTEM_HEAP_TOP_ORDER	min(PMD_SHIFT - PAGE_SHIFT, MAX_PAGE_ORDER)
