@@ -20,7 +20,7 @@
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -230,4 +230,28 @@ int mock_user_write(struct kunit *test, const char *fs, const char *path,
 	if (done < 0)
 		return done;
 	return done == strlen(text) ? 0 : -EIO;
+}
+
+/**
+ * mock_user_kill - the test's thread has a fatal signal pending
+ *
+ * As when somebody had sent it; a kernel thread is otherwise left alone.
+ *
+ * Context: The thread of the test, any context. Followed by mock_user_revive().
+ */
+void mock_user_kill(void)
+{
+	sigaddset(&current->pending.signal, SIGKILL);
+	set_tsk_thread_flag(current, TIF_SIGPENDING);
+}
+
+/**
+ * mock_user_revive - the signal was never sent
+ *
+ * Context: The thread of the test, any context.
+ */
+void mock_user_revive(void)
+{
+	sigdelset(&current->pending.signal, SIGKILL);
+	clear_tsk_thread_flag(current, TIF_SIGPENDING);
 }

@@ -27,5 +27,7 @@ const char *mock_user_read(struct kunit *test, const char *fs,
 			   const char *path);
 int mock_user_write(struct kunit *test, const char *fs, const char *path,
 		    const char *text);
+void mock_user_kill(void);
+void mock_user_revive(void);
 
 #endif /* _DMA_BUF_TESTS_MOCK_USER_H */

@@ -11,11 +11,11 @@
 #include <linux/file.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 
 #include "../heaps/heap_buffer.h"
+#include "mock_user.h"
 
 struct system_heap_case {
 	const char *description;
@@ -183,12 +183,9 @@ static void system_heap_test_killed(struct kunit *test)
 {
 	struct dma_buf *dmabuf;
 
-	/* As when somebody had sent it; a kernel thread is otherwise left alone. */
-	sigaddset(&current->pending.signal, SIGKILL);
-	set_tsk_thread_flag(current, TIF_SIGPENDING);
+	mock_user_kill();
 	dmabuf = dma_heap_buffer_alloc(test->priv, SZ_4M, O_RDWR, 0);
-	sigdelset(&current->pending.signal, SIGKILL);
-	clear_tsk_thread_flag(current, TIF_SIGPENDING);
+	mock_user_revive();
 
 	KUNIT_EXPECT_EQ(test, -EINTR, PTR_ERR_OR_ZERO(dmabuf));
 	if (!IS_ERR(dmabuf))
