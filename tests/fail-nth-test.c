@@ -439,11 +439,42 @@ static void fail_nth_heap(struct kunit *test)
 		kunit_skip(test, "no heap");
 }
 
+static struct dma_buf *fail_nth_never(struct dma_heap *heap, unsigned long len,
+				      u32 fd_flags, u64 heap_flags)
+{
+	return ERR_PTR(-EXDEV);
+}
+
+static const struct dma_heap_ops fail_nth_heap_ops = {
+	.allocate = fail_nth_never,
+};
+
+static int tell_register(struct kunit *test, void *data)
+{
+	static const struct dma_heap_export_info info = {
+		.name = "kunit_fail_nth", .ops = &fail_nth_heap_ops,
+	};
+	struct dma_heap *heap = dma_heap_add(&info);
+
+	if (IS_ERR(heap))
+		return PTR_ERR(heap);
+	dma_heap_remove(heap);
+	return 0;
+}
+
+/* A heap, its node and its folder: all of it, or nothing that is in the way later. */
+static void fail_nth_register(struct kunit *test)
+{
+	mock_faults_prepare(test);
+	mock_faults_sweep(test, tell_register, NULL);
+}
+
 static struct kunit_case fail_nth_cases[] = {
 	KUNIT_CASE_PARAM(fail_nth_fences, fence_story_gen_params),
 	KUNIT_CASE(fail_nth_merge_signalled),
 	KUNIT_CASE_PARAM(fail_nth_export, buffer_story_gen_params),
 	KUNIT_CASE_SLOW(fail_nth_heap),
+	KUNIT_CASE_SLOW(fail_nth_register),
 	{}
 };
 
