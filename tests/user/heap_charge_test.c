@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who pays for the buffers of heaps: memory cgroups, from user space.
+ *
+ * A heap is a fixture variant by name. Nobody pays where the kernel was booted with
+ * dma_heap.mem_accounting=0; then that is what is tested, and the rest skipped.
  */
 #include "sys_file.h"
 
@@ -11,6 +14,8 @@
 
 /* Counters of cgroups are kept in batches; so many bytes are within reason. */
 #define SLACK		(2 * (long long)MIB)
+
+#define MEM_ACCOUNTING	"/sys/module/dma_heap/parameters/mem_accounting"
 
 static char cgroot[64];
 
@@ -48,6 +53,15 @@ static bool cg_mount(void)
 	return !cg_write(".", "cgroup.subtree_control", "+memory");
 }
 
+/* 'Y', 'N', or -errno. */
+static int mem_accounting(void)
+{
+	char answer[8];
+	int ret = file_read(MEM_ACCOUNTING, answer, sizeof(answer));
+
+	return ret ?: answer[0];
+}
+
 FIXTURE(charge) {
 	int heap;
 	char group[64];
@@ -55,6 +69,16 @@ FIXTURE(charge) {
 	int to_child;
 	int from_child;
 };
+
+FIXTURE_VARIANT(charge) {
+	const char *heap;
+	/* With the switch in this position. */
+	char accounting;
+};
+
+FIXTURE_VARIANT_ADD(charge, system) { "system", 'Y' };
+FIXTURE_VARIANT_ADD(charge, cma) { "default_cma_region", 'Y' };
+FIXTURE_VARIANT_ADD(charge, off) { "system", 'N' };
 
 /* What the child does for the test: each order is a size, each answer a result. */
 static void child_serve(int heap, int orders, int answers)
@@ -93,11 +117,13 @@ FIXTURE_SETUP(charge)
 	int orders[2], answers[2];
 	char text[256];
 
+	if (mem_accounting() != variant->accounting)
+		SKIP(return, "mem_accounting is not %c", variant->accounting);
 	if (!cg_mount())
 		SKIP(return, "no memory cgroups");
-	self->heap = heap_open("system");
+	self->heap = heap_open(variant->heap);
 	if (self->heap < 0)
-		SKIP(return, "no system heap");
+		SKIP(return, "no heap named %s", variant->heap);
 
 	snprintf(self->group, sizeof(self->group), "payer%d", getpid());
 	snprintf(text, sizeof(text), "%s/%s", cgroot, self->group);
@@ -139,6 +165,9 @@ FIXTURE_TEARDOWN(charge)
 
 #define CHILD_ALLOC(_len)	child_alloc(self->to_child, self->from_child, _len)
 
+/* What so many bytes cost. */
+#define CHARGED(_bytes)		(variant->accounting == 'Y' ? (long long)(_bytes) : 0)
+
 static int pidfd_of(pid_t pid)
 {
 	return (int)sysret(syscall(SYS_pidfd_open, pid, 0));
@@ -172,15 +201,16 @@ static bool balance_is(const char *group, long long want)
 	return false;
 }
 
-TEST_F(charge, is_on_by_default)
+/* On, unless the command line of the kernel says otherwise; and it stays so. */
+TEST(the_switch_is_what_the_command_line_says)
 {
-	char answer = 0;
-	int fd;
+	char line[4096];
 
-	ASSERT_GIVES(fd, xopen("/sys/module/dma_heap/parameters/mem_accounting", O_RDONLY));
-	EXPECT_EQ(1, read(fd, &answer, 1));
-	EXPECT_EQ('Y', answer);
-	close(fd);
+	if (mem_accounting() == -ENOENT)
+		SKIP(return, "no switch");
+	ASSERT_EQ(0, file_read("/proc/cmdline", line, sizeof(line)));
+	EXPECT_EQ(strstr(line, "dma_heap.mem_accounting=0") ? 'N' : 'Y', mem_accounting());
+	EXPECT_REFUSED(EACCES, file_write(MEM_ACCOUNTING, "1"));
 }
 
 TEST_F(charge, lasts_as_long_as_the_buffer)
@@ -191,7 +221,7 @@ TEST_F(charge, lasts_as_long_as_the_buffer)
 	/* The second time from the shelves, which makes no difference. */
 	for (round = 0; round < 2; round++) {
 		ASSERT_EQ(0, CHILD_ALLOC(32 * MIB));
-		EXPECT_TRUE(balance_is(self->group, before + 32 * (long long)MIB));
+		EXPECT_TRUE(balance_is(self->group, before + CHARGED(32 * MIB)));
 		ASSERT_EQ(0, CHILD_ALLOC(0));
 		EXPECT_TRUE(balance_is(self->group, before));
 	}
@@ -201,10 +231,13 @@ TEST_F(charge, over_the_limit_is_enomem_and_kills_nobody)
 {
 	long long before = cg_current(self->group);
 	char text[32];
+	int i;
 
 	snprintf(text, sizeof(text), "%lld", before + 16 * (long long)MIB);
 	ASSERT_EQ(0, cg_write(self->group, "memory.max", text));
-	EXPECT_EQ(-ENOMEM, CHILD_ALLOC(32 * MIB));
+	/* As often as would use up a region, if it were taken in spite of it. */
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(CHARGED(1) ? -ENOMEM : 0, CHILD_ALLOC(32 * MIB));
 	EXPECT_EQ(-ENOMEM, CHILD_ALLOC(5000 * MIB));
 	EXPECT_TRUE(balance_is(self->group, before));
 	EXPECT_EQ(0, CHILD_ALLOC(8 * MIB));
@@ -220,13 +253,18 @@ TEST_F(charge, may_be_somebody_elses)
 
 	ASSERT_GIVES(pidfd, pidfd_of(self->child));
 	ASSERT_GIVES(fd, alloc_charged(self->heap, 32 * MIB, (__u32)pidfd));
-	EXPECT_TRUE(balance_is(self->group, before + 32 * (long long)MIB));
+	EXPECT_TRUE(balance_is(self->group, before + CHARGED(32 * MIB)));
 	close(fd);
 	EXPECT_TRUE(balance_is(self->group, before));
 
 	/* His limit counts too. */
 	ASSERT_EQ(0, cg_write(self->group, "memory.max", "16777216"));
-	EXPECT_REFUSED(ENOMEM, alloc_charged(self->heap, 32 * MIB, (__u32)pidfd));
+	fd = alloc_charged(self->heap, 32 * MIB, (__u32)pidfd);
+	if (CHARGED(1))
+		EXPECT_REFUSED(ENOMEM, fd);
+	else
+		EXPECT_WORKS(fd);
+	close(fd);
 	close(pidfd);
 }
 
@@ -242,8 +280,10 @@ TEST_F(charge, is_the_callers_for_no_pidfd)
 	close(fd);
 }
 
+/* What has no memory of its own has no group to pay from: gone, or never there. */
 TEST_F(charge, needs_a_pidfd_of_a_living_process)
 {
+	siginfo_t info;
 	pid_t dead;
 	int pidfd;
 
@@ -257,7 +297,23 @@ TEST_F(charge, needs_a_pidfd_of_a_living_process)
 	}
 	ASSERT_GIVES(pidfd, pidfd_of(dead));
 	kill(dead, SIGKILL);
+	/* Its parent has not asked yet what became of it; and then has. */
+	ASSERT_EQ(0, waitid(P_PID, (id_t)dead, &info, WEXITED | WNOWAIT));
+	EXPECT_REFUSED(ESRCH, alloc_charged(self->heap, MIB, (__u32)pidfd));
 	ASSERT_EQ(dead, waitpid(dead, NULL, 0));
+	EXPECT_REFUSED(ESRCH, alloc_charged(self->heap, MIB, (__u32)pidfd));
+	close(pidfd);
+}
+
+TEST_F(charge, needs_a_process_with_memory)
+{
+	char name[32];
+	int pidfd;
+
+	/* The kernel's first thread, unless this is a container. */
+	if (file_read("/proc/2/comm", name, sizeof(name)) || strcmp(name, "kthreadd"))
+		SKIP(return, "no kernel threads to be seen");
+	ASSERT_GIVES(pidfd, pidfd_of(2));
 	EXPECT_REFUSED(ESRCH, alloc_charged(self->heap, MIB, (__u32)pidfd));
 	close(pidfd);
 }

@@ -79,7 +79,8 @@ struct dma_heap_allocation_data_charged {
  * - ENOMEM: there is not that much memory to be had, or not in one piece where
  *   the heap promises one
  * - EINTR: a fatal signal arrived meanwhile
- * - EBADF, ESRCH: @charge_pid_fd is not a pidfd; its process is gone
+ * - EBADF, ESRCH: @charge_pid_fd is not a pidfd; its process is gone, or has no
+ *   memory of its own, as the kernel's threads
  * - EPERM: @charge_pid_fd is a process that the caller must not look into, as
  *   ptrace(2) would for reading
  * - ENODEV: the heap has been removed
