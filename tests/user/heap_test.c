@@ -276,6 +276,12 @@ TEST_F(heap, more_than_all_memory_in_turn)
 		ASSERT_LT(0, cma);
 		len = (__u64)cma / 8;
 		want = 3 * (__u64)cma;
+		/* There may be several regions, and this a small one. */
+		fd = heap_alloc(self->heap, len);
+		for (; fd == -ENOMEM && len > page_size(); fd = heap_alloc(self->heap, len))
+			len /= 2;
+		ASSERT_LE(0, fd);
+		close(fd);
 	}
 	for (; passed < want; passed += len) {
 		ASSERT_GIVES(fd, heap_alloc(self->heap, len));
@@ -507,6 +513,14 @@ static int result_of_killed_alloc(int heap, __u64 len, long ns)
 	return result;
 }
 
+/* What the next buffer could have: what waits for it on shelves is not lost. */
+static long long memory_left(const char *heap)
+{
+	long long shelves = heap_total(heap, "shelf_bytes");
+
+	return meminfo_bytes("MemFree") + (shelves > 0 ? shelves : 0);
+}
+
 TEST_F_TIMEOUT(heap, a_fatal_signal_ends_a_long_allocation_with_eintr, 120)
 {
 	long long before, after, len = meminfo_bytes("MemAvailable") / 2;
@@ -519,7 +533,7 @@ TEST_F_TIMEOUT(heap, a_fatal_signal_ends_a_long_allocation_with_eintr, 120)
 	if (variant->contiguous)
 		SKIP(return, "one region, one step: no long allocation");
 	ASSERT_LT(0, len);
-	before = meminfo_bytes("MemFree");
+	before = memory_left(self->name);
 	for (tries = 0; tries < 40 && interrupted < 3; tries++) {
 		result = result_of_killed_alloc(self->heap, (__u64)len, ns);
 		if (result == -EINTR) {
@@ -536,7 +550,7 @@ TEST_F_TIMEOUT(heap, a_fatal_signal_ends_a_long_allocation_with_eintr, 120)
 	EXPECT_LE(1, interrupted) TH_LOG("%d tries never met the allocation", tries);
 	if (self->buffers >= 0)
 		EXPECT_TRUE(buffers_settle(self->buffers));
-	after = meminfo_bytes("MemFree");
+	after = memory_left(self->name);
 	EXPECT_LT(before - after, len / 4) {
 		TH_LOG("%lld bytes free before, %lld after", before, after);
 	}
