@@ -256,6 +256,31 @@ static const struct dma_fence_ops dma_fence_broken_ops = {
 /* For the fences that have no driver: broken ones and stubs. */
 static DEFINE_SPINLOCK(dma_fence_core_lock);
 
+static void dma_fence_setup(struct dma_fence *fence,
+			    const struct dma_fence_ops *ops, spinlock_t *lock,
+			    u64 context, u64 seqno)
+{
+	fence->ops = ops;
+	fence->lock = lock;
+	fence->error = 0;
+	fence->flags = ops->use_64bit_seqno ?
+		       BIT(DMA_FENCE_FLAG_SEQNO64_BIT) : 0;
+	fence->context = context;
+	fence->seqno = seqno;
+	INIT_LIST_HEAD(&fence->cb_list);
+	kref_init(&fence->refcount);
+	trace_dma_fence_init(fence);
+}
+
+static void dma_fence_setup_broken(struct dma_fence *fence, u64 context,
+				   u64 seqno)
+{
+	dma_fence_setup(fence, &dma_fence_broken_ops, &dma_fence_core_lock,
+			context, seqno);
+	fence->error = -EINVAL;
+	dma_fence_signal(fence);
+}
+
 /**
  * dma_fence_init - make a fence
  * @fence: memory for it, part of a structure of the driver
@@ -276,26 +301,11 @@ static DEFINE_SPINLOCK(dma_fence_core_lock);
 void dma_fence_init(struct dma_fence *fence, const struct dma_fence_ops *ops,
 		    spinlock_t *lock, u64 context, u64 seqno)
 {
-	bool broken = dma_fence_misuse(!lock || !ops ||
-				       !ops->get_driver_name ||
-				       !ops->get_timeline_name);
-
-	if (broken)
-		ops = &dma_fence_broken_ops;
-
-	fence->ops = ops;
-	fence->lock = broken ? &dma_fence_core_lock : lock;
-	fence->error = broken ? -EINVAL : 0;
-	fence->flags = ops->use_64bit_seqno ?
-		       BIT(DMA_FENCE_FLAG_SEQNO64_BIT) : 0;
-	fence->context = context;
-	fence->seqno = seqno;
-	INIT_LIST_HEAD(&fence->cb_list);
-	kref_init(&fence->refcount);
-	trace_dma_fence_init(fence);
-
-	if (broken)
-		dma_fence_signal(fence);
+	if (dma_fence_misuse(!lock || !ops || !ops->get_driver_name ||
+			     !ops->get_timeline_name))
+		dma_fence_setup_broken(fence, context, seqno);
+	else
+		dma_fence_setup(fence, ops, lock, context, seqno);
 }
 EXPORT_SYMBOL(dma_fence_init);
 
@@ -318,7 +328,7 @@ EXPORT_SYMBOL(dma_fence_free);
  * The last reference is gone and someone still waits. The driver has broken its
  * promise; what can be done is to wake the waiters and tell them.
  */
-static void dma_fence_abandon(struct dma_fence *fence)
+static noinline void dma_fence_abandon(struct dma_fence *fence)
 {
 	unsigned long flags;
 
@@ -385,8 +395,7 @@ static void dma_fence_detach_locked(struct dma_fence *fence)
 int dma_fence_signal_timestamp_locked(struct dma_fence *fence,
 				      ktime_t timestamp)
 {
-	struct dma_fence_cb *cb;
-	LIST_HEAD(waiting);
+	struct list_head *next;
 
 	if (dma_fence_misuse(!fence))
 		return -EINVAL;
@@ -396,17 +405,23 @@ int dma_fence_signal_timestamp_locked(struct dma_fence *fence,
 	if (test_and_set_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
 		return -EINVAL;
 
-	/* The time is stored where the list was. */
-	list_splice_init(&fence->cb_list, &waiting);
+	/*
+	 * The time is stored where the head of the list was. The links of the
+	 * callbacks stay: with the bit set, nobody but us touches them.
+	 */
+	next = fence->cb_list.next;
 	fence->timestamp = timestamp;
 	smp_mb__before_atomic(); /* for dma_fence_timestamp() */
 	set_bit(DMA_FENCE_FLAG_TIMESTAMP_BIT, &fence->flags);
 	trace_dma_fence_signaled(fence);
 
-	/* One by one off the list: each may free itself or be used again. */
-	while (!list_empty(&waiting)) {
-		cb = list_first_entry(&waiting, struct dma_fence_cb, node);
-		list_del_init(&cb->node);
+	while (next != &fence->cb_list) {
+		struct dma_fence_cb *cb =
+			container_of(next, struct dma_fence_cb, node);
+
+		/* It may free itself or be used again. */
+		next = next->next;
+		INIT_LIST_HEAD(&cb->node);
 		cb->func(fence, cb);
 	}
 
@@ -477,30 +492,33 @@ EXPORT_SYMBOL(dma_fence_signal);
 
 /* -- callbacks ------------------------------------------------------------- */
 
-/*
- * Make sure that the driver will signal. Returns false when there is nothing to
- * wait for (any more).
- */
-static bool dma_fence_enable_locked(struct dma_fence *fence)
+/* The first to care. As dma_fence_enable_locked(). */
+static bool dma_fence_ask_driver_locked(struct dma_fence *fence)
 {
-	const struct dma_fence_ops *ops = fence->ops;
-	bool asked;
-
-	lockdep_assert_held(fence->lock);
-
-	asked = test_and_set_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT,
-				 &fence->flags);
 	if (dma_fence_test_signaled_flag(fence))
 		return false;
 
-	if (!asked && ops->enable_signaling) {
-		trace_dma_fence_enable_signal(fence);
-		if (!ops->enable_signaling(fence))
-			dma_fence_signal_locked(fence);
-	}
+	trace_dma_fence_enable_signal(fence);
+	if (!fence->ops->enable_signaling(fence))
+		dma_fence_signal_locked(fence);
 
-	/* The op may itself have signalled; then there is no list to join. */
+	/* The op may itself have signalled. */
 	return !dma_fence_test_signaled_flag(fence);
+}
+
+/*
+ * Make sure that the driver will signal. Returns false when there is nothing to
+ * wait for (any more). Inside rcu_read_lock(), where the fence was pending.
+ */
+static bool dma_fence_enable_locked(struct dma_fence *fence)
+{
+	lockdep_assert_held(fence->lock);
+
+	if (test_and_set_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags) ||
+	    !fence->ops->enable_signaling)
+		return !dma_fence_test_signaled_flag(fence);
+
+	return dma_fence_ask_driver_locked(fence);
 }
 
 /**

@@ -484,6 +484,21 @@ dma_fence_is_signaled_locked(struct dma_fence *fence)
 	return done;
 }
 
+/*
+ * dma_fence_is_signaled() for who is inside rcu_read_lock(): the fence may
+ * signal now, and then its driver may not go yet.
+ */
+static inline bool __dma_fence_is_signaled(struct dma_fence *fence)
+{
+	if (dma_fence_test_signaled_flag(fence))
+		return true;
+	if (!__dma_fence_peek(fence))
+		return false;
+
+	dma_fence_signal(fence);
+	return true;
+}
+
 /**
  * dma_fence_is_signaled - has it happened yet?
  * @fence: the fence
@@ -504,15 +519,8 @@ dma_fence_is_signaled_locked(struct dma_fence *fence)
 static inline bool
 dma_fence_is_signaled(struct dma_fence *fence)
 {
-	/* It may signal now, and then its driver may not go yet. */
 	guard(rcu)();
-	if (dma_fence_test_signaled_flag(fence))
-		return true;
-	if (!__dma_fence_peek(fence))
-		return false;
-
-	dma_fence_signal(fence);
-	return true;
+	return __dma_fence_is_signaled(fence);
 }
 
 /* @wide: old drivers count with 32 bits and wrap around, others do not. */

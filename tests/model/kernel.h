@@ -67,7 +67,9 @@ int model_boot(void);
 #define PTR_ERR(ptr)		((long)(ptr))
 #define IS_ERR(ptr)		((unsigned long)(ptr) >= (unsigned long)-MAX_ERRNO)
 #define check_add_overflow(a, b, sum) __builtin_add_overflow(a, b, sum)
+#define noinline
 #define struct_size(p, member, n) (sizeof(*(p)) + sizeof((p)->member[0]) * (size_t)(n))
+#define struct_size_t(type, member, n) struct_size((type *)NULL, member, n)
 
 /* -- complaints ------------------------------------------------------------- */
 
