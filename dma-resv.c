@@ -72,32 +72,36 @@
  * =================================== =======================================
  */
 
-/* A list is never made smaller than this. */
-#define DMA_RESV_LIST_MIN	4U
-
 /**
  * struct dma_resv_list - the fences of an object, as long as they fit
+ * @serial: no two lists that were ever published have the same. Overwritten
+ *	when the list is no longer current, so it counts for nothing unless the
+ *	list still is current after it was read.
  * @rcu: how it is freed
- * @serial: no two lists that were ever published have the same; never changes
- *	after that
  * @num_fences: used slots; only grows. Written last when appending.
  * @reserved: slots that may be used without a new reservation. Writers only.
  * @capacity: slots that there are; never changes
  * @slots: address of the fence with the usage in the low bits
  */
 struct dma_resv_list {
-	struct rcu_head rcu;
-	u64 serial;
+	union {
+		u64 serial;
+		struct rcu_head rcu;
+	};
 	unsigned int num_fences;
 	unsigned int reserved;
 	unsigned int capacity;
 	unsigned long slots[];
 };
 
+/* A list is never made smaller than this: as much as fits into 64 bytes. */
+#define DMA_RESV_LIST_MIN	4U
+
 #define DMA_RESV_SLOT_USAGE	3UL
 
-/* The serial number given out last. */
-static atomic64_t dma_resv_list_serial = ATOMIC64_INIT(0);
+/* The serial number given out last, and one that never is. */
+#define DMA_RESV_NO_LIST	0
+static atomic64_t dma_resv_list_serial = ATOMIC64_INIT(DMA_RESV_NO_LIST);
 
 static_assert(DMA_RESV_USAGE_BOOKKEEP <= DMA_RESV_SLOT_USAGE);
 /* Users of the usage numbers: the order is part of the interface. */
@@ -131,8 +135,15 @@ static struct dma_resv_list *dma_resv_list_alloc(unsigned int capacity, gfp_t gf
 	struct dma_resv_list *list;
 	size_t bytes;
 
-	bytes = kmalloc_size_roundup(struct_size(list, slots, capacity));
-	list = kmalloc(bytes, gfp);
+	if (capacity <= DMA_RESV_LIST_MIN) {
+		/* Most lists; a constant size costs less. */
+		bytes = struct_size_t(struct dma_resv_list, slots,
+				      DMA_RESV_LIST_MIN);
+		list = kmalloc(bytes, gfp);
+	} else {
+		bytes = kmalloc_size_roundup(struct_size(list, slots, capacity));
+		list = kmalloc(bytes, gfp);
+	}
 	if (!list)
 		return NULL;
 
@@ -184,14 +195,13 @@ static struct dma_resv_list *dma_resv_list_of(struct dma_resv *obj)
 	return rcu_dereference_protected(obj->fences, dma_resv_held(obj));
 }
 
-/* Publish @list in place of what was there, then let go of that. */
-static void dma_resv_list_install(struct dma_resv *obj,
+/* Put @list in place of what was there, for all to see. */
+static void dma_resv_list_publish(struct dma_resv *obj,
 				  struct dma_resv_list *list)
 {
 	if (list)
 		list->serial = atomic64_inc_return(&dma_resv_list_serial);
-	dma_resv_list_free(rcu_replace_pointer(obj->fences, list,
-					       dma_resv_held(obj)));
+	rcu_assign_pointer(obj->fences, list);
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -228,34 +238,66 @@ EXPORT_SYMBOL(dma_resv_fini);
 /* ---- writing: reserve, add, replace ------------------------------------- */
 
 /*
- * Replace the list by one with room for @room more fences. The ones that have
- * signalled stay behind.
+ * Hand the fences of @old on to @list, which nobody sees yet, references
+ * included. The ones that have signalled stay behind.
  */
+static void dma_resv_list_hand_on(struct dma_resv_list *old,
+				  struct dma_resv_list *list)
+{
+	unsigned int i, kept = 0;
+
+	guard(rcu)();
+	for (i = 0; i < old->num_fences; i++) {
+		unsigned long slot = old->slots[i];
+
+		if (!__dma_fence_is_signaled(dma_resv_slot_fence(slot)))
+			list->slots[kept++] = slot;
+	}
+	list->num_fences = kept;
+}
+
+/*
+ * Let go of @old and of the references that stayed behind in it. @list has all
+ * others, in the same order, and is published.
+ */
+static void dma_resv_list_leave(struct dma_resv_list *old,
+				const struct dma_resv_list *list)
+{
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < old->num_fences; i++) {
+		unsigned long slot = old->slots[i];
+
+		if (kept < list->num_fences && list->slots[kept] == slot)
+			kept++;
+		else
+			dma_fence_put(dma_resv_slot_fence(slot));
+	}
+	kfree_rcu(old, rcu);
+}
+
+/* Replace the list by one with room for @room more fences. */
 static int dma_resv_list_grow(struct dma_resv *obj, unsigned int room, gfp_t gfp)
 {
 	struct dma_resv_list *old = dma_resv_list_of(obj), *list;
-	unsigned int used = old ? old->num_fences : 0;
-	unsigned int need, i;
+	unsigned int need = room;
 
-	if (check_add_overflow(used, room, &need))
-		return -ENOMEM;
-
-	/* At least twice as large: n fences are to cost O(n) copies in all. */
-	if (old)
+	if (old) {
+		if (check_add_overflow(old->num_fences, room, &need))
+			return -ENOMEM;
+		/* At least twice as large: n fences are to cost O(n) copies in all. */
 		need = max(need, min(old->capacity, UINT_MAX / 2) * 2);
-	list = dma_resv_list_alloc(max(need, DMA_RESV_LIST_MIN), gfp);
+	}
+	list = dma_resv_list_alloc(need, gfp);
 	if (!list)
 		return -ENOMEM;
 
-	for (i = 0; i < used; i++) {
-		struct dma_fence *fence = dma_resv_slot_fence(old->slots[i]);
-
-		if (!dma_fence_is_signaled(fence))
-			dma_resv_list_append(list, dma_fence_get(fence),
-					     dma_resv_slot_usage(old->slots[i]));
-	}
+	if (old)
+		dma_resv_list_hand_on(old, list);
 	list->reserved = list->num_fences + room;
-	dma_resv_list_install(obj, list);
+	dma_resv_list_publish(obj, list);
+	if (old)
+		dma_resv_list_leave(old, list);
 	return 0;
 }
 
@@ -314,7 +356,10 @@ void dma_resv_reset_max_fences(struct dma_resv *obj)
 EXPORT_SYMBOL(dma_resv_reset_max_fences);
 #endif
 
-/* Is whoever waits for @fence as well off without what is in @slot? */
+/*
+ * Is whoever waits for @fence as well off without what is in @slot? Inside
+ * rcu_read_lock().
+ */
 static bool dma_resv_slot_yields(unsigned long slot, struct dma_fence *fence,
 				 enum dma_resv_usage usage)
 {
@@ -325,26 +370,41 @@ static bool dma_resv_slot_yields(unsigned long slot, struct dma_fence *fence,
 	    dma_fence_is_later_or_same(fence, old))
 		return true;
 
-	return dma_fence_is_signaled(old);
+	return __dma_fence_is_signaled(old);
+}
+
+/* The first slot that @fence may have, or num_fences when there is none. */
+static unsigned int dma_resv_list_find_yielding(const struct dma_resv_list *list,
+						struct dma_fence *fence,
+						enum dma_resv_usage usage)
+{
+	unsigned int i, used = list->num_fences;
+
+	guard(rcu)();
+	for (i = 0; i < used; i++)
+		if (dma_resv_slot_yields(list->slots[i], fence, usage))
+			break;
+	return i;
 }
 
 static bool dma_resv_list_overwrite(struct dma_resv_list *list,
 				    struct dma_fence *fence,
 				    enum dma_resv_usage usage)
 {
+	struct dma_fence *old;
 	unsigned int i;
 
-	for (i = 0; list && i < list->num_fences; i++) {
-		unsigned long slot = list->slots[i];
+	if (!list || !list->num_fences)
+		return false;
 
-		if (!dma_resv_slot_yields(slot, fence, usage))
-			continue;
+	i = dma_resv_list_find_yielding(list, fence, usage);
+	if (i == list->num_fences)
+		return false;
 
-		dma_resv_list_set(list, i, fence, usage);
-		dma_fence_put(dma_resv_slot_fence(slot));
-		return true;
-	}
-	return false;
+	old = dma_resv_slot_fence(list->slots[i]);
+	dma_resv_list_set(list, i, fence, usage);
+	dma_fence_put(old);
+	return true;
 }
 
 /*
@@ -458,127 +518,73 @@ EXPORT_SYMBOL(dma_resv_replace_fences);
 /* ---- walking without the lock ------------------------------------------- */
 
 /* Begin a pass, at the first slot of the list that is current now. */
-static void dma_resv_iter_enter(struct dma_resv_iter *cursor)
-{
-	cursor->fences = rcu_dereference(cursor->obj->fences);
-	cursor->index = 0;
-	cursor->is_restarted = true;
-	cursor->num_fences = 0;
-	if (!cursor->fences)
-		return;
-
-	cursor->serial = cursor->fences->serial;
-	/* Count before slots; pairs with dma_resv_list_append(). */
-	cursor->num_fences = smp_load_acquire(&cursor->fences->num_fences);
-}
-
-/*
- * Is the list still the one that writers write to? The address alone does not
- * tell: between two steps the old list may have been freed, and its memory have
- * become that of a later list.
- */
-static bool dma_resv_iter_is_current(struct dma_resv_iter *cursor)
+static struct dma_resv_list *dma_resv_iter_enter(struct dma_resv_iter *cursor)
 {
 	struct dma_resv_list *list = rcu_dereference(cursor->obj->fences);
 
-	return list == cursor->fences && (!list || list->serial == cursor->serial);
+	cursor->fences = list;
+	cursor->index = 0;
+	cursor->is_restarted = true;
+	cursor->serial = list ? READ_ONCE(list->serial) : DMA_RESV_NO_LIST;
+	/* Count before slots; pairs with dma_resv_list_append(). */
+	cursor->num_fences = list ? smp_load_acquire(&list->num_fences) : 0;
+	return list;
 }
 
 /*
  * Get a reference to the fence in a slot. A fence may be on its last reference
  * and then, with SLAB_TYPESAFE_BY_RCU, even be reborn as another one: hence the
- * second look. Returns NULL when the slot must be read again.
+ * second look. Returns false when the slot must be read again.
  */
-static struct dma_fence *dma_resv_iter_grab(const unsigned long *where,
-					    unsigned long slot)
+static bool dma_resv_iter_grab(const unsigned long *where, unsigned long slot)
 {
-	struct dma_fence *fence = dma_fence_get_rcu(dma_resv_slot_fence(slot));
+	struct dma_fence *fence = dma_resv_slot_fence(slot);
 
-	if (!fence)
-		return NULL;
+	if (!kref_get_unless_zero(&fence->refcount))
+		return false;
 
 	/* First the reference, then the look. */
 	smp_mb__after_atomic();
 	if (READ_ONCE(*where) == slot)
-		return fence;
+		return true;
 
 	dma_fence_put(fence);
-	return NULL;
+	return false;
 }
 
 /*
- * Go on to the next fence worth returning. Leaves it, referenced, in the
- * cursor, or NULL at the end of the list. False: start over.
+ * Go on to the next fence worth returning in @list, which was current when this
+ * RCU section began. Leaves it, referenced, in the cursor, or NULL at the end of
+ * the list. False: start over.
  */
-static bool dma_resv_iter_advance(struct dma_resv_iter *cursor)
+static bool dma_resv_iter_advance(struct dma_resv_iter *cursor,
+				  struct dma_resv_list *list)
 {
-	struct dma_resv_list *list = cursor->fences;
+	unsigned int i;
 
-	while (cursor->index < cursor->num_fences) {
-		unsigned long *where = &list->slots[cursor->index];
+	cursor->fence = NULL;
+	for (i = cursor->index; i < cursor->num_fences; i++) {
+		const unsigned long *where = &list->slots[i];
 		unsigned long slot = READ_ONCE(*where);
-		struct dma_fence *fence;
+		struct dma_fence *fence = dma_resv_slot_fence(slot);
 
-		if (dma_resv_slot_usage(slot) > cursor->usage) {
-			cursor->index++;
+		if (dma_resv_slot_usage(slot) > cursor->usage)
 			continue;
-		}
-
-		fence = dma_resv_iter_grab(where, slot);
-		if (!fence)
+		if (!dma_resv_iter_grab(where, slot))
 			return false;
 
-		cursor->index++;
-		if (dma_fence_is_signaled(fence)) {
-			dma_fence_put(fence);
-			continue;
+		if (!__dma_fence_is_signaled(fence)) {
+			cursor->fence = fence;
+			cursor->fence_usage = dma_resv_slot_usage(slot);
+			i++;
+			break;
 		}
-
-		cursor->fence = fence;
-		cursor->fence_usage = dma_resv_slot_usage(slot);
-		break;
+		dma_fence_put(fence);
 	}
-	return dma_resv_iter_is_current(cursor);
+	cursor->index = i;
+	/* Inside one RCU section an address is not used again. */
+	return rcu_access_pointer(cursor->obj->fences) == list;
 }
-
-/* Step to the next fence; @restart asks for a new pass from the outset. */
-static struct dma_fence *dma_resv_iter_step(struct dma_resv_iter *cursor,
-					    bool restart)
-{
-	bool done;
-
-	cursor->is_restarted = false;
-	do {
-		dma_fence_put(cursor->fence);
-		cursor->fence = NULL;
-
-		rcu_read_lock();
-		if (restart || !dma_resv_iter_is_current(cursor))
-			dma_resv_iter_enter(cursor);
-		done = dma_resv_iter_advance(cursor);
-		rcu_read_unlock();
-
-		restart = true;
-	} while (!done);
-
-	return cursor->fence;
-}
-
-/**
- * dma_resv_iter_first_unlocked - begin a walk without the lock
- * @cursor: the walk, after dma_resv_iter_begin()
- *
- * Use it through dma_resv_for_each_fence_unlocked().
- *
- * Context: Any, also under the lock.
- * Return: the first fence of the usage asked for which has not signalled; the
- * reference belongs to the cursor. NULL when there is none.
- */
-struct dma_fence *dma_resv_iter_first_unlocked(struct dma_resv_iter *cursor)
-{
-	return dma_resv_iter_step(cursor, true);
-}
-EXPORT_SYMBOL(dma_resv_iter_first_unlocked);
 
 /**
  * dma_resv_iter_next_unlocked - go on with a walk without the lock
@@ -593,9 +599,45 @@ EXPORT_SYMBOL(dma_resv_iter_first_unlocked);
  */
 struct dma_fence *dma_resv_iter_next_unlocked(struct dma_resv_iter *cursor)
 {
-	return dma_resv_iter_step(cursor, false);
+	struct dma_resv_list *list;
+
+	dma_fence_put(cursor->fence);
+	cursor->is_restarted = false;
+
+	guard(rcu)();
+	/*
+	 * Is the list still the one that writers write to? Its address would not
+	 * tell: between two steps the old list may have been freed, and its
+	 * memory have become that of a later one.
+	 */
+	list = rcu_dereference(cursor->obj->fences);
+	if (!list || READ_ONCE(list->serial) != cursor->serial)
+		list = dma_resv_iter_enter(cursor);
+
+	while (!dma_resv_iter_advance(cursor, list)) {
+		dma_fence_put(cursor->fence);
+		list = dma_resv_iter_enter(cursor);
+	}
+	return cursor->fence;
 }
 EXPORT_SYMBOL(dma_resv_iter_next_unlocked);
+
+/**
+ * dma_resv_iter_first_unlocked - begin a walk without the lock
+ * @cursor: the walk, after dma_resv_iter_begin()
+ *
+ * Use it through dma_resv_for_each_fence_unlocked().
+ *
+ * Context: Any, also under the lock.
+ * Return: the first fence of the usage asked for which has not signalled; the
+ * reference belongs to the cursor. NULL when there is none.
+ */
+struct dma_fence *dma_resv_iter_first_unlocked(struct dma_resv_iter *cursor)
+{
+	cursor->serial = DMA_RESV_NO_LIST;
+	return dma_resv_iter_next_unlocked(cursor);
+}
+EXPORT_SYMBOL(dma_resv_iter_first_unlocked);
 
 /* ---- walking under the lock --------------------------------------------- */
 
@@ -700,15 +742,19 @@ static int dma_resv_list_snapshot(struct dma_resv *obj, enum dma_resv_usage usag
  */
 int dma_resv_copy_fences(struct dma_resv *dst, struct dma_resv *src)
 {
-	struct dma_resv_list *list;
+	struct dma_resv_list *list, *old;
 	int ret;
 
 	dma_resv_assert_held(dst);
 
 	ret = dma_resv_list_snapshot(src, DMA_RESV_USAGE_BOOKKEEP, &list);
-	if (!ret)
-		dma_resv_list_install(dst, list);
-	return ret;
+	if (ret)
+		return ret;
+
+	old = dma_resv_list_of(dst);
+	dma_resv_list_publish(dst, list);
+	dma_resv_list_free(old);
+	return 0;
 }
 EXPORT_SYMBOL(dma_resv_copy_fences);
 
