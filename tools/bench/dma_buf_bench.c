@@ -289,9 +289,10 @@ static __s64 round_fence_callback(size_t count)
 	return module_run(DMA_BUF_BENCH_FENCE_CALLBACK, -1, count, 0);
 }
 
+/* So many fences that the slabs are refilled some times in each round, not in one. */
 static __s64 round_resv_add(size_t count)
 {
-	return module_run(DMA_BUF_BENCH_RESV_ADD, -1, 16, count);
+	return module_run(DMA_BUF_BENCH_RESV_ADD, -1, 4096 / count, count);
 }
 
 static __s64 round_resv_iter(size_t count)
