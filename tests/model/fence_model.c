@@ -6,7 +6,7 @@
  * pending, of each timeline the latest, in the order of timelines, and it is over
  * when they all are.
  */
-#include "model.h"
+#include "plain_fence.h"
 
 #include <linux/dma-fence-array.h>
 #include <linux/dma-fence-chain.h>
@@ -44,24 +44,6 @@ static struct plain plain[PLAIN_MAX];
 static struct head heads[HEADS_MAX];
 static unsigned int nr_plain, nr_heads, places[CONTEXTS];
 static u64 contexts;
-static spinlock_t plain_lock;
-
-static const char *plain_name(struct dma_fence *fence)
-{
-	return "plain";
-}
-
-static const struct dma_fence_ops plain_ops = {
-	.get_driver_name = plain_name,
-	.get_timeline_name = plain_name,
-};
-
-/* From dma-fence-wait.c, which is about threads; nothing here waits. */
-signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
-				   signed long timeout)
-{
-	model_fail("a wait");
-}
 
 static void play_plain(struct model_input *in)
 {

@@ -7,7 +7,7 @@
  * same timeline stands in for. Slots, capacities and lists do not matter here,
  * only that nothing is lost, nothing invented, and that a failure changes nothing.
  */
-#include "model.h"
+#include "plain_fence.h"
 
 #include <linux/dma-fence-array.h>
 #include <linux/dma-resv.h>
@@ -49,24 +49,6 @@ static struct plain plain[FENCES_MAX];
 static unsigned int nr_plain, places[CONTEXTS];
 static struct object objects[OBJECTS];
 static u64 contexts;
-static spinlock_t plain_lock;
-
-static const char *plain_name(struct dma_fence *fence)
-{
-	return "plain";
-}
-
-static const struct dma_fence_ops plain_ops = {
-	.get_driver_name = plain_name,
-	.get_timeline_name = plain_name,
-};
-
-/* From dma-fence-wait.c, which is about threads; nothing here waits. */
-signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
-				   signed long timeout)
-{
-	model_fail("a wait");
-}
 
 static unsigned int play_fence(struct model_input *in)
 {
