@@ -12,11 +12,14 @@
  */
 #include <kunit/test.h>
 
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/smp.h>
 
 #include "mock_rival.h"
 
@@ -31,6 +34,11 @@
 /* How long one side waits for the other at most, and the steps towards that. */
 #define MOCK_RIVAL_REACH	0x40000
 #define MOCK_RIVAL_STRIDE	0x1000
+
+/* For how long one side may hold up the other, which may hold what it needs. */
+#define MOCK_RIVAL_LINGER	(50 * NSEC_PER_USEC)
+#define MOCK_RIVAL_FROST	(2 * NSEC_PER_MSEC)
+#define MOCK_RIVAL_PATIENCE	(10 * NSEC_PER_MSEC)
 
 /**
  * mock_rival_suite_init - skip what one CPU cannot run; init op of a suite
@@ -65,14 +73,41 @@ static void mock_rival_end(void *data)
 	kthread_stop(rival->thread);
 }
 
+/* On the rival's CPU, with interrupts off. */
+static void mock_rival_stand_still(void *data)
+{
+	struct mock_rival *rival = data;
+	u64 end = local_clock() + MOCK_RIVAL_FROST;
+
+	WRITE_ONCE(rival->frozen, true);
+	while (READ_ONCE(rival->ice) && local_clock() < end)
+		cpu_relax();
+	WRITE_ONCE(rival->frozen, false);
+	atomic_inc(&rival->melts);
+}
+
+/* Each side gets a CPU of its own, so that one can be stopped by the other. */
+static int mock_rival_part(struct mock_rival *rival)
+{
+	int mine = raw_smp_processor_id();
+
+	rival->cpu = cpumask_any_but(cpu_online_mask, mine);
+	if (rival->cpu >= nr_cpu_ids)
+		return -ENXIO;
+	kthread_bind(rival->thread, rival->cpu);
+	return set_cpus_allowed_ptr(current, cpumask_of(mine));
+}
+
 /**
  * mock_rival_start - let the other side begin
  * @test: the running test case
  * @turn: what it does, over and over; must come back by itself
  * @data: for @turn
  *
+ * From here on each of the two stays on one CPU.
+ *
  * Context: Process context of the test; may sleep. Ends the test case when
- *	    there is no memory.
+ *	    there is no memory, or no second CPU.
  * Return: the rival, which is valid until the test case ends.
  */
 struct mock_rival *mock_rival_start(struct kunit *test,
@@ -86,8 +121,11 @@ struct mock_rival *mock_rival_start(struct kunit *test,
 	rival->data = data;
 	rival->end = jiffies + MOCK_RIVAL_TIME;
 	rival->step = 1;
-	rival->thread = kthread_run(mock_rival_thread, rival, "mock-rival");
+	INIT_CSD(&rival->frost, mock_rival_stand_still, rival);
+	rival->thread = kthread_create(mock_rival_thread, rival, "mock-rival");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(rival->thread));
+	KUNIT_EXPECT_EQ(test, 0, mock_rival_part(rival));
+	wake_up_process(rival->thread);
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, mock_rival_end, rival));
 	return rival;
@@ -156,6 +194,76 @@ void mock_rival_lag(struct mock_rival *rival)
 {
 	if (rival)
 		mock_rival_idle(-READ_ONCE(rival->delay));
+}
+
+/**
+ * mock_rival_linger - stay where one is, long enough for a call of the other side
+ *
+ * For ops and callbacks of the mocks, which code under test calls in the midst
+ * of something.
+ *
+ * Context: Any.
+ */
+void mock_rival_linger(void)
+{
+	u64 end = local_clock() + MOCK_RIVAL_LINGER;
+
+	while (local_clock() < end)
+		cpu_relax();
+}
+
+/**
+ * mock_rival_await - stay where one is until the other side says something
+ * @flag: what it sets. It may be about to wait for us, or its CPU be away: so
+ *	this is given up after a while.
+ *
+ * Context: Any.
+ */
+void mock_rival_await(const bool *flag)
+{
+	u64 end = local_clock() + MOCK_RIVAL_PATIENCE;
+
+	while (!READ_ONCE(*flag) && local_clock() < end)
+		cpu_relax();
+}
+
+/**
+ * mock_rival_freeze - stop the rival wherever it is
+ * @rival: the rival
+ *
+ * Its CPU takes an interrupt that lasts until mock_rival_thaw(). What could
+ * fall between any two instructions if the other CPU were unlucky enough, falls
+ * there now. The rival may hold something that the test is about to ask for: so
+ * the frost ends by itself after a while, too.
+ *
+ * Context: Process context of the test, without spinlocks.
+ * Return: true when the rival stands still.
+ */
+bool mock_rival_freeze(struct mock_rival *rival)
+{
+	u64 end = local_clock() + MOCK_RIVAL_FROST;
+
+	WRITE_ONCE(rival->ice, true);
+	if (smp_call_function_single_async(rival->cpu, &rival->frost))
+		return false;
+
+	rival->freezes++;
+	while (!READ_ONCE(rival->frozen) && local_clock() < end)
+		cpu_relax();
+	return READ_ONCE(rival->frozen);
+}
+
+/**
+ * mock_rival_thaw - let the rival go on
+ * @rival: the rival, after mock_rival_freeze(), whatever that returned
+ *
+ * Context: Process context of the test, without spinlocks.
+ */
+void mock_rival_thaw(struct mock_rival *rival)
+{
+	WRITE_ONCE(rival->ice, false);
+	while (atomic_read(&rival->melts) < rival->freezes)
+		cpu_relax();
 }
 
 /**
