@@ -5,9 +5,9 @@
  * against signalling it, an array whose members signal at the same time.
  * Skipped on one CPU.
  *
- * A case cannot tell that the race was met, but it counts how often each side
- * won and says so. Where a mistake is named above a case, it was made once on
- * purpose, and caught.
+ * A case aims at the moment that matters, or makes it longer: by ops and callbacks
+ * that linger there, or by freezing the rival. Where a mistake is named above a
+ * case, it was made once on purpose, and caught.
  */
 #include <kunit/test.h>
 
@@ -21,9 +21,24 @@
 
 #define LONG_WAIT	(30 * HZ)
 
+/* How the two meet in a round. */
+enum race_mode {
+	RACE_AIM,	/* as it happens, nearer each time */
+	RACE_GRIP,	/* while the rival has the lock, and is about to signal */
+	RACE_INSIDE,	/* while the rival is in a callback or op of the test */
+	RACE_OUTSIDE,	/* the other way round: the rival comes */
+};
+
 /* What a case shares with its rival. */
 struct race {
-	struct dma_fence *fence;	/* to be signalled, handed over by xchg() */
+	struct dma_fence *fence;	/* handed over by xchg() */
+	struct dma_fence_ops ops;	/* of fences that know their race */
+	enum race_mode mode;
+	bool inside;			/* one is where it was to get */
+	bool coming;			/* and the other on its way */
+	bool over;			/* nobody need wait any more */
+	bool intr;			/* how to wait */
+	bool slept;
 	struct dma_fence __rcu *slot;
 	struct dma_fence *chain;
 	struct dma_fence **fences;
@@ -38,6 +53,7 @@ static struct race *race_create(struct kunit *test)
 	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, race);
+	race->ops = mock_fence_ops;
 	return race;
 }
 
@@ -56,7 +72,50 @@ static void race_settle(struct race *race, unsigned int round)
 		cond_resched();
 }
 
+/* Give @fence to the rival, and come when it is worth it. */
+static void race_hand_over(struct race *race, struct dma_fence *fence,
+			   enum race_mode mode)
+{
+	race->mode = mode;
+	race->inside = false;
+	race->coming = false;
+	race->over = false;
+	xchg(&race->fence, fence);
+
+	if (mode == RACE_AIM)
+		mock_rival_dawdle(race->rival);
+	if (mode == RACE_AIM || mode == RACE_OUTSIDE)
+		return;
+
+	while (!READ_ONCE(race->inside) &&
+	       atomic_read(&race->served) < race->rival->rounds)
+		cpu_relax();
+	WRITE_ONCE(race->coming, true);
+}
+
+/* What one side does where the other is to come and meet it. */
+static void race_wait_inside(struct race *race)
+{
+	WRITE_ONCE(race->inside, true);
+	mock_rival_await(&race->coming);
+	mock_rival_linger();
+}
+
 /* -- callbacks ------------------------------------------------------------- */
+
+/*
+ * Drivers signal under their lock all that is done: so who comes may find a fence
+ * that is pending, and then have to wait for the lock until it is not.
+ */
+static void race_signal_gripped(struct race *race, struct dma_fence *fence)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(fence->lock, flags);
+	race_wait_inside(race);
+	dma_fence_signal_locked(fence);
+	spin_unlock_irqrestore(fence->lock, flags);
+}
 
 /* Signals whatever it is given, as soon as it sees it. */
 static void signal_turn(void *data)
@@ -64,24 +123,40 @@ static void signal_turn(void *data)
 	struct race *race = data;
 	struct dma_fence *fence = xchg(&race->fence, NULL);
 
-	if (fence) {
+	if (!fence)
+		return;
+	if (race->mode == RACE_GRIP) {
+		race_signal_gripped(race, fence);
+	} else if (race->mode == RACE_OUTSIDE) {
+		mock_rival_await(&race->inside);
+		WRITE_ONCE(race->coming, true);
+		dma_fence_signal(fence);
+	} else {
 		mock_rival_lag(race->rival);
 		dma_fence_signal(fence);
-		atomic_inc(&race->served);
 	}
+	atomic_inc(&race->served);
 }
 
 struct count_cb {
 	struct dma_fence_cb cb;
+	struct race *race;
 	unsigned int calls;
 };
 
 static void count_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
-	container_of(cb, struct count_cb, cb)->calls++;
+	struct count_cb *count = container_of(cb, struct count_cb, cb);
+
+	if (count->race->mode == RACE_INSIDE)
+		race_wait_inside(count->race);
+	WRITE_ONCE(count->calls, count->calls + 1);
 }
 
-/* A callback that is added while the fence signals is run, or is refused. */
+/*
+ * A callback that is added while the fence signals is run, or is refused. Caught:
+ * an add that does not look at the fence again under the lock.
+ */
 static void race_signal_callback(struct kunit *test)
 {
 	struct race *race = race_create(test);
@@ -90,11 +165,11 @@ static void race_signal_callback(struct kunit *test)
 
 	while (mock_rival_again(rival)) {
 		struct dma_fence *fence = mock_fence_create(test);
-		struct count_cb count = {};
+		struct count_cb count = { .race = race };
 		int ret;
 
-		xchg(&race->fence, fence);
-		mock_rival_dawdle(rival);
+		race_hand_over(race, fence,
+			       rival->rounds % 4 ? RACE_AIM : RACE_GRIP);
 		ret = dma_fence_add_callback(fence, &count.cb, count_cb_func);
 
 		race_settle(race, rival->rounds);
@@ -102,36 +177,44 @@ static void race_signal_callback(struct kunit *test)
 				   dma_fence_remove_callback(fence, &count.cb));
 		KUNIT_EXPECT_EQ(test, count.calls, ret ? 0 : 1);
 		late += !!ret;
-		mock_rival_aim(rival, ret);
+		if (race->mode == RACE_AIM)
+			mock_rival_aim(rival, ret);
 		dma_fence_put(fence);
 	}
 	mock_rival_stop(test, rival);
 	kunit_info(test, "%u callbacks came too late\n", late);
 }
 
-/* One that is taken back while the fence signals has run, or never will. */
+/*
+ * One that is taken back while the fence signals has run, to its end, or never
+ * will. Caught: a removal that is content with a fence which has signalled, one
+ * that does without the lock, and a signal that drops it for the callbacks.
+ */
 static void race_remove_callback(struct kunit *test)
 {
+	static const enum race_mode modes[] = {
+		RACE_AIM, RACE_INSIDE, RACE_AIM, RACE_GRIP,
+	};
 	struct race *race = race_create(test);
 	struct mock_rival *rival = race_start(test, race, signal_turn);
 	unsigned int removed = 0;
 
 	while (mock_rival_again(rival)) {
 		struct dma_fence *fence = mock_fence_create(test);
-		struct count_cb count = {};
+		struct count_cb count = { .race = race };
 		bool in_time;
 
 		dma_fence_add_callback(fence, &count.cb, count_cb_func);
-		xchg(&race->fence, fence);
-		mock_rival_dawdle(rival);
+		race_hand_over(race, fence, modes[rival->rounds % 4]);
 		in_time = dma_fence_remove_callback(fence, &count.cb);
 		/* Its storage may go from here on, so this is final. */
-		KUNIT_EXPECT_EQ(test, count.calls, in_time ? 0 : 1);
+		KUNIT_EXPECT_EQ(test, READ_ONCE(count.calls), in_time ? 0 : 1);
 
 		race_settle(race, rival->rounds);
 		KUNIT_EXPECT_EQ(test, count.calls, in_time ? 0 : 1);
 		removed += in_time;
-		mock_rival_aim(rival, !in_time);
+		if (race->mode == RACE_AIM)
+			mock_rival_aim(rival, !in_time);
 		dma_fence_put(fence);
 	}
 	mock_rival_stop(test, rival);
@@ -140,96 +223,141 @@ static void race_remove_callback(struct kunit *test)
 
 /* -- waiting and enabling -------------------------------------------------- */
 
-/* However the two fall together, the waiter is woken, and finds it signalled. */
-static void race_wait(struct kunit *test)
+/*
+ * Waits for what it is given. To have jiffies left says nothing: who was not woken
+ * finds out when the time is over, and one is left for that.
+ */
+static void wait_turn(void *data)
 {
-	struct race *race = race_create(test);
-	struct mock_rival *rival = race_start(test, race, signal_turn);
+	struct race *race = data;
+	struct dma_fence *fence = xchg(&race->fence, NULL);
+	unsigned long sleeps = current->nvcsw;
+	signed long left;
+	u32 which = race->count - 1;
 
-	while (mock_rival_again(rival)) {
-		struct dma_fence *fence = mock_fence_create(test);
-		signed long left;
+	if (!fence)
+		return;
 
-		xchg(&race->fence, fence);
-		mock_rival_dawdle(rival);
-		left = dma_fence_wait_timeout(fence, rival->rounds % 2, LONG_WAIT);
-		KUNIT_EXPECT_GT(test, left, 0);
-		KUNIT_EXPECT_TRUE(test, test_bit(DMA_FENCE_FLAG_SIGNALED_BIT,
-						 &fence->flags));
+	race->fences[race->count - 1] = fence;
+	if (race->count > 1)
+		left = dma_fence_wait_any_timeout(race->fences, race->count,
+						  race->intr, LONG_WAIT, &which);
+	else
+		left = dma_fence_wait_timeout(fence, race->intr, LONG_WAIT);
 
-		race_settle(race, rival->rounds);
-		/* Who had nothing to wait for has all of the time left. */
-		mock_rival_aim(rival, left == LONG_WAIT);
-		dma_fence_put(fence);
-		/* A lost wake-up costs the whole wait: once is enough. */
-		if (left <= 0)
-			break;
-	}
-	mock_rival_stop(test, rival);
+	if (left <= 1 || which != race->count - 1 ||
+	    !test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
+		atomic_inc(&race->wrong);
+	race->slept = current->nvcsw != sleeps;
+	atomic_inc_return_release(&race->served);
 }
 
-/* The same for a waiter of several, of which one is signalled. */
+/* The driver hears of a waiter, who is no further than that when he is frozen. */
+static bool enable_inside(struct dma_fence *fence)
+{
+	struct race *race = container_of(fence->ops, struct race, ops);
+
+	WRITE_ONCE(race->inside, true);
+	return true;
+}
+
+/*
+ * However the two fall together, the waiter is woken, and finds it signalled. The
+ * waiter is the rival, so that it can be frozen on its way to sleep: first where it
+ * has just asked for the signal, and from there on a little further. Caught, with
+ * two fences: a sleeper that looks at them before it says that it will sleep.
+ */
+static void race_wait(struct kunit *test, unsigned int count)
+{
+	struct race *race = race_create(test);
+	struct mock_rival *rival;
+	unsigned int slept = 0;
+
+	race->count = count;
+	race->fences = kunit_kcalloc(test, count, sizeof(*race->fences), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, race->fences);
+	for (unsigned int i = 0; i < count - 1; i++)
+		race->fences[i] = mock_fence_create(test);
+	race->ops.enable_signaling = enable_inside;
+
+	rival = race_start(test, race, wait_turn);
+	/* A lost wake-up costs the whole wait: once is enough. */
+	while (!atomic_read(&race->wrong) && mock_rival_again(rival)) {
+		struct dma_fence *fence;
+
+		fence = mock_fence_create_ops(test, &race->ops,
+					      dma_fence_context_alloc(1), 1);
+		race->intr = rival->rounds % 2;
+		race_hand_over(race, fence, RACE_INSIDE);
+		mock_rival_freeze(rival);
+		mock_rival_thaw(rival);
+		mock_rival_dawdle(rival);
+		mock_rival_freeze(rival);
+		dma_fence_signal(fence);
+		mock_rival_thaw(rival);
+
+		race_settle(race, rival->rounds);
+		slept += race->slept;
+		mock_rival_aim(rival, race->slept);
+		dma_fence_put(fence);
+	}
+	mock_rival_stop(test, rival);
+	for (unsigned int i = 0; i < count - 1; i++)
+		dma_fence_put(race->fences[i]);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
+	kunit_info(test, "%u had to sleep\n", slept);
+}
+
+static void race_wait_one(struct kunit *test)
+{
+	race_wait(test, 1);
+}
+
 static void race_wait_any(struct kunit *test)
 {
-	struct race *race = race_create(test);
-	struct mock_rival *rival = race_start(test, race, signal_turn);
-	struct dma_fence *fences[2];
-	signed long left = 1;
-	u32 which;
-
-	fences[0] = mock_fence_create(test);
-	while (left > 0 && mock_rival_again(rival)) {
-		fences[1] = mock_fence_create(test);
-		which = 0;
-		xchg(&race->fence, fences[1]);
-		mock_rival_dawdle(rival);
-		left = dma_fence_wait_any_timeout(fences, 2, false, LONG_WAIT,
-						  &which);
-		KUNIT_EXPECT_GT(test, left, 0);
-		KUNIT_EXPECT_EQ(test, which, 1);
-
-		race_settle(race, rival->rounds);
-		mock_rival_aim(rival, left == LONG_WAIT);
-		dma_fence_put(fences[1]);
-	}
-	mock_rival_stop(test, rival);
-	dma_fence_put(fences[0]);
+	race_wait(test, 2);
 }
 
-/* Whether its fence was asked to signal after it had done so. */
+/* Whether its fence was asked to signal after it had done so, or did meanwhile. */
 static bool enable_checked(struct dma_fence *fence)
 {
+	struct race *race = container_of(fence->ops, struct race, ops);
 	struct mock_fence *mock = to_mock_fence(fence);
 
 	WRITE_ONCE(mock->enable_calls, mock->enable_calls + 1);
 	if (test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
 		mock->refuse_error = -EPROTO;
+	if (race->mode == RACE_OUTSIDE)
+		race_wait_inside(race);
+	if (test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
+		mock->refuse_error = -EPROTO;
 	return true;
 }
 
-/* A driver is asked once at most, and never for a fence that has signalled. */
+/*
+ * A driver is asked once at most, never for a fence that has signalled, and none
+ * signals before it has answered. Caught: an enabling that does not look at the
+ * fence again under the lock, and one without the lock.
+ */
 static void race_enable(struct kunit *test)
 {
-	struct dma_fence_ops *ops;
-	struct mock_rival *rival;
+	static const enum race_mode modes[] = {
+		RACE_AIM, RACE_GRIP, RACE_AIM, RACE_OUTSIDE,
+	};
 	struct race *race = race_create(test);
+	struct mock_rival *rival;
 	unsigned int asked = 0;
 
-	ops = kunit_kzalloc(test, sizeof(*ops), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, ops);
-	*ops = mock_fence_ops;
-	ops->enable_signaling = enable_checked;
-
+	race->ops.enable_signaling = enable_checked;
 	rival = race_start(test, race, signal_turn);
 	while (mock_rival_again(rival)) {
 		struct dma_fence *fence;
 		struct mock_fence *mock;
 
-		fence = mock_fence_create_ops(test, ops,
+		fence = mock_fence_create_ops(test, &race->ops,
 					      dma_fence_context_alloc(1), 1);
 		mock = to_mock_fence(fence);
-		xchg(&race->fence, fence);
-		mock_rival_dawdle(rival);
+		race_hand_over(race, fence, modes[rival->rounds % 4]);
 		dma_fence_enable_sw_signaling(fence);
 		dma_fence_enable_sw_signaling(fence);
 
@@ -238,7 +366,8 @@ static void race_enable(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, mock->refuse_error, 0);
 		KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
 		asked += mock->enable_calls;
-		mock_rival_aim(rival, !mock->enable_calls);
+		if (race->mode == RACE_AIM)
+			mock_rival_aim(rival, !mock->enable_calls);
 		dma_fence_put(fence);
 	}
 	mock_rival_stop(test, rival);
@@ -273,12 +402,11 @@ static void race_last_put(struct kunit *test)
 
 	while (mock_rival_again(rival)) {
 		struct dma_fence *fence = mock_fence_create(test);
-		struct count_cb count = {};
+		struct count_cb count = { .race = race };
 		bool in_time;
 
 		dma_fence_add_callback(fence, &count.cb, count_cb_func);
-		xchg(&race->fence, dma_fence_get(fence));
-		mock_rival_dawdle(rival);
+		race_hand_over(race, dma_fence_get(fence), RACE_AIM);
 		in_time = dma_fence_remove_callback(fence, &count.cb);
 		mock_rival_aim(rival, !in_time);
 		dma_fence_put(fence);
@@ -403,9 +531,10 @@ static void race_find_seqno(struct kunit *test)
 
 /* -- arrays ---------------------------------------------------------------- */
 
-/* An array of two new fences, or NULL. */
-static struct dma_fence_array *pair_create(struct kunit *test, bool any,
-					   struct dma_fence *pair[2])
+/* An array of two new fences. */
+static struct dma_fence_array *pair_create(struct kunit *test,
+					   const struct dma_fence_ops *ops,
+					   bool any, struct dma_fence *pair[2])
 {
 	struct dma_fence_array *array = dma_fence_array_alloc(2);
 	struct dma_fence **table;
@@ -414,11 +543,29 @@ static struct dma_fence_array *pair_create(struct kunit *test, bool any,
 	KUNIT_ASSERT_NOT_NULL(test, table);
 	KUNIT_ASSERT_NOT_NULL(test, array);
 	for (int i = 0; i < 2; i++) {
-		pair[i] = mock_fence_create(test);
+		pair[i] = mock_fence_create_ops(test, ops,
+						dma_fence_context_alloc(1), 1);
 		table[i] = dma_fence_get(pair[i]);
 	}
 	dma_fence_array_init(array, 2, table, 1, 1, any);
 	return array;
+}
+
+static signed long race_array_round(struct race *race,
+				    struct dma_fence_array *array,
+				    struct dma_fence *pair[2])
+{
+	signed long left;
+
+	race_hand_over(race, pair[0], RACE_AIM);
+	if (race->rival->rounds % 2)
+		dma_fence_enable_sw_signaling(&array->base);
+	mock_rival_aim(race->rival, dma_fence_is_signaled(pair[0]));
+	dma_fence_signal(pair[1]);
+
+	left = dma_fence_wait_timeout(&array->base, false, LONG_WAIT);
+	race_settle(race, race->rival->rounds);
+	return left;
 }
 
 /*
@@ -429,38 +576,28 @@ static void race_array(struct kunit *test, bool any)
 {
 	struct race *race = race_create(test);
 	struct mock_rival *rival = race_start(test, race, signal_turn);
+	signed long left = LONG_WAIT;
 
-	while (mock_rival_again(rival)) {
+	while (left > 1 && mock_rival_again(rival)) {
 		struct dma_fence_array *array;
 		struct dma_fence *pair[2];
-		signed long left;
 		int status;
 
-		array = pair_create(test, any, pair);
+		array = pair_create(test, &race->ops, any, pair);
 		dma_fence_set_error(pair[0], -EIO);
 		if (!any)
 			dma_fence_set_error(pair[1], -EIO);
 
-		xchg(&race->fence, pair[0]);
-		mock_rival_dawdle(rival);
-		if (rival->rounds % 2)
-			dma_fence_enable_sw_signaling(&array->base);
-		mock_rival_aim(rival, dma_fence_is_signaled(pair[0]));
-		dma_fence_signal(pair[1]);
-
-		left = dma_fence_wait_timeout(&array->base, false, LONG_WAIT);
-		KUNIT_EXPECT_GT(test, left, 0);
+		left = race_array_round(race, array, pair);
+		KUNIT_EXPECT_GT(test, left, 1);
 		status = dma_fence_get_status(&array->base);
 		if (any)
 			KUNIT_EXPECT_NE(test, status, 0);
 		else
 			KUNIT_EXPECT_EQ(test, status, -EIO);
-		race_settle(race, rival->rounds);
 		dma_fence_put(&array->base);
 		dma_fence_put(pair[0]);
 		dma_fence_put(pair[1]);
-		if (left <= 0)
-			break;
 	}
 	mock_rival_stop(test, rival);
 }
@@ -475,10 +612,79 @@ static void race_array_any(struct kunit *test)
 	race_array(test, true);
 }
 
+/* The driver of a member is asked, and meanwhile the array is enabled. */
+static bool peek_inside(struct dma_fence *fence)
+{
+	struct race *race = container_of(fence->ops, struct race, ops);
+
+	if (current == race->rival->thread) {
+		WRITE_ONCE(race->inside, true);
+		if (race->mode == RACE_INSIDE)
+			mock_rival_await(&race->over);
+	}
+	return false;
+}
+
+/* Asks an array of which one member stays pending. */
+static void peek_turn(void *data)
+{
+	struct race *race = data;
+	struct dma_fence *fence = xchg(&race->fence, NULL);
+
+	if (fence) {
+		mock_rival_lag(race->rival);
+		if (dma_fence_is_signaled(fence))
+			atomic_inc(&race->wrong);
+		atomic_inc(&race->served);
+	}
+}
+
+/*
+ * A member that has signalled is seen by who asks, and counted by who enables.
+ * Caught: a peek that looks at the count after the members, and one that does so
+ * after it has seen that nobody has enabled yet.
+ */
+static void race_array_peek(struct kunit *test)
+{
+	struct race *race = race_create(test);
+	struct mock_rival *rival;
+
+	race->ops.signaled = peek_inside;
+	rival = race_start(test, race, peek_turn);
+	while (mock_rival_again(rival)) {
+		struct dma_fence_array *array;
+		struct dma_fence *pair[2];
+		bool late;
+
+		array = pair_create(test, &race->ops, false, pair);
+		dma_fence_signal(pair[0]);
+		race_hand_over(race, &array->base,
+			       rival->rounds % 2 ? RACE_INSIDE : RACE_AIM);
+		if (race->mode == RACE_AIM)
+			mock_rival_freeze(rival);
+		late = READ_ONCE(race->inside);
+		dma_fence_enable_sw_signaling(&array->base);
+		mock_rival_thaw(rival);
+		WRITE_ONCE(race->over, true);
+
+		race_settle(race, rival->rounds);
+		if (race->mode == RACE_AIM)
+			mock_rival_aim(rival, late);
+		dma_fence_signal(pair[1]);
+		KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(&array->base, false,
+							     LONG_WAIT), 1);
+		dma_fence_put(&array->base);
+		dma_fence_put(pair[0]);
+		dma_fence_put(pair[1]);
+	}
+	mock_rival_stop(test, rival);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
+}
+
 static struct kunit_case dma_fence_race_cases[] = {
 	KUNIT_CASE_SLOW(race_signal_callback),
 	KUNIT_CASE_SLOW(race_remove_callback),
-	KUNIT_CASE_SLOW(race_wait),
+	KUNIT_CASE_SLOW(race_wait_one),
 	KUNIT_CASE_SLOW(race_wait_any),
 	KUNIT_CASE_SLOW(race_enable),
 	KUNIT_CASE_SLOW(race_last_put),
@@ -486,6 +692,7 @@ static struct kunit_case dma_fence_race_cases[] = {
 	KUNIT_CASE_SLOW(race_find_seqno),
 	KUNIT_CASE_SLOW(race_array_all),
 	KUNIT_CASE_SLOW(race_array_any),
+	KUNIT_CASE_SLOW(race_array_peek),
 	{}
 };
 
