@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dma-resv.c: which fences an object holds, who is told about
- * them, and what readers without the lock see while writers are at work.
+ * KUnit suite of dma-resv.c: which fences an object holds, and who is told about
+ * them. What readers see while writers are at work is in dma-resv-race-test.c.
  */
 #include <kunit/test.h>
 
-#include <linux/completion.h>
 #include <linux/dma-resv.h>
-#include <linux/kthread.h>
 #include <linux/rcupdate.h>
 
 #include "dma-resv-test.h"
-#include "mock_rival.h"
 
 /* ---- what every case needs ---------------------------------------------- */
 
@@ -561,139 +558,6 @@ static void dma_resv_test_usage_rw(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_WRITE, dma_resv_usage_rw(false));
 }
 
-/* ---- readers against writers -------------------------------------------- */
-
-#define RACE_ROUNDS	3000
-
-struct race {
-	struct kunit *test;
-	struct dma_resv *obj;
-	struct dma_fence *pillar; /* attached before, signals after the race */
-	struct completion over;
-	atomic_t rounds_left;
-	unsigned int failures;
-};
-
-/* Overwrite, replace and outgrow, so that lists and fences come and go. */
-static int race_writer(void *arg)
-{
-	struct race *race = arg;
-	u64 context = dma_fence_context_alloc(2);
-	unsigned int i;
-
-	for (i = 1; atomic_read(&race->rounds_left) > 0; i++) {
-		struct dma_fence *fence, *other;
-
-		fence = mock_fence_create_on(race->test, context, i);
-		other = mock_fence_create(race->test);
-		scoped_guard(dma_resv, race->obj) {
-			/* Forces a new list every now and then. */
-			if (!dma_resv_reserve_fences(race->obj, i % 16 ? 2 : 600)) {
-				dma_resv_add_fence(race->obj, fence,
-						   DMA_RESV_USAGE_WRITE);
-				dma_resv_add_fence(race->obj, other,
-						   DMA_RESV_USAGE_READ);
-			}
-			if (i % 3 == 0)
-				dma_resv_replace_fences(race->obj, context, other,
-							DMA_RESV_USAGE_BOOKKEEP);
-		}
-		dma_fence_signal(fence);
-		dma_fence_put(fence);
-		dma_fence_signal(other);
-		dma_fence_put(other);
-		cond_resched();
-	}
-	complete(&race->over);
-	return 0;
-}
-
-/* A whole pass, from restart to end, must come past the pillar once. */
-static bool race_walk_sees_pillar(struct race *race)
-{
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
-	unsigned int seen = 0;
-
-	dma_resv_iter_begin(&cursor, race->obj, DMA_RESV_USAGE_READ);
-	dma_resv_for_each_fence_unlocked(&cursor, fence) {
-		if (dma_resv_iter_is_restarted(&cursor))
-			seen = 0;
-		if (fence == race->pillar)
-			seen++;
-		if (!kref_read(&fence->refcount) ||
-		    dma_resv_iter_usage(&cursor) > DMA_RESV_USAGE_READ)
-			race->failures++;
-	}
-	if (dma_resv_iter_is_restarted(&cursor))
-		seen = 0;
-	dma_resv_iter_end(&cursor);
-	return seen == 1;
-}
-
-static int race_reader(void *arg)
-{
-	struct race *race = arg;
-	struct dma_fence **fences;
-	unsigned int count;
-
-	while (atomic_dec_return(&race->rounds_left) >= 0) {
-		if (!race_walk_sees_pillar(race))
-			race->failures++;
-		if (dma_resv_test_signaled(race->obj, DMA_RESV_USAGE_READ))
-			race->failures++;
-		if (dma_resv_get_fences(race->obj, DMA_RESV_USAGE_BOOKKEEP, &count,
-					&fences) || !count) {
-			race->failures++;
-			continue;
-		}
-		while (count--)
-			dma_fence_put(fences[count]);
-		kfree(fences);
-		cond_resched();
-	}
-	complete(&race->over);
-	return 0;
-}
-
-/* Succeeds if no reader ever misses a fence that was there all the time. */
-static void dma_resv_test_race(struct kunit *test)
-{
-	struct dma_resv *obj = resv_create(test);
-	struct race race = {
-		.test = test,
-		.obj = obj,
-		.rounds_left = ATOMIC_INIT(RACE_ROUNDS),
-	};
-	struct task_struct *writer, *reader;
-	unsigned int started = 0;
-
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "needs two CPUs");
-
-	init_completion(&race.over);
-	race.pillar = mock_fence_create(test);
-	resv_attach(test, obj, race.pillar, DMA_RESV_USAGE_KERNEL);
-
-	writer = kthread_run(race_writer, &race, "resv-writer");
-	if (!IS_ERR(writer))
-		started++;
-	reader = kthread_run(race_reader, &race, "resv-reader");
-	if (IS_ERR(reader))
-		atomic_set(&race.rounds_left, 0);
-	else
-		started++;
-	KUNIT_EXPECT_EQ(test, 2, started);
-
-	while (started--)
-		wait_for_completion(&race.over);
-
-	KUNIT_EXPECT_EQ(test, 0, race.failures);
-	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(race.pillar));
-	dma_fence_put(race.pillar);
-	mock_rival_figure(test, RACE_ROUNDS);
-}
-
 static struct kunit_case dma_resv_cases[] = {
 	KUNIT_CASE_PARAM(dma_resv_test_signaling, usage_gen_params),
 	KUNIT_CASE_PARAM(dma_resv_test_for_each, usage_gen_params),
@@ -719,7 +583,6 @@ static struct kunit_case dma_resv_cases[] = {
 	KUNIT_CASE(dma_resv_test_address_reused),
 	KUNIT_CASE(dma_resv_test_copy_fences),
 	KUNIT_CASE(dma_resv_test_usage_rw),
-	KUNIT_CASE_SLOW(dma_resv_test_race),
 	{}
 };
 
