@@ -8,6 +8,7 @@
 #include <linux/dma-resv.h>
 #include <linux/kthread.h>
 #include <linux/scatterlist.h>
+#include <linux/slab.h>
 
 #include "mock_device.h"
 #include "mock_exporter.h"
@@ -223,80 +224,138 @@ static void test_dynamic_map_does_not_wait(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* One thread comes and goes while this one moves the buffer under it. */
-#define RACE_ROUNDS	300
+/* ---- attach and detach against moves */
 
+/* What the case shares with its rival, which comes and goes. */
 struct comer {
 	struct dma_buf *dmabuf;
 	struct device *dev;
-	int failures;
+	bool here;		/* from before the attach until after the detach */
+	bool told;		/* of a move, since it came */
+	bool waits;		/* until it is told once more, */
+	bool met;		/* which it is now, */
+	bool leaves;		/* to leave in the middle of that */
+	int turn;
+	int stay;		/* the turn, while there is an attachment, or 0 */
+	atomic_t wrong;
 };
 
-static int comer_thread(void *data)
+/* Stays for a moment, and with it the walk over the attachments. */
+static void comer_move_notify(struct dma_buf_attachment *attach)
 {
-	struct comer *comer = data;
-	struct mock_importer importer = {};
-	struct sg_table *sgt;
-	int i;
+	struct comer *comer = attach->importer_priv;
 
-	for (i = 0; i < RACE_ROUNDS; i++) {
-		importer.attach = dma_buf_dynamic_attach(comer->dmabuf, comer->dev,
-							 &mock_importer_ops, &importer);
-		if (IS_ERR(importer.attach)) {
-			comer->failures++;
-			continue;
-		}
-		sgt = dma_buf_map_attachment_unlocked(importer.attach,
-						      DMA_BIDIRECTIONAL);
-		if (IS_ERR(sgt))
-			comer->failures++;
-		else
-			dma_buf_unmap_attachment_unlocked(importer.attach, sgt,
-							  DMA_BIDIRECTIONAL);
-		dma_buf_detach(comer->dmabuf, importer.attach);
-		cond_resched();
+	dma_resv_assert_held(attach->dmabuf->resv);
+	if (!READ_ONCE(comer->here))
+		atomic_inc(&comer->wrong);
+	WRITE_ONCE(comer->told, true);
+	if (READ_ONCE(comer->waits)) {
+		WRITE_ONCE(comer->met, true);
+		mock_rival_await(&comer->leaves);
 	}
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(1);
-	return 0;
+	mock_rival_linger();
+	if (!READ_ONCE(comer->here))
+		atomic_inc(&comer->wrong);
 }
 
+static const struct dma_buf_attach_ops comer_ops = {
+	.move_notify = comer_move_notify,
+};
+
+/* Comes, maps and unmaps, and goes; every other time in the midst of a move. */
+static void comer_turn(void *data)
+{
+	struct comer *comer = data;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+
+	comer->told = false;
+	comer->waits = false;
+	comer->met = false;
+	comer->leaves = false;
+	WRITE_ONCE(comer->here, true);
+	attach = dma_buf_dynamic_attach(comer->dmabuf, comer->dev, &comer_ops, comer);
+	if (IS_ERR(attach)) {
+		atomic_inc(&comer->wrong);
+		return;
+	}
+	WRITE_ONCE(comer->stay, ++comer->turn);
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	if (IS_ERR(sgt))
+		atomic_inc(&comer->wrong);
+	else
+		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+
+	WRITE_ONCE(comer->waits, comer->turn % 2);
+	while (comer->waits && !READ_ONCE(comer->met) && !kthread_should_stop())
+		cond_resched();
+	WRITE_ONCE(comer->stay, 0);
+	WRITE_ONCE(comer->leaves, true);
+	dma_buf_detach(comer->dmabuf, attach);
+	WRITE_ONCE(comer->here, false);
+}
+
+/* Who was attached before a move, and still is, has heard of it. */
+static int comer_move(struct comer *comer)
+{
+	int before = READ_ONCE(comer->stay), ret;
+
+	ret = mock_exporter_move(comer->dmabuf);
+	/* The lock, which it has passed, orders these. */
+	if (before && !READ_ONCE(comer->told) && READ_ONCE(comer->stay) == before)
+		atomic_inc(&comer->wrong);
+	return ret;
+}
+
+/*
+ * One comes and goes while the other moves the buffer, or comes and goes as well.
+ * Caught, by KASAN: a detach that leaves the list without the lock.
+ */
 static void test_race_attach_move(struct kunit *test)
 {
-	struct task_struct *threads[2];
+	struct mock_importer stays = {}, visits = {};
 	struct mock_exporter *mock;
+	struct mock_rival *rival;
 	struct dma_buf *dmabuf;
-	struct comer comer[2];
-	int i;
+	struct comer *comer;
+	int turns;
 
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs two CPUs");
 
+	comer = kunit_kzalloc(test, sizeof(*comer), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, comer);
 	dmabuf = mock_exporter_create(test, &dynamic_exporter);
 	mock = to_mock_exporter(dmabuf);
-	for (i = 0; i < ARRAY_SIZE(threads); i++) {
-		comer[i].dmabuf = dmabuf;
-		comer[i].dev = mock_device_create(test);
-		comer[i].failures = 0;
-		threads[i] = kthread_run(comer_thread, &comer[i], "comer-%d", i);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, threads[i]);
-	}
-	for (i = 0; i < RACE_ROUNDS; i++) {
-		KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
-		cond_resched();
-	}
-	for (i = 0; i < ARRAY_SIZE(threads); i++) {
-		kthread_stop(threads[i]);
-		KUNIT_EXPECT_EQ(test, comer[i].failures, 0);
-	}
+	comer->dmabuf = dmabuf;
+	comer->dev = mock_device_create(test);
+	mock_importer_follow(test, dmabuf, &stays);
 
+	rival = mock_rival_start(test, comer_turn, comer);
+	while (!atomic_read(&comer->wrong) && mock_rival_again(rival)) {
+		mock_rival_freeze(rival);
+		visits.attach = dma_buf_dynamic_attach(dmabuf, stays.attach->dev,
+						       &mock_importer_ops, &visits);
+		mock_rival_thaw(rival);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, visits.attach);
+		KUNIT_EXPECT_EQ(test, comer_move(comer), 0);
+		mock_rival_freeze(rival);
+		dma_buf_detach(dmabuf, visits.attach);
+		mock_rival_thaw(rival);
+	}
+	mock_rival_stop(test, rival);
+	turns = atomic_read(&rival->turns);
+
+	KUNIT_EXPECT_EQ(test, atomic_read(&comer->wrong), 0);
+	KUNIT_EXPECT_EQ(test, stays.moves, rival->rounds);
+	KUNIT_EXPECT_EQ(test, visits.moves, rival->rounds);
+	dma_buf_detach(dmabuf, stays.attach);
 	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 0);
 	expect_mock_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH,
-			  2 * RACE_ROUNDS, 2 * RACE_ROUNDS);
-	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP,
-			  2 * RACE_ROUNDS, 2 * RACE_ROUNDS);
+			  turns + rival->rounds + 1, turns + rival->rounds + 1);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, turns, turns);
 	dma_buf_put(dmabuf);
-	mock_rival_figure(test, 2 * RACE_ROUNDS);
+	kunit_info(test, "%d came and went\n", turns);
 }
 
 static struct kunit_case dma_buf_attach_dynamic_cases[] = {
@@ -308,7 +367,7 @@ static struct kunit_case dma_buf_attach_dynamic_cases[] = {
 	KUNIT_CASE(test_pin_refuses_static),
 	KUNIT_CASE(test_move_notify),
 	KUNIT_CASE(test_dynamic_map_does_not_wait),
-	KUNIT_CASE(test_race_attach_move),
+	KUNIT_CASE_SLOW(test_race_attach_move),
 	{}
 };
 
