@@ -5,12 +5,13 @@
  * A device that bounces has a copy of the buffer. What an exporter does at begin
  * and end is copying between the two, so that here, unlike anywhere else,
  * what it did and what it left alone can be seen byte by byte. All exporters that
- * know parts are asked the same. Without bouncing all is skipped: boot
- * with swiotlb=force.
+ * know parts are asked the same. Without bouncing all but the race is skipped:
+ * boot with swiotlb=force.
  */
 #include <kunit/test.h>
 
 #include <linux/dma-buf.h>
+#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/file.h>
@@ -26,6 +27,7 @@
 #include "mock_device.h"
 #include "mock_heap.h"
 #include "mock_importer.h"
+#include "mock_rival.h"
 
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 
@@ -275,10 +277,71 @@ static void test_long_pieces(struct kunit *test)
 	mock_heap_close(dmabuf);
 }
 
+/* ---- the CPU takes its turn while devices come and go */
+
+struct bounce_race {
+	struct bounce bounce;
+	u8 byte;
+	atomic_t wrong;
+};
+
+/* What the device has written is there after each begin. */
+static void bounce_race_turn(void *data)
+{
+	struct bounce_race *race = data;
+	struct bounce *bounce = &race->bounce;
+
+	bounce_device_fill(bounce, ++race->byte);
+	if (dma_buf_begin_cpu_access(bounce->dmabuf, DMA_FROM_DEVICE) ||
+	    memchr_inv(bounce->memory, race->byte, SIZE) ||
+	    dma_buf_end_cpu_access(bounce->dmabuf, DMA_FROM_DEVICE))
+		atomic_inc(&race->wrong);
+}
+
+/*
+ * Another device maps and unmaps while the CPU takes its turn. Caught, by KASAN: a
+ * mapping that goes without the lock under which they are all brought in line, and
+ * one that does so without it while they change.
+ */
+static void test_race_begin_map(struct kunit *test)
+{
+	struct bounce_race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	struct dma_buf_attachment *comes;
+	struct mock_rival *rival;
+	struct sg_table *sgt;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	KUNIT_ASSERT_NOT_NULL(test, race);
+	bounce_open(test, &race->bounce);
+	comes = mock_importer_attach(test, race->bounce.dmabuf);
+	/* Or who does not bounce need not be brought in line, and is passed over. */
+	dma_reset_need_sync(comes->dev);
+
+	rival = mock_rival_start(test, bounce_race_turn, race);
+	while (!atomic_read(&race->wrong) && mock_rival_again(rival)) {
+		/* One way only, so that it has nothing to say of the content. */
+		mock_rival_freeze(rival);
+		sgt = dma_buf_map_attachment_unlocked(comes, DMA_TO_DEVICE);
+		mock_rival_thaw(rival);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+		mock_rival_wait_turn(rival);
+		mock_rival_freeze(rival);
+		dma_buf_unmap_attachment_unlocked(comes, sgt, DMA_TO_DEVICE);
+		mock_rival_thaw(rival);
+	}
+	mock_rival_stop(test, rival);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
+	dma_buf_detach(race->bounce.dmabuf, comes);
+	bounce_close(&race->bounce);
+}
+
 static struct kunit_case dma_buf_bounce_cases[] = {
 	KUNIT_CASE(test_long_pieces),
 	KUNIT_CASE_PARAM(test_begin_moves_exactly_these_bytes, bounce_gen_params),
 	KUNIT_CASE_PARAM(test_end_moves_exactly_these_bytes, bounce_gen_params),
+	KUNIT_CASE_PARAM_ATTR(test_race_begin_map, bounce_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
 	{}
 };
 
