@@ -427,6 +427,81 @@ TEST_F_TIMEOUT(race, import_against_export, 120)
 	EXPECT_RACE_CLEAN(race);
 }
 
+/* ----------------------------------------------------- sync files in and out -- */
+
+#define TIMELINES	24
+
+/* A fence of each, for the rival to import one after the other. */
+static int timelines[TIMELINES];
+static int pending[TIMELINES];
+/* How many imports into the present buffer it has begun, and how many ended. */
+static atomic_int begun, ended;
+
+static void turn_import_fences(struct race *race)
+{
+	int fd = race->fd;
+
+	if (fd < 0)
+		return;
+	for (int i = 0; i < TIMELINES; i++) {
+		begun++;
+		/* Readers and writers alike, in no order. */
+		RACE_ALLOW(race, dmabuf_import_sync_file(fd, i % 3 ? DMA_BUF_SYNC_READ :
+							 DMA_BUF_SYNC_WRITE, pending[i]));
+		ended++;
+	}
+	race->fd = -1;
+}
+
+/*
+ * Each sync file that is exported has every fence that was imported before, once, and
+ * none that was not. The buffer's list of fences is replaced several times
+ * under who exports. Caught: an export that keeps what it had gathered when its
+ * walk starts over, and a longer list that can be seen before its fences are in it.
+ */
+TEST_F_TIMEOUT(race, sync_file_import_against_export, 120)
+{
+	struct race *race = &self->race;
+	int exports = 0;
+
+	for (int i = 0; i < TIMELINES; i++) {
+		ASSERT_GIVES(timelines[i], sw_sync_open());
+		ASSERT_GIVES(pending[i], sw_sync_fence(timelines[i], 1, "raced"));
+	}
+	ASSERT_EQ(0, race_start(race, turn_import_fences));
+	while (race_again(race)) {
+		int fd;
+
+		ASSERT_GIVES(fd, heap_alloc(self->heap, page_size()));
+		begun = 0;
+		ended = 0;
+		race->fd = fd;
+		while (race->fd >= 0) {
+			int least = ended, file, count, state;
+
+			ASSERT_GIVES(file, dmabuf_export_sync_file(fd, DMA_BUF_SYNC_RW));
+			count = sync_file_num_fences(file);
+			state = poll_now(file, POLLIN);
+			/* Of an idle buffer it is one that has signalled. */
+			EXPECT_LE(least, count);
+			EXPECT_GE(begun > 0 ? begun : 1, count);
+			if (least)
+				EXPECT_EQ(0, state);
+			close(file);
+			exports++;
+		}
+		close(fd);
+	}
+	race_stop(race);
+	race->fds -= 2 * TIMELINES;
+	for (int i = 0; i < TIMELINES; i++) {
+		close(pending[i]);
+		close(timelines[i]);
+	}
+	EXPECT_RACE_CLEAN(race);
+	TH_LOG("%d sync files were exported", exports);
+}
+
 /* ---------------------------------------------------- the dying timeline -- */
 
 /* Waits for a fence of the timeline, and asks it things meanwhile. */
