@@ -48,6 +48,13 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wclobbered"
 #include "kselftest_harness.h"
+
+/*
+ * Seconds. There to end what hangs, and nothing else: in an emulator with a debug
+ * kernel and neighbours, 30 would be a judgement on speed.
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	300
 #endif
 
 #define DMA_HEAP_DIR		"/dev/dma_heap"

@@ -541,36 +541,36 @@ static bool variant_is_plain(const struct _fixture_variant_fail_nth *variant)
 	return variant->size == 4096 && !strcmp(variant->heap, "system");
 }
 
-TEST_F_TIMEOUT(fail_nth, allocate, 300)
+TEST_F(fail_nth, allocate)
 {
 	sweep(_metadata, "allocate", tell_allocate);
 }
 
-TEST_F_TIMEOUT(fail_nth, map, 300)
+TEST_F(fail_nth, map)
 {
 	sweep(_metadata, "mmap and fault", tell_map);
 }
 
-TEST_F_TIMEOUT(fail_nth, sync_and_name, 300)
+TEST_F(fail_nth, sync_and_name)
 {
 	sweep(_metadata, "sync and name", tell_sync_and_name);
 }
 
-TEST_F_TIMEOUT(fail_nth, import, 300)
+TEST_F(fail_nth, import)
 {
 	if (stage.importer < 0)
 		SKIP(return, "no importer");
 	sweep(_metadata, "attach, map, share", tell_import);
 }
 
-TEST_F_TIMEOUT(fail_nth, charge, 300)
+TEST_F(fail_nth, charge)
 {
 	if (!variant_is_plain(variant))
 		SKIP(return, "the same for every buffer");
 	sweep(_metadata, "allocate at another's expense", tell_charge);
 }
 
-TEST_F_TIMEOUT(fail_nth, fence_of_importer, 300)
+TEST_F(fail_nth, fence_of_importer)
 {
 	if (!variant_is_plain(variant))
 		SKIP(return, "the same for every buffer");
@@ -579,7 +579,7 @@ TEST_F_TIMEOUT(fail_nth, fence_of_importer, 300)
 	sweep(_metadata, "fence of an importer", tell_fence_of_importer);
 }
 
-TEST_F_TIMEOUT(fail_nth, attach_device, 300)
+TEST_F(fail_nth, attach_device)
 {
 	if (!variant_is_plain(variant))
 		SKIP(return, "the same for every buffer");
@@ -588,24 +588,24 @@ TEST_F_TIMEOUT(fail_nth, attach_device, 300)
 	sweep(_metadata, "attach to a device", tell_attach_device);
 }
 
-TEST_F_TIMEOUT(fail_nth, epoll, 300)
+TEST_F(fail_nth, epoll)
 {
 	if (!variant_is_plain(variant))
 		SKIP(return, "the same for every buffer");
 	sweep(_metadata, "epoll", tell_epoll);
 }
 
-TEST_F_TIMEOUT(fail_nth, send, 300)
+TEST_F(fail_nth, send)
 {
 	sweep(_metadata, "send over a socket", tell_send);
 }
 
-TEST_F_TIMEOUT(fail_nth, sync_file, 300)
+TEST_F(fail_nth, sync_file)
 {
 	sweep(_metadata, "sync file in and out", tell_sync_file);
 }
 
-TEST_F_TIMEOUT(fail_nth, poll, 300)
+TEST_F(fail_nth, poll)
 {
 	sweep(_metadata, "poll", tell_poll);
 }
@@ -663,14 +663,14 @@ FIXTURE_TEARDOWN(fail_nth_memfd)
 	close(stage.udmabuf);
 }
 
-TEST_F_TIMEOUT(fail_nth_memfd, create, 300)
+TEST_F(fail_nth_memfd, create)
 {
 	sweep(_metadata, "udmabuf", tell_udmabuf);
 	/* Refused as long as anybody holds a page of it. */
 	EXPECT_EQ(0, seal_write(stage.memfd));
 }
 
-TEST_F_TIMEOUT(fail_nth_memfd, create_list, 300)
+TEST_F(fail_nth_memfd, create_list)
 {
 	sweep(_metadata, "udmabuf list", tell_udmabuf_list);
 	EXPECT_EQ(0, seal_write(stage.memfd));

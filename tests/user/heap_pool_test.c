@@ -245,7 +245,7 @@ static int child_takes(size_t size)
 	return status;
 }
 
-TEST_F_TIMEOUT(pool, gives_way_before_anybody_is_killed, 120)
+TEST_F(pool, gives_way_before_anybody_is_killed)
 {
 	long long total = meminfo_bytes("MemTotal"), kills = oom_kills(), kept;
 	long long available = meminfo_bytes("MemAvailable");
@@ -270,7 +270,7 @@ TEST_F_TIMEOUT(pool, gives_way_before_anybody_is_killed, 120)
 }
 
 /* Too small for the heap to look each time what is left for others. */
-TEST_F_TIMEOUT(pool, small_buffers_leave_something_too, 300)
+TEST_F(pool, small_buffers_leave_something_too)
 {
 	long long kills = oom_kills();
 	struct rlimit files = { 1 << 16, 1 << 16 };

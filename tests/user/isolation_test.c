@@ -99,7 +99,7 @@ static void fill_and_free(struct __test_metadata *_metadata, int heap, size_t le
 		close(fd[i]);
 }
 
-TEST_F_TIMEOUT(reuse, of_the_same_size_at_once_or_zeroed_in_the_background, 300)
+TEST_F(reuse, of_the_same_size_at_once_or_zeroed_in_the_background)
 {
 	size_t i, len;
 	long long hits = heap_total(variant->heap, "hits");
@@ -116,7 +116,7 @@ TEST_F_TIMEOUT(reuse, of_the_same_size_at_once_or_zeroed_in_the_background, 300)
 		EXPECT_LT(hits, heap_total(variant->heap, "hits"));
 }
 
-TEST_F_TIMEOUT(reuse, through_the_page_allocator, 300)
+TEST_F(reuse, through_the_page_allocator)
 {
 	size_t i, len;
 
@@ -130,7 +130,7 @@ TEST_F_TIMEOUT(reuse, through_the_page_allocator, 300)
 }
 
 /* A limit that comes down, or goes up, while memory waits to be zeroed. */
-TEST_F_TIMEOUT(reuse, while_the_limit_changes, 300)
+TEST_F(reuse, while_the_limit_changes)
 {
 	static const long long limits[] = { 0, 64 * MIB, MIB, 64 * MIB, 4096, 8 * MIB };
 	size_t i;
@@ -143,7 +143,7 @@ TEST_F_TIMEOUT(reuse, while_the_limit_changes, 300)
 }
 
 /* Large memory handed out in small pieces, and small memory as part of large. */
-TEST_F_TIMEOUT(reuse, in_other_sizes, 300)
+TEST_F(reuse, in_other_sizes)
 {
 	enum { SMALL = 200 };
 	int fd[SMALL], i, round;
@@ -162,7 +162,7 @@ TEST_F_TIMEOUT(reuse, in_other_sizes, 300)
 }
 
 /* From a program's own memory into a buffer, and from a buffer into a program's. */
-TEST_F_TIMEOUT(reuse, between_heaps_and_programs, 300)
+TEST_F(reuse, between_heaps_and_programs)
 {
 	size_t len = 8 * MIB;
 	unsigned char *mem;
@@ -239,12 +239,12 @@ static void expect_no_writable_mapping(struct __test_metadata *_metadata, int fd
 	munmap(mem, len);
 }
 
-TEST_F_TIMEOUT(readonly, mmap_and_mprotect, 300)
+TEST_F(readonly, mmap_and_mprotect)
 {
 	expect_no_writable_mapping(_metadata, self->fd, self->len);
 }
 
-TEST_F_TIMEOUT(readonly, copies_of_the_descriptor, 300)
+TEST_F(readonly, copies_of_the_descriptor)
 {
 	int copy, pair[2], pidfd;
 
@@ -270,7 +270,7 @@ TEST_F_TIMEOUT(readonly, copies_of_the_descriptor, 300)
 	close(pidfd);
 }
 
-TEST_F_TIMEOUT(readonly, opened_again, 300)
+TEST_F(readonly, opened_again)
 {
 	char path[128];
 	void *mem;
@@ -287,7 +287,7 @@ TEST_F_TIMEOUT(readonly, opened_again, 300)
 	munmap(mem, self->len);
 }
 
-TEST_F_TIMEOUT(readonly, exported_again_by_an_importer, 300)
+TEST_F(readonly, exported_again_by_an_importer)
 {
 	int importer = importer_open(), other, handle, again, third;
 	struct drm_mode_map_dumb map = { 0 };
@@ -316,7 +316,7 @@ TEST_F_TIMEOUT(readonly, exported_again_by_an_importer, 300)
 }
 
 /* Writes by way of the kernel go where a store would not. */
-TEST_F_TIMEOUT(readonly, forced_writes_and_private_copies, 300)
+TEST_F(readonly, forced_writes_and_private_copies)
 {
 	char byte = 1;
 	void *mem;

@@ -125,7 +125,7 @@ static void leave(struct __test_metadata *_metadata, struct _test_data_leaver *s
 
 /* ------------------------------------------------------------------ buffers -- */
 
-TEST_F_TIMEOUT(leaver, stays_while_a_buffer_lives, 300)
+TEST_F(leaver, stays_while_a_buffer_lives)
 {
 	int fd, again;
 
@@ -142,7 +142,7 @@ TEST_F_TIMEOUT(leaver, stays_while_a_buffer_lives, 300)
 	self->gone = true;
 }
 
-TEST_F_TIMEOUT(leaver, stays_while_an_importer_keeps_a_buffer, 300)
+TEST_F(leaver, stays_while_an_importer_keeps_a_buffer)
 {
 	int importer = importer_open(), fd, handle;
 
@@ -234,7 +234,7 @@ static void use_orphan(struct __test_metadata *_metadata, int fence, int buffer,
 	close(out);
 }
 
-TEST_F_TIMEOUT(leaver, goes_when_its_fences_have_signalled, 300)
+TEST_F(leaver, goes_when_its_fences_have_signalled)
 {
 	int fence[4], merged, buffer, epoll, i;
 	struct epoll_event event = { .events = EPOLLIN };
@@ -288,7 +288,7 @@ static void *wait_for_fence(void *data)
 }
 
 /* Its exit signals what is pending: nobody waits for a driver that is gone. */
-TEST_F_TIMEOUT(leaver, wakes_who_waits_when_it_goes, 300)
+TEST_F(leaver, wakes_who_waits_when_it_goes)
 {
 	int fence[3], buffer, i;
 	struct waiter waiter[3];
@@ -315,7 +315,7 @@ TEST_F_TIMEOUT(leaver, wakes_who_waits_when_it_goes, 300)
 }
 
 /* Waiters that are just waking up when the driver, its lock and its code go. */
-TEST_F_TIMEOUT(leaver, goes_under_the_hands_of_waiters, 300)
+TEST_F(leaver, goes_under_the_hands_of_waiters)
 {
 	enum { ROUNDS = 20, N = 4 };
 	struct waiter waiter[N];
@@ -340,7 +340,7 @@ TEST_F_TIMEOUT(leaver, goes_under_the_hands_of_waiters, 300)
 	}
 }
 
-TEST_F_TIMEOUT(leaver, stays_while_a_fence_needs_it_to_be_released, 300)
+TEST_F(leaver, stays_while_a_fence_needs_it_to_be_released)
 {
 	int fence, again;
 

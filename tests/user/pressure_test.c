@@ -144,7 +144,7 @@ static int refusal_of_child(int heap, __u64 len, int rounds, const char *group)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-TEST_F_TIMEOUT(pressure, more_than_memory_is_enomem_and_kills_nobody, 300)
+TEST_F(pressure, more_than_memory_is_enomem_and_kills_nobody)
 {
 	const __u64 lens[] = { 2 * MIB, 33 * MIB + 4096, 300 * MIB };
 	size_t i;
@@ -156,7 +156,7 @@ TEST_F_TIMEOUT(pressure, more_than_memory_is_enomem_and_kills_nobody, 300)
 	}
 }
 
-TEST_F_TIMEOUT(pressure, several_at_once_are_refused_and_none_is_killed, 300)
+TEST_F(pressure, several_at_once_are_refused_and_none_is_killed)
 {
 	enum { N = 3 };
 	pid_t pid[N];
@@ -176,7 +176,7 @@ TEST_F_TIMEOUT(pressure, several_at_once_are_refused_and_none_is_killed, 300)
 }
 
 /* The contiguous heaps run out of their own region, and nobody else does. */
-TEST_F_TIMEOUT(pressure, a_region_that_is_full_is_enomem, 300)
+TEST_F(pressure, a_region_that_is_full_is_enomem)
 {
 	int heap = heap_open("default_cma_region");
 
@@ -187,7 +187,7 @@ TEST_F_TIMEOUT(pressure, a_region_that_is_full_is_enomem, 300)
 	close(heap);
 }
 
-TEST_F_TIMEOUT(pressure, a_cgroup_at_its_limit_is_enomem_and_kills_nobody, 120)
+TEST_F(pressure, a_cgroup_at_its_limit_is_enomem_and_kills_nobody)
 {
 	char root[] = "/tmp/pressure_XXXXXX", group[64], path[128];
 
@@ -234,7 +234,7 @@ static int kill_half_way(int heap, unsigned int us)
 	return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) ? 0 : -ECHILD;
 }
 
-TEST_F_TIMEOUT(pressure, killed_in_the_middle_of_512_mib, 300)
+TEST_F(pressure, killed_in_the_middle_of_512_mib)
 {
 	unsigned int us;
 

@@ -289,7 +289,7 @@ static void close_above(int fd)
 }
 
 /* Whatever is closed under a call, the call ends, and nothing is left. */
-TEST_F_TIMEOUT(race, close_against_every_ioctl, 120)
+TEST_F(race, close_against_every_ioctl)
 {
 	struct race *race = &self->race;
 	int memfd, lowest;
@@ -339,7 +339,7 @@ static void turn_poll(struct race *race)
  * Who polls may be the last to hold the buffer, and the fence that it polls for
  * signals meanwhile. Caught: a poll that keeps no reference for its callback.
  */
-TEST_F_TIMEOUT(race, poll_against_close, 120)
+TEST_F(race, poll_against_close)
 {
 	struct race *race = &self->race;
 
@@ -391,7 +391,7 @@ static void turn_import(struct race *race)
  * One buffer is imported and exported under the same handle by both. Caught: a
  * dma_buf_get() that gives no reference.
  */
-TEST_F_TIMEOUT(race, import_against_export, 120)
+TEST_F(race, import_against_export)
 {
 	struct race *race = &self->race;
 
@@ -523,7 +523,7 @@ static void turn_wait(struct race *race)
  * The timeline is closed under who waits for it: he is woken, and told. Caught:
  * an end of the timeline that drops its fences without signalling them.
  */
-TEST_F_TIMEOUT(race, timeline_ends_under_waiters, 120)
+TEST_F(race, timeline_ends_under_waiters)
 {
 	struct race *race = &self->race;
 
@@ -603,7 +603,7 @@ static void turn_read(struct race *race)
  * Buffers, timelines and sync files die while they are printed. Caught, by
  * KASAN: a buffer that leaves the list of debugfs after it is freed.
  */
-TEST_F_TIMEOUT(race, readers_against_death, 120)
+TEST_F(race, readers_against_death)
 {
 	struct race *race = &self->race;
 

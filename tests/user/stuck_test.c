@@ -150,7 +150,7 @@ static bool ends_with(pid_t pid, int *status)
 	return false;
 }
 
-TEST_F_TIMEOUT(stuck, every_wait_ends_with_a_signal, 300)
+TEST_F(stuck, every_wait_ends_with_a_signal)
 {
 	int way, status;
 	pid_t pid;
@@ -163,7 +163,7 @@ TEST_F_TIMEOUT(stuck, every_wait_ends_with_a_signal, 300)
 	}
 }
 
-TEST_F_TIMEOUT(stuck, every_waiter_can_be_killed, 300)
+TEST_F(stuck, every_waiter_can_be_killed)
 {
 	int way, status;
 	pid_t pid;
@@ -176,7 +176,7 @@ TEST_F_TIMEOUT(stuck, every_waiter_can_be_killed, 300)
 	}
 }
 
-TEST_F_TIMEOUT(stuck, time_limits_are_kept, 300)
+TEST_F(stuck, time_limits_are_kept)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	struct timeval tv = { .tv_usec = 20000 };
@@ -234,7 +234,7 @@ static void use_importer(struct __test_metadata *_metadata, struct _test_data_st
 	close(importer);
 }
 
-TEST_F_TIMEOUT(stuck, nobody_but_the_waiter_is_held_up, 300)
+TEST_F(stuck, nobody_but_the_waiter_is_held_up)
 {
 	int way, status, fd;
 	pid_t pid[WAYS];
@@ -259,7 +259,7 @@ TEST_F_TIMEOUT(stuck, nobody_but_the_waiter_is_held_up, 300)
 }
 
 /* A buffer that was never waited for goes with its last descriptor. */
-TEST_F_TIMEOUT(stuck, closing_does_not_wait, 300)
+TEST_F(stuck, closing_does_not_wait)
 {
 	long buffers = count_buffers();
 	int fd;
@@ -280,7 +280,7 @@ TEST_F_TIMEOUT(stuck, closing_does_not_wait, 300)
 }
 
 /* Many waiters die at once, and the fence still works for the next. */
-TEST_F_TIMEOUT(stuck, many_waiters_come_and_go, 300)
+TEST_F(stuck, many_waiters_come_and_go)
 {
 	enum { N = 60 };
 	pid_t pid[N];
