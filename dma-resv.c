@@ -33,6 +33,7 @@
 #include <linux/atomic.h>
 #include <linux/build_bug.h>
 #include <linux/export.h>
+#include <linux/limits.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
 #include <linux/sched/mm.h>
@@ -99,9 +100,13 @@ struct dma_resv_list {
 
 #define DMA_RESV_SLOT_USAGE	3UL
 
-/* The serial number given out last, and one that never is. */
-#define DMA_RESV_NO_LIST	0
-static atomic64_t dma_resv_list_serial = ATOMIC64_INIT(DMA_RESV_NO_LIST);
+/*
+ * The serial number given out last; the first is 1. And one that neither is given
+ * out nor can stand in the place of a number that was overwritten: zero and
+ * addresses can.
+ */
+static atomic64_t dma_resv_list_serial = ATOMIC64_INIT(0);
+#define DMA_RESV_NO_LIST	U64_MAX
 
 static_assert(DMA_RESV_USAGE_BOOKKEEP <= DMA_RESV_SLOT_USAGE);
 /* Users of the usage numbers: the order is part of the interface. */
