@@ -32,6 +32,7 @@ typedef uint32_t u32;
 typedef unsigned long long u64;
 typedef int32_t s32;
 typedef long long s64;
+#define U64_MAX	((u64)~0ULL)
 typedef s64 ktime_t;
 typedef unsigned int gfp_t;
 
