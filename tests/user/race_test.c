@@ -459,7 +459,7 @@ static void turn_import_fences(struct race *race)
  * under who exports. Caught: an export that keeps what it had gathered when its
  * walk starts over, and a longer list that can be seen before its fences are in it.
  */
-TEST_F_TIMEOUT(race, sync_file_import_against_export, 120)
+TEST_F(race, sync_file_import_against_export)
 {
 	struct race *race = &self->race;
 	int exports = 0;
