@@ -34,7 +34,7 @@
  * The most that a device gets. In pieces, but few: debugging of the DMA API allocates
  * for each 64 KiB, and these failures are not ours.
  */
-#define IMPORTED	((size_t)(1 << 20) + 4096)
+#define IMPORTED	((size_t)(1 << 20) + 2 * 4096)
 
 /* What the stories share; set up before any allocation fails. */
 static struct {
@@ -49,6 +49,7 @@ static struct {
 	int edu;
 	int crowded;		/* a buffer with all of the fences */
 	size_t size;
+	size_t offset;		/* of so many bytes in the memfd */
 } stage;
 
 static void fault_set(const char *dir, const char *name, const char *text)
@@ -381,7 +382,7 @@ static int tell_wrapped(int fd)
 		touch_pages(mem);
 		munmap(mem, stage.size);
 	}
-	if (!ret && stage.importer >= 0 && stage.size <= IMPORTED) {
+	if (!ret && stage.importer >= 0) {
 		ret = importer_import(stage.importer, fd);
 		if (ret >= 0)
 			ret = importer_close(stage.importer, ret);
@@ -394,7 +395,7 @@ static int tell_udmabuf(void)
 {
 	struct udmabuf_create create = {
 		.memfd = stage.memfd, .flags = UDMABUF_FLAGS_CLOEXEC,
-		.size = stage.size,
+		.offset = stage.offset, .size = stage.size,
 	};
 
 	return tell_wrapped(xioctl(stage.udmabuf, UDMABUF_CREATE, &create));
@@ -408,8 +409,10 @@ static int tell_udmabuf_list(void)
 	} list = {
 		.head = { .flags = UDMABUF_FLAGS_CLOEXEC, .count = 2 },
 		.items = {
-			{ .memfd = stage.memfd, .size = stage.size / 2 },
-			{ .memfd = stage.memfd, .offset = stage.size / 2,
+			{ .memfd = stage.memfd, .offset = stage.offset,
+			  .size = stage.size / 2 },
+			{ .memfd = stage.memfd,
+			  .offset = stage.offset + stage.size / 2,
 			  .size = stage.size / 2 },
 		},
 	};
@@ -643,17 +646,19 @@ FIXTURE_SETUP(fail_nth_memfd)
 	if (stage.udmabuf < 0)
 		SKIP(return, "no " UDMABUF_NODE);
 	stage.importer = importer_open();
-	stage.size = variant->size;
+	/* Out of the middle, so that there are two huge pages. */
+	stage.size = variant->size < IMPORTED ? variant->size : IMPORTED;
+	stage.offset = (variant->size - stage.size) / 2;
 	stage.memfd = (int)sysret(memfd_create("fail_nth", variant->flags | MFD_ALLOW_SEALING |
 					       MFD_CLOEXEC));
 	if (stage.memfd < 0)
 		SKIP(return, "no such memfd");
-	ASSERT_EQ(0, ftruncate(stage.memfd, stage.size));
+	ASSERT_EQ(0, ftruncate(stage.memfd, variant->size));
 	ASSERT_EQ(0, fcntl(stage.memfd, F_ADD_SEALS, F_SEAL_SHRINK));
 	/* The pages of hugetlb come from a pool, which may be empty. */
-	if (map_rw(stage.memfd, stage.size, &mem))
+	if (map_rw(stage.memfd, variant->size, &mem))
 		SKIP(return, "no huge pages");
-	munmap(mem, stage.size);
+	munmap(mem, variant->size);
 	faults_prepare();
 }
 
