@@ -23,8 +23,6 @@
 
 #include "regions.h"
 
-extern const char __dtb_regions_begin[];
-
 #define LAB_REGIONS_PARAMETER	"dmabuf_lab_regions"
 
 /**
