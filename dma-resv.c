@@ -80,7 +80,10 @@
  *	list still is current after it was read.
  * @rcu: how it is freed
  * @num_fences: used slots; only grows. Written last when appending.
- * @reserved: slots that may be used without a new reservation. Writers only.
+ * @reserved: slots that may be used without a new reservation: all that there
+ *	are, as drivers add more fences than they reserved for and rely on the
+ *	room that is there; none beyond @num_fences when mutexes are debugged and
+ *	nothing was reserved since the object was locked. Writers only.
  * @capacity: slots that there are; never changes
  * @slots: address of the fence with the usage in the low bits
  */
@@ -153,10 +156,10 @@ static struct dma_resv_list *dma_resv_list_alloc(unsigned int capacity, gfp_t gf
 		return NULL;
 
 	list->num_fences = 0;
-	list->reserved = capacity;
-	/* What the allocator gives anyway is room for later reservations. */
+	/* What the allocator gives anyway is room, too. */
 	list->capacity = min_t(size_t, UINT_MAX,
 			       (bytes - sizeof(*list)) / sizeof(list->slots[0]));
+	list->reserved = list->capacity;
 	return list;
 }
 
@@ -299,7 +302,6 @@ static int dma_resv_list_grow(struct dma_resv *obj, unsigned int room, gfp_t gfp
 
 	if (old)
 		dma_resv_list_hand_on(old, list);
-	list->reserved = list->num_fences + room;
 	dma_resv_list_publish(obj, list);
 	if (old)
 		dma_resv_list_leave(old, list);
@@ -312,8 +314,8 @@ static int dma_resv_list_grow(struct dma_resv *obj, unsigned int room, gfp_t gfp
  * @num_fences: how many calls of dma_resv_add_fence() are to be sure of success
  *
  * Must come before dma_resv_add_fence(), and while the caller can still fail.
- * Reservations do not add up: after several, the largest counts. The room is
- * kept until dma_resv_unlock().
+ * Reservations do not add up: after several, the largest counts. Room that there
+ * is beyond that may be used as well. It is kept until dma_resv_unlock().
  *
  * Context: The lock of @obj must be held. May sleep.
  * Return: 0, -EINVAL when @num_fences is zero, -ENOMEM.
@@ -332,7 +334,7 @@ int dma_resv_reserve_fences(struct dma_resv *obj, unsigned int num_fences)
 	if (!list || list->capacity - list->num_fences < num_fences)
 		return dma_resv_list_grow(obj, num_fences, GFP_KERNEL);
 
-	list->reserved = max(list->reserved, list->num_fences + num_fences);
+	list->reserved = list->capacity;
 	return 0;
 }
 EXPORT_SYMBOL(dma_resv_reserve_fences);
