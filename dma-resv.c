@@ -613,12 +613,15 @@ struct dma_fence *dma_resv_iter_next_unlocked(struct dma_resv_iter *cursor)
 
 	guard(rcu)();
 	/*
-	 * Is the list still the one that writers write to? Its address would not
-	 * tell: between two steps the old list may have been freed, and its
-	 * memory have become that of a later one.
+	 * Is the list still the one that writers write to? Its address alone
+	 * would not tell: between two steps the old list may have been freed,
+	 * and its memory have become that of a later one. It has to be the same
+	 * nevertheless, as callers may overwrite &dma_resv_iter.fences to have
+	 * the walk start over.
 	 */
 	list = rcu_dereference(cursor->obj->fences);
-	if (!list || READ_ONCE(list->serial) != cursor->serial)
+	if (!list || list != cursor->fences ||
+	    READ_ONCE(list->serial) != cursor->serial)
 		list = dma_resv_iter_enter(cursor);
 
 	while (!dma_resv_iter_advance(cursor, list)) {

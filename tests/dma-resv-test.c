@@ -290,6 +290,87 @@ static void dma_resv_test_add_unreserved(struct kunit *test)
 		dma_fence_put(fences[i]);
 }
 
+struct exceed_case {
+	const char *desc;
+	unsigned int before;	/* fences that are there, and the list is full */
+	unsigned int reserve[3];	/* what is reserved, one after another */
+	unsigned int add;	/* how many come then: more than the largest */
+};
+
+/* What drivers do: the room that there is counts, not what was asked for. */
+static const struct exceed_case exceed_cases[] = {
+	{ "validated, cache flushed, then moved to the ring", 0, { 1, 1 }, 2 },
+	{ "a buffer of a list, moved, then fenced", 0, { 1, 1, 1 }, 3 },
+	{ "a list that has grown for one", 4, { 1 }, 3 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(exceed, exceed_cases, desc);
+
+/* Succeeds if more fences than reserved are no mistake while there is room. */
+static void dma_resv_test_add_exceeds(struct kunit *test)
+{
+	const struct exceed_case *param = test->param_value;
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fence;
+	unsigned int i;
+
+	for (i = 0; i < param->before; i++)
+		resv_attach_new(test, obj, DMA_RESV_USAGE_READ);
+
+	mock_fence_expect_misuse(test);
+	scoped_guard(dma_resv, obj) {
+		for (i = 0; i < ARRAY_SIZE(param->reserve); i++)
+			if (param->reserve[i])
+				KUNIT_EXPECT_EQ(test, 0,
+						dma_resv_reserve_fences(obj, param->reserve[i]));
+		for (i = 0; i < param->add; i++) {
+			fence = mock_fence_create(test);
+			dma_resv_add_fence(obj, fence, DMA_RESV_USAGE_WRITE);
+			dma_fence_put(fence);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, 0, mock_fence_misuses(test));
+	KUNIT_EXPECT_EQ(test, param->before + param->add, resv_count(obj));
+}
+
+/* Succeeds if a fence for which there is no room any more is a mistake. */
+static void dma_resv_test_add_exhausted(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fence;
+	unsigned int added = 0;
+
+	mock_fence_expect_misuse(test);
+	scoped_guard(dma_resv, obj) {
+		KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(obj, 1));
+		while (!mock_fence_misuses(test) && added < 100) {
+			fence = mock_fence_create(test);
+			dma_resv_add_fence(obj, fence, DMA_RESV_USAGE_WRITE);
+			dma_fence_put(fence);
+			added++;
+		}
+	}
+	KUNIT_EXPECT_EQ(test, 1, mock_fence_misuses(test));
+	/* Not lost for that. */
+	KUNIT_EXPECT_EQ(test, added, resv_count(obj));
+}
+
+/* Succeeds if room that an earlier holder of the lock has left does not count. */
+static void dma_resv_test_add_forgotten(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_fence *fence = mock_fence_create(test);
+
+	mock_fence_expect_misuse(test);
+	scoped_guard(dma_resv, obj)
+		KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(obj, 1));
+	scoped_guard(dma_resv, obj)
+		dma_resv_add_fence(obj, fence, DMA_RESV_USAGE_WRITE);
+	KUNIT_EXPECT_EQ(test, IS_ENABLED(CONFIG_DEBUG_MUTEXES) ? 1 : 0,
+			mock_fence_misuses(test));
+	dma_fence_put(fence);
+}
+
 /* Succeeds if all fences of the context go, with new usage, and only those. */
 static void dma_resv_test_replace(struct kunit *test)
 {
@@ -441,6 +522,27 @@ static void dma_resv_test_restart_empty(struct kunit *test)
 	dma_resv_iter_end(&cursor);
 }
 
+/* Succeeds if a walk whose list was overwritten in the cursor starts over. */
+static void dma_resv_test_restart_asked(struct kunit *test)
+{
+	struct dma_resv *obj = resv_create(test);
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	fence = resv_attach_new(test, obj, DMA_RESV_USAGE_READ);
+	dma_resv_iter_begin(&cursor, obj, DMA_RESV_USAGE_READ);
+	KUNIT_EXPECT_PTR_EQ(test, fence, dma_resv_iter_first_unlocked(&cursor));
+
+	cursor.fences = ERR_PTR(-1);
+	KUNIT_EXPECT_PTR_EQ(test, fence, dma_resv_iter_next_unlocked(&cursor));
+	KUNIT_EXPECT_TRUE(test, dma_resv_iter_is_restarted(&cursor));
+	cursor.serial--;
+	KUNIT_EXPECT_PTR_EQ(test, fence, dma_resv_iter_next_unlocked(&cursor));
+	KUNIT_EXPECT_TRUE(test, dma_resv_iter_is_restarted(&cursor));
+	KUNIT_EXPECT_NULL(test, dma_resv_iter_next_unlocked(&cursor));
+	dma_resv_iter_end(&cursor);
+}
+
 /*
  * Give @obj a new list with one fence, again and again, until the list has the
  * address that the allocator got back from an earlier one. False: never.
@@ -578,8 +680,12 @@ static struct kunit_case dma_resv_cases[] = {
 	KUNIT_CASE(dma_resv_test_add_twice),
 	KUNIT_CASE(dma_resv_test_add_reserved),
 	KUNIT_CASE(dma_resv_test_add_unreserved),
+	KUNIT_CASE_PARAM(dma_resv_test_add_exceeds, exceed_gen_params),
+	KUNIT_CASE(dma_resv_test_add_exhausted),
+	KUNIT_CASE(dma_resv_test_add_forgotten),
 	KUNIT_CASE(dma_resv_test_replace),
 	KUNIT_CASE(dma_resv_test_restart_empty),
+	KUNIT_CASE(dma_resv_test_restart_asked),
 	KUNIT_CASE(dma_resv_test_address_reused),
 	KUNIT_CASE(dma_resv_test_copy_fences),
 	KUNIT_CASE(dma_resv_test_usage_rw),
