@@ -44,6 +44,21 @@ static const char *dma_fence_array_timeline_name(struct dma_fence *fence)
 /* -- the result ------------------------------------------------------------ */
 
 /*
+ * When a signalled member did so, without waiting for the time to be stored. A
+ * driver that marks its fences by itself may store it from an irq_work of this
+ * very CPU, and this is called with interrupts off: dma_fence_timestamp() would
+ * spin here forever. A time that is missing is one of just now, so it counts as
+ * later than any other.
+ */
+static ktime_t dma_fence_array_when(struct dma_fence *member)
+{
+	if (!test_bit_acquire(DMA_FENCE_FLAG_TIMESTAMP_BIT, &member->flags))
+		return KTIME_MAX;
+
+	return member->timestamp;
+}
+
+/*
  * The member whose result becomes that of the array. If any one is enough, the
  * first to signal; otherwise the first to fail, or NULL if none did. First by
  * timestamp, so that it does not matter in which order we hear of them.
@@ -52,6 +67,7 @@ static struct dma_fence *dma_fence_array_decisive(struct dma_fence_array *array)
 {
 	bool any = test_bit(DMA_FENCE_ARRAY_ANY_BIT, &array->base.flags);
 	struct dma_fence *member, *first = NULL;
+	ktime_t earliest = KTIME_MAX, when;
 	unsigned int i;
 
 	dma_fence_array_for_each(member, i, &array->base) {
@@ -59,9 +75,12 @@ static struct dma_fence *dma_fence_array_decisive(struct dma_fence_array *array)
 			continue;
 		if (!any && !member->error)
 			continue;
-		if (!first || ktime_before(dma_fence_timestamp(member),
-					   dma_fence_timestamp(first)))
+		/* Read once: the time may be stored while this looks. */
+		when = dma_fence_array_when(member);
+		if (!first || ktime_before(when, earliest)) {
 			first = member;
+			earliest = when;
+		}
 	}
 
 	return first;
