@@ -90,16 +90,16 @@ signed long dma_fence_default_wait(struct dma_fence *fence, bool intr,
 				   signed long timeout)
 {
 	struct dma_fence_sleeper sleeper = { .task = current };
-	signed long ret;
+	signed long ret = max(timeout, 1L);
 	u32 which;
 
 	if (dma_fence_misuse(timeout < 0))
 		return -EINVAL;
 
-	if (dma_fence_add_callback(fence, &sleeper.cb, dma_fence_sleeper_wake))
-		return max(timeout, 1L);
+	if (!dma_fence_add_callback(fence, &sleeper.cb, dma_fence_sleeper_wake))
+		ret = dma_fence_sleep(&fence, 1, intr, timeout, &which);
 
-	ret = dma_fence_sleep(&fence, 1, intr, timeout, &which);
+	/* Also if there was none: the CPU that signals must be done with it. */
 	dma_fence_remove_callback(fence, &sleeper.cb);
 	return ret;
 }
@@ -197,12 +197,15 @@ signed long dma_fence_wait_any_timeout(struct dma_fence **fences, u32 count,
 	if (!sleepers)
 		return -ENOMEM;
 
-	/* One that has signalled meanwhile takes no sleeper, and is found next. */
-	for (armed = 0; armed < count; armed++) {
+	/*
+	 * One that has signalled meanwhile takes no sleeper, and is found next.
+	 * It counts as armed all the same, so that the CPU that signals is done
+	 * with it when this returns.
+	 */
+	for (armed = 0, ret = 0; armed < count && !ret; armed++) {
 		sleepers[armed].task = current;
-		if (dma_fence_add_callback(fences[armed], &sleepers[armed].cb,
-					   dma_fence_sleeper_wake))
-			break;
+		ret = dma_fence_add_callback(fences[armed], &sleepers[armed].cb,
+					     dma_fence_sleeper_wake);
 	}
 
 	ret = dma_fence_sleep(fences, count, intr, timeout, &which);

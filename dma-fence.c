@@ -22,6 +22,7 @@
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/lockdep.h>
+#include <linux/sched/task_stack.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
@@ -371,14 +372,54 @@ EXPORT_SYMBOL(dma_fence_release);
 
 /* -- signalling ------------------------------------------------------------ */
 
-/* All callbacks have run: from now on the driver may go, or its lock at least. */
+/*
+ * The end of a signal, and the question when others may stop to care about it.
+ *
+ * A caller that waited for a fence may use the memory of the fence again: xe has
+ * fences on the stack. So when a wait has returned, the CPU that signalled must
+ * be through with the fence. It would be enough to take the lock once, since it
+ * is held while a fence signals. But a signalled fence may outlive its driver,
+ * and the lock is the driver's.
+ *
+ * Hence two rules. With the DETACHED bit, dma_fence_signal_timestamp_locked()
+ * has touched the fence for the last time; its callers unlock through a pointer
+ * of their own. And a caller that would have to wait for that takes the lock
+ *
+ * - while the bit is missing: then a grace period, for which the driver stays, has
+ *   yet to begin, and our rcu_read_lock() holds it up;
+ *
+ * - always, when the fence or the lock is on its own stack: then there is nobody
+ *   else who might have taken the lock away, and the critical section has to be
+ *   over, up to the unlock and with what a driver still does in there, before
+ *   the frame may go.
+ */
 static void dma_fence_detach_locked(struct dma_fence *fence)
 {
 	if (!fence->ops->release && !fence->ops->wait)
 		set_bit(DMA_FENCE_FLAG_ORPHAN_BIT, &fence->flags);
 
-	smp_mb__before_atomic(); /* who sees the bit sees what they did */
+	/* Who sees the bit sees what the callbacks did. The last access. */
+	smp_mb__before_atomic();
 	set_bit(DMA_FENCE_FLAG_DETACHED_BIT, &fence->flags);
+}
+
+/* Whether dma_fence.lock is to be taken, and may be. Inside rcu_read_lock(). */
+static bool dma_fence_has_lock(struct dma_fence *fence)
+{
+	return !test_bit_acquire(DMA_FENCE_FLAG_DETACHED_BIT, &fence->flags) ||
+	       object_is_on_stack(fence) || object_is_on_stack(fence->lock);
+}
+
+/* Return when the CPU that signalled is through with the fence. */
+static void dma_fence_settle(struct dma_fence *fence)
+{
+	unsigned long flags;
+
+	guard(rcu)();
+	if (dma_fence_has_lock(fence)) {
+		spin_lock_irqsave(fence->lock, flags);
+		spin_unlock_irqrestore(fence->lock, flags);
+	}
 }
 
 /**
@@ -389,15 +430,14 @@ static void dma_fence_detach_locked(struct dma_fence *fence)
  * Runs the callbacks. Everything else is as for dma_fence_signal().
  *
  * Context: Atomic, &dma_fence.lock held with interrupts off.
- * Return: 0, or -EINVAL when the fence has signalled before or, with a warning,
- *	   when @fence is NULL.
+ * Return: 0, or -EINVAL when the fence has signalled before or @fence is NULL.
  */
 int dma_fence_signal_timestamp_locked(struct dma_fence *fence,
 				      ktime_t timestamp)
 {
 	struct list_head *next;
 
-	if (dma_fence_misuse(!fence))
+	if (unlikely(!fence))
 		return -EINVAL;
 
 	lockdep_assert_held(fence->lock);
@@ -456,16 +496,19 @@ EXPORT_SYMBOL(dma_fence_signal_locked);
 int dma_fence_signal_timestamp(struct dma_fence *fence, ktime_t timestamp)
 {
 	unsigned long flags;
+	spinlock_t *lock;
 	bool cookie;
 	int ret;
 
-	if (dma_fence_misuse(!fence))
+	if (unlikely(!fence))
 		return -EINVAL;
 
 	cookie = dma_fence_begin_signalling();
-	spin_lock_irqsave(fence->lock, flags);
+	/* The fence may be gone when it has signalled, so do not ask it again. */
+	lock = fence->lock;
+	spin_lock_irqsave(lock, flags);
 	ret = dma_fence_signal_timestamp_locked(fence, timestamp);
-	spin_unlock_irqrestore(fence->lock, flags);
+	spin_unlock_irqrestore(lock, flags);
 	dma_fence_end_signalling(cookie);
 
 	return ret;
@@ -481,8 +524,7 @@ EXPORT_SYMBOL(dma_fence_signal_timestamp);
  * peek, and the first one wins.
  *
  * Context: Any, without &dma_fence.lock. Part of a signalling section.
- * Return: 0, or -EINVAL when the fence has signalled before or, with a warning,
- *	   when @fence is NULL.
+ * Return: 0, or -EINVAL when the fence has signalled before or @fence is NULL.
  */
 int dma_fence_signal(struct dma_fence *fence)
 {
@@ -535,11 +577,12 @@ void dma_fence_enable_sw_signaling(struct dma_fence *fence)
 	unsigned long flags;
 
 	guard(rcu)();
-	if (dma_fence_test_signaled_flag(fence))
+	if (!dma_fence_has_lock(fence))
 		return;
 
 	spin_lock_irqsave(fence->lock, flags);
-	dma_fence_enable_locked(fence);
+	if (!dma_fence_test_signaled_flag(fence))
+		dma_fence_enable_locked(fence);
 	spin_unlock_irqrestore(fence->lock, flags);
 }
 EXPORT_SYMBOL(dma_fence_enable_sw_signaling);
@@ -605,12 +648,9 @@ bool dma_fence_remove_callback(struct dma_fence *fence, struct dma_fence_cb *cb)
 	unsigned long flags;
 	bool waiting;
 
-	/*
-	 * Signalled is not enough: the callback may be running at this moment.
-	 * When all have run, the lock may be gone with the driver.
-	 */
+	/* Signalled is not enough: the callback may be running at this moment. */
 	guard(rcu)();
-	if (test_bit_acquire(DMA_FENCE_FLAG_DETACHED_BIT, &fence->flags))
+	if (!dma_fence_has_lock(fence))
 		return false;
 
 	spin_lock_irqsave(fence->lock, flags);
@@ -637,6 +677,7 @@ int dma_fence_get_status(struct dma_fence *fence)
 	if (!dma_fence_is_signaled(fence))
 		return 0;
 
+	dma_fence_settle(fence);
 	return fence->error ?: 1;
 }
 EXPORT_SYMBOL(dma_fence_get_status);

@@ -2,8 +2,8 @@
 /*
  * Races of fences that only two CPUs can run: signalling against callbacks,
  * waits, enabling and the last put; looking up against dying, searching a chain
- * against signalling it, an array whose members signal at the same time.
- * Skipped on one CPU.
+ * against signalling it, an array whose members signal at the same time; and the
+ * memory of a fence, used again after a wait. Skipped on one CPU.
  *
  * A case aims at the moment that matters, or makes it longer: by ops and callbacks
  * that linger there, or by freezing the rival. Where a mistake is named above a
@@ -681,6 +681,274 @@ static void race_array_peek(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
 }
 
+/* Arrays of the same two members, so that each signal counts in all of them. */
+#define COUNT_ARRAYS	64
+
+struct count_array {
+	struct dma_fence *pair[2];
+	struct dma_fence_array *array[COUNT_ARRAYS];
+};
+
+static void count_array_create(struct kunit *test, struct count_array *count)
+{
+	for (int i = 0; i < 2; i++)
+		count->pair[i] = mock_fence_create(test);
+
+	for (int i = 0; i < COUNT_ARRAYS; i++) {
+		struct dma_fence **table;
+
+		table = kmalloc_array(2, sizeof(*table), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, table);
+		table[0] = dma_fence_get(count->pair[0]);
+		table[1] = dma_fence_get(count->pair[1]);
+		/* Of one kind both count to zero, of the other one goes below. */
+		count->array[i] = dma_fence_array_create(2, table, 1, i, i % 2);
+		KUNIT_ASSERT_NOT_NULL(test, count->array[i]);
+		dma_fence_enable_sw_signaling(&count->array[i]->base);
+	}
+}
+
+/* False as soon as one was not signalled, or keeps a reference that is lost. */
+static bool count_array_settled(struct count_array *count)
+{
+	for (int i = 0; i < COUNT_ARRAYS; i++) {
+		struct dma_fence_array *array = count->array[i];
+
+		if (dma_fence_wait_timeout(&array->base, false, LONG_WAIT) <= 1)
+			return false;
+		irq_work_sync(&array->work);
+		if (kref_read(&array->base.refcount) != 1)
+			return false;
+	}
+	return true;
+}
+
+static void count_array_put(struct count_array *count)
+{
+	for (int i = 0; i < COUNT_ARRAYS; i++)
+		dma_fence_put(&count->array[i]->base);
+	dma_fence_put(count->pair[0]);
+	dma_fence_put(count->pair[1]);
+}
+
+/*
+ * Both members signal at the same time, and the CPUs go through the callbacks side
+ * by side: in each array one of them is the last, and only one. Caught: a count that
+ * is lowered in one step and looked at in another, and one that is read, and then
+ * written.
+ */
+static void race_array_count(struct kunit *test)
+{
+	struct race *race = race_create(test);
+	struct mock_rival *rival = race_start(test, race, signal_turn);
+	bool settled = true;
+
+	/* An array that never signals costs the whole wait: once is enough. */
+	while (settled && mock_rival_again(rival)) {
+		struct count_array count;
+
+		count_array_create(test, &count);
+		race_hand_over(race, count.pair[0], RACE_AIM);
+		mock_rival_aim(rival, dma_fence_is_signaled(count.pair[0]));
+		dma_fence_signal(count.pair[1]);
+		race_settle(race, rival->rounds);
+
+		settled = count_array_settled(&count);
+		KUNIT_EXPECT_TRUE(test, settled);
+		count_array_put(&count);
+	}
+	mock_rival_stop(test, rival);
+}
+
+/* -- memory that is used again --------------------------------------------- */
+
+/*
+ * A fence on the stack, as xe has them for the invalidation of a TLB. Its owner
+ * waits, and returns: from then on the frame is somebody else's.
+ */
+struct race_frame {
+	struct dma_fence fence;
+	spinlock_t lock;	/* of @fence */
+	u8 rest[64];
+};
+
+static const char *frame_name(struct dma_fence *fence)
+{
+	return "frame";
+}
+
+static const struct dma_fence_ops frame_ops = {
+	.get_driver_name	= frame_name,
+	.get_timeline_name	= frame_name,
+};
+
+/* A driver that is not done with a fence when it has signalled it. */
+static void frame_signal_gripped(struct race *race, struct dma_fence *fence)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(fence->lock, flags);
+	dma_fence_signal_locked(fence);
+	WRITE_ONCE(race->inside, true);
+	mock_rival_await(&race->over);
+	set_bit(DMA_FENCE_FLAG_USER_BITS, &fence->flags);
+	spin_unlock_irqrestore(fence->lock, flags);
+}
+
+/* The rival is the hardware: it signals, and nobody has a reference but the owner. */
+static void frame_turn(void *data)
+{
+	struct race *race = data;
+	struct dma_fence *fence = xchg(&race->fence, NULL);
+
+	if (!fence)
+		return;
+
+	switch (race->mode) {
+	case RACE_OUTSIDE:
+		/* Until the owner sleeps, or is about to. */
+		while (list_empty_careful(&fence->cb_list))
+			cond_resched();
+		fallthrough;
+	case RACE_GRIP:
+		frame_signal_gripped(race, fence);
+		break;
+	default:
+		mock_rival_lag(race->rival);
+		dma_fence_signal(fence);
+	}
+	atomic_inc(&race->served);
+}
+
+/* A callback that keeps the rival in the midst of signalling. */
+struct frame_cb {
+	struct dma_fence_cb cb;
+	struct race *race;
+};
+
+static void frame_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	struct race *race = container_of(cb, struct frame_cb, cb)->race;
+
+	WRITE_ONCE(race->inside, true);
+	mock_rival_await(&race->over);
+}
+
+static void frame_wait(struct dma_fence *fence)
+{
+	dma_fence_wait(fence, false);
+}
+
+static void frame_default_wait(struct dma_fence *fence)
+{
+	dma_fence_default_wait(fence, true, LONG_WAIT);
+}
+
+static void frame_wait_any(struct dma_fence *fence)
+{
+	dma_fence_wait_any_timeout(&fence, 1, false, LONG_WAIT, NULL);
+}
+
+static void frame_ignore(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+}
+
+static void frame_remove(struct dma_fence *fence)
+{
+	struct dma_fence_cb cb;
+
+	dma_fence_add_callback(fence, &cb, frame_ignore);
+	dma_fence_remove_callback(fence, &cb);
+}
+
+static void frame_status(struct dma_fence *fence)
+{
+	while (!dma_fence_get_status(fence))
+		cond_resched();
+}
+
+struct frame_case {
+	const char *desc;
+	enum race_mode mode;
+	void (*wait)(struct dma_fence *fence);
+};
+
+static const struct frame_case frame_cases[] = {
+	{ "wait, in the midst of callbacks", RACE_INSIDE, frame_wait },
+	{ "default wait, in the midst of callbacks", RACE_INSIDE,
+	  frame_default_wait },
+	{ "enable, in the midst of callbacks", RACE_INSIDE,
+	  dma_fence_enable_sw_signaling },
+	{ "remove, in the midst of callbacks", RACE_INSIDE, frame_remove },
+	{ "status, in the midst of callbacks", RACE_INSIDE, frame_status },
+	{ "wait, before the unlock", RACE_GRIP, frame_wait },
+	{ "default wait, before the unlock", RACE_GRIP, frame_default_wait },
+	{ "enable, before the unlock", RACE_GRIP,
+	  dma_fence_enable_sw_signaling },
+	{ "remove, before the unlock", RACE_GRIP, frame_remove },
+	{ "status, before the unlock", RACE_GRIP, frame_status },
+	{ "woken before the unlock", RACE_OUTSIDE, frame_wait },
+	{ "woken from a wait for any, before the unlock", RACE_OUTSIDE,
+	  frame_wait_any },
+	{ "wait, as it happens", RACE_AIM, frame_wait },
+	{ "status, as it happens", RACE_AIM, frame_status },
+};
+
+KUNIT_ARRAY_PARAM_DESC(frame, frame_cases, desc);
+
+/* Rounds that compare the frame before those that write to it begin. */
+#define FRAME_COMPARED	16
+
+/*
+ * One round. Returns whether the frame was touched after the owner had it back:
+ * first only looked for, as then there is something to report, and later the
+ * frame is overwritten, so that a touch ends in an oops.
+ */
+static noinline bool frame_round(struct kunit *test, struct race *race,
+				 const struct frame_case *param)
+{
+	struct frame_cb keep = { .race = race };
+	struct race_frame frame = {}, after;
+
+	spin_lock_init(&frame.lock);
+	dma_fence_init(&frame.fence, &frame_ops, &frame.lock, 1, 1);
+	if (param->mode == RACE_INSIDE)
+		dma_fence_add_callback(&frame.fence, &keep.cb, frame_cb_func);
+
+	race_hand_over(race, &frame.fence, param->mode);
+	param->wait(&frame.fence);
+
+	/* The owner is told that it is over, so this is its own memory again. */
+	if (race->rival->rounds > FRAME_COMPARED)
+		memset(&frame, 0x5a, sizeof(frame));
+	memcpy(&after, &frame, sizeof(after));
+	WRITE_ONCE(race->over, true);
+	race_settle(race, race->rival->rounds);
+	return memcmp(&after, &frame, sizeof(after));
+}
+
+/*
+ * When a wait has returned, the CPU that signals does not touch the fence any more,
+ * nor the lock next to it. Caught: waits that are content with a fence which has
+ * signalled, or with one whose callbacks have run; a signal that asks the fence for
+ * its lock when it unlocks.
+ */
+static void race_frame(struct kunit *test)
+{
+	const struct frame_case *param = test->param_value;
+	struct race *race = race_create(test);
+	struct mock_rival *rival = race_start(test, race, frame_turn);
+	bool touched = false;
+
+	while (!touched && mock_rival_again(rival)) {
+		touched = frame_round(test, race, param);
+		KUNIT_EXPECT_FALSE(test, touched);
+		if (param->mode == RACE_AIM)
+			mock_rival_aim(rival, rival->rounds % 2);
+	}
+	mock_rival_stop(test, rival);
+}
+
 static struct kunit_case dma_fence_race_cases[] = {
 	KUNIT_CASE_SLOW(race_signal_callback),
 	KUNIT_CASE_SLOW(race_remove_callback),
@@ -693,6 +961,9 @@ static struct kunit_case dma_fence_race_cases[] = {
 	KUNIT_CASE_SLOW(race_array_all),
 	KUNIT_CASE_SLOW(race_array_any),
 	KUNIT_CASE_SLOW(race_array_peek),
+	KUNIT_CASE_SLOW(race_array_count),
+	KUNIT_CASE_PARAM_ATTR(race_frame, frame_gen_params,
+			      {.speed = KUNIT_SPEED_SLOW}),
 	{}
 };
 

@@ -145,6 +145,7 @@ static inline bool test_and_set_bit(unsigned int bit, unsigned long *word)
 }
 
 #define test_bit_acquire(bit, word)	test_bit(bit, word)
+#define object_is_on_stack(object)	false
 #define set_bit(bit, word)		((void)test_and_set_bit(bit, word))
 #define __set_bit(bit, word)		set_bit(bit, word)
 
