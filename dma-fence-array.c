@@ -269,6 +269,7 @@ void dma_fence_array_init(struct dma_fence_array *array, int num_fences,
 	spin_lock_init(&array->lock);
 	dma_fence_init(&array->base, &dma_fence_array_ops, &array->lock,
 		       context, seqno);
+	__set_bit(DMA_FENCE_FLAG_NAMES_STAY_BIT, &array->base.flags);
 	array->base.error = DMA_FENCE_ARRAY_UNDECIDED;
 	if (signal_on_any)
 		__set_bit(DMA_FENCE_ARRAY_ANY_BIT, &array->base.flags);

@@ -296,5 +296,6 @@ void dma_fence_chain_init(struct dma_fence_chain *chain, struct dma_fence *prev,
 	spin_lock_init(&chain->lock);
 	dma_fence_init(&chain->base, &dma_fence_chain_ops, &chain->lock,
 		       context, seqno);
+	__set_bit(DMA_FENCE_FLAG_NAMES_STAY_BIT, &chain->base.flags);
 }
 EXPORT_SYMBOL(dma_fence_chain_init);

@@ -738,6 +738,7 @@ static struct dma_fence dma_fence_stub;
 static void dma_fence_stub_setup(struct dma_fence *fence, ktime_t timestamp)
 {
 	dma_fence_init(fence, &dma_fence_stub_ops, &dma_fence_core_lock, 0, 0);
+	__set_bit(DMA_FENCE_FLAG_NAMES_STAY_BIT, &fence->flags);
 	/* As if someone had waited: so nobody need take the lock again. */
 	__set_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags);
 	dma_fence_signal_timestamp(fence, timestamp);

@@ -15,9 +15,9 @@
  * Units: timeline values are 32 bit and circular; deadlines are nanoseconds of
  * CLOCK_MONOTONIC.
  *
- * Sequence numbers are compared as distances. A fence is created for a value of
- * at most INT_MAX; what the timeline has passed is at most 2^31 behind it. So
- * the distance from the timeline's value to that of a pending fence always lies
+ * Sequence numbers are compared as distances, on a circle of 2^32 values. One that
+ * lies up to INT_MAX ahead of the timeline is pending, all others have been passed
+ * and are signalled when made. So the distance to a pending fence always lies
  * between 1 and INT_MAX, however often the value wraps, and an advance by n has
  * reached exactly those at a distance of up to n.
  */
@@ -39,14 +39,15 @@
 
 /**
  * struct sw_sync_create_fence_data - argument of SW_SYNC_IOC_CREATE_FENCE
- * @value: in: value of the timeline at which the fence signals, up to %INT_MAX
+ * @value: in: value of the timeline at which the fence signals
  * @name: in: not used; sync files name themselves after driver and timeline
  * @fence: out: descriptor of a new sync file, close-on-exec
  *
- * At a value that the timeline has reached, the fence has signalled already.
+ * At a value that the timeline has reached, the fence has signalled already; one
+ * more than %INT_MAX ahead counts as such.
  * Two requests for the same value share one fence while it lives.
  *
- * Errors: EINVAL when @value is too large, ENOMEM, EMFILE.
+ * Errors: ENOMEM, EMFILE.
  */
 struct sw_sync_create_fence_data {
 	__u32	value;
@@ -191,10 +192,11 @@ VISIBLE_IF_KUNIT void sync_timeline_advance(struct sync_timeline *timeline,
 {
 	LIST_HEAD(due);
 
+	trace_sync_timeline(timeline);
+
 	spin_lock_irq(&timeline->lock);
 	sync_timeline_pop(timeline, steps, &due);
 	WRITE_ONCE(timeline->value, (u32)timeline->value + steps);
-	trace_sync_timeline(timeline);
 	spin_unlock_irq(&timeline->lock);
 
 	sync_timeline_signal(&due, 0);
@@ -355,7 +357,7 @@ static struct sync_pt *sync_timeline_insert(struct sync_timeline *timeline,
 /**
  * sync_pt_create - get the fence for a value of a timeline
  * @timeline: the timeline
- * @value: when the fence is to signal, up to %INT_MAX
+ * @value: when the fence is to signal
  *
  * Context: May sleep.
  * Return: the point, whose fence the caller has a reference to; NULL without
@@ -377,6 +379,7 @@ VISIBLE_IF_KUNIT struct sync_pt *sync_pt_create(struct sync_timeline *timeline,
 	INIT_LIST_HEAD(&pt->due);
 	dma_fence_init(&pt->base, &sync_pt_ops, &pt->lock, timeline->context,
 		       value);
+	__set_bit(DMA_FENCE_FLAG_NAMES_STAY_BIT, &pt->base.flags);
 
 	ret = pt;
 	spin_lock_irq(&timeline->lock);
@@ -458,9 +461,6 @@ static long sw_sync_ioctl_create_fence(struct ioctl_call *call, void *args)
 	struct sw_sync_create_fence_data *data = args;
 	struct sync_file *sync_file;
 	int fd, ret;
-
-	if (data->value > INT_MAX)
-		return -EINVAL;
 
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)

@@ -374,6 +374,143 @@ static void array_any_takes_the_earlier(struct kunit *test)
 	fixture_put(&fix);
 }
 
+/*
+ * A driver that signals its fences by itself, as i915 does: the mark is set where
+ * signalling is enabled, with interrupts off, and the time is stored later, from an
+ * irq_work of the same CPU.
+ */
+struct timeless_fence {
+	struct dma_fence base;
+	spinlock_t lock;	/* of @base */
+	struct irq_work work;
+	int error;
+};
+
+static void timeless_work(struct irq_work *work)
+{
+	struct timeless_fence *fence =
+		container_of(work, struct timeless_fence, work);
+
+	fence->base.timestamp = ktime_get();
+	smp_mb__before_atomic();
+	set_bit(DMA_FENCE_FLAG_TIMESTAMP_BIT, &fence->base.flags);
+}
+
+static bool timeless_enable_signaling(struct dma_fence *base)
+{
+	struct timeless_fence *fence =
+		container_of(base, struct timeless_fence, base);
+
+	if (fence->error)
+		dma_fence_set_error(base, fence->error);
+	set_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &base->flags);
+	irq_work_queue(&fence->work);
+	return true;
+}
+
+static const char *timeless_name(struct dma_fence *fence)
+{
+	return "timeless";
+}
+
+static const struct dma_fence_ops timeless_ops = {
+	.get_driver_name	= timeless_name,
+	.get_timeline_name	= timeless_name,
+	.enable_signaling	= timeless_enable_signaling,
+};
+
+static struct dma_fence *timeless_create(struct kunit *test, int error)
+{
+	struct timeless_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	fence->error = error;
+	spin_lock_init(&fence->lock);
+	init_irq_work(&fence->work, timeless_work);
+	dma_fence_init(&fence->base, &timeless_ops, &fence->lock,
+		       dma_fence_context_alloc(1), 1);
+	return &fence->base;
+}
+
+static void timeless_put(struct dma_fence *base)
+{
+	irq_work_sync(&container_of(base, struct timeless_fence, base)->work);
+	dma_fence_put(base);
+}
+
+struct timeless_case {
+	const char *name;
+	bool any;
+	int error[2];	/* of the members without a time, in this order */
+	int earlier;	/* error of a third, which has one; 0 for no third */
+	int status;
+};
+
+static const struct timeless_case timeless_cases[] = {
+	{ "all: two errors, no time", false, { -EIO, -ETIME }, 0, -EIO },
+	{ "all: one error, no time", false, { 0, -ETIME }, 0, -ETIME },
+	{ "all: the one that has a time is the earlier one", false,
+	  { -EIO, -ETIME }, -EBUSY, -EBUSY },
+	{ "any: no time", true, { 0, -EIO }, 0, 1 },
+	{ "any: the one that has a time is the earlier one", true,
+	  { -EIO, -ETIME }, -EBUSY, -EBUSY },
+};
+
+KUNIT_ARRAY_PARAM_DESC(timeless, timeless_cases, name);
+
+/*
+ * Succeeds if an array comes to its result with interrupts off although the time
+ * of a member cannot be stored before they are on again.
+ */
+static void array_result_without_time(struct kunit *test)
+{
+	const struct timeless_case *param = test->param_value;
+	int count = param->earlier ? 3 : 2;
+	struct dma_fence *member[3] = {}, **table;
+	struct dma_fence_array *array;
+
+	table = kmalloc_array(count, sizeof(*table), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	for (int i = 0; i < 2; i++)
+		member[i] = timeless_create(test, param->error[i]);
+	if (param->earlier) {
+		member[2] = mock_fence_create(test);
+		dma_fence_set_error(member[2], param->earlier);
+		dma_fence_signal_timestamp(member[2], 1);
+	}
+	for (int i = 0; i < count; i++)
+		table[i] = dma_fence_get(member[i]);
+	array = dma_fence_array_create(count, table, dma_fence_context_alloc(1),
+				       1, param->any);
+	KUNIT_ASSERT_NOT_NULL(test, array);
+
+	/* Enables the members under the lock of the array. */
+	if (param->any && !param->earlier)
+		dma_fence_enable_sw_signaling(member[0]);
+	dma_fence_enable_sw_signaling(&array->base);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(&array->base),
+			param->status);
+
+	dma_fence_put(&array->base);
+	for (int i = 0; i < 2; i++)
+		timeless_put(member[i]);
+	dma_fence_put(member[2]);
+}
+
+/* Succeeds if an array has its names for as long as there is a reference. */
+static void array_names_stay(struct kunit *test)
+{
+	struct fixture fix;
+
+	fixture_create(test, &fix, true);
+	dma_fence_signal(fix.member[0]);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fix.base));
+	KUNIT_EXPECT_STREQ(test, dma_fence_driver_name(fix.base),
+			   "dma_fence_array");
+	KUNIT_EXPECT_STREQ(test, dma_fence_timeline_name(fix.base), "unbound");
+	fixture_put(&fix);
+}
+
 /* While it is open nobody may read it as failed, or as done. */
 static void array_pending_status(struct kunit *test)
 {
@@ -472,7 +609,9 @@ static struct kunit_case dma_fence_array_cases[] = {
 	KUNIT_CASE_PARAM(array_result_waited, result_gen_params),
 	KUNIT_CASE_PARAM(array_result_peeked, result_gen_params),
 	KUNIT_CASE(array_any_takes_the_earlier),
+	KUNIT_CASE_PARAM(array_result_without_time, timeless_gen_params),
 	KUNIT_CASE(array_pending_status),
+	KUNIT_CASE(array_names_stay),
 	KUNIT_CASE(array_iterate),
 	KUNIT_CASE(array_match_context),
 	KUNIT_CASE(array_deadline),

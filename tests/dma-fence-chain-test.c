@@ -152,6 +152,21 @@ static void chain_seqno(struct kunit *test)
 	dma_fence_put(fence);
 }
 
+/* Succeeds if a node has its names for as long as there is a reference. */
+static void chain_names_stay(struct kunit *test)
+{
+	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *node = chain_add(test, NULL, fence, 1);
+
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(node));
+	KUNIT_EXPECT_STREQ(test, dma_fence_driver_name(node),
+			   "dma_fence_chain");
+	KUNIT_EXPECT_STREQ(test, dma_fence_timeline_name(node), "unbound");
+	dma_fence_put(node);
+	dma_fence_put(fence);
+}
+
 static void chain_misuse_nested(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -554,6 +569,7 @@ static struct kunit_case dma_fence_chain_cases[] = {
 	KUNIT_CASE(chain_sanitycheck),
 	KUNIT_CASE(chain_alloc_free),
 	KUNIT_CASE_PARAM(chain_seqno, seqno_gen_params),
+	KUNIT_CASE(chain_names_stay),
 	KUNIT_CASE(chain_misuse_nested),
 	KUNIT_CASE(chain_release_long),
 	KUNIT_CASE(chain_release_shared),

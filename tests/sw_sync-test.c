@@ -88,6 +88,9 @@ static const struct wrap_case wrap_cases[] = {
 	{ "just short of the largest value", 0, INT_MAX, INT_MAX - 1, false },
 	{ "a leap of half the circle and more", 0, 1, 0x90000000, true },
 	{ "a leap around the whole circle", 0, 1, U32_MAX, true },
+	{ "a value beyond half the circle", 0x7ffffff0, 0x80000001, 17, true },
+	{ "one short of that", 0x7ffffff0, 0x80000001, 16, false },
+	{ "the last value before the wrap", 0xfffffff0, U32_MAX, 15, true },
 	{ "a point behind the wrap", 0xfffffff0, 5, 21, true },
 	{ "one short of a point behind the wrap", 0xfffffff0, 5, 20, false },
 };
@@ -127,7 +130,27 @@ static void sw_sync_test_late(struct kunit *test)
 	fence = point_create(test, timeline, 0);
 	KUNIT_EXPECT_EQ(test, 1, dma_fence_get_status(fence));
 	dma_fence_put(fence);
+
+	/* More than half the circle ahead is behind. */
+	fence = point_create(test, timeline, 10 + (u32)INT_MAX + 1);
+	KUNIT_EXPECT_EQ(test, 1, dma_fence_get_status(fence));
+	dma_fence_put(fence);
 	sync_timeline_end(timeline);
+}
+
+/* Succeeds if a point tells its names when it has signalled, and after the end. */
+static void sw_sync_test_names_stay(struct kunit *test)
+{
+	struct sync_timeline *timeline = timeline_create(test);
+	struct dma_fence *fence = point_create(test, timeline, 1);
+	const char *name;
+
+	name = kunit_kstrdup(test, dma_fence_timeline_name(fence), GFP_KERNEL);
+	sync_timeline_advance(timeline, 1);
+	sync_timeline_end(timeline);
+	KUNIT_EXPECT_STREQ(test, dma_fence_driver_name(fence), "sw_sync");
+	KUNIT_EXPECT_STREQ(test, dma_fence_timeline_name(fence), name);
+	dma_fence_put(fence);
 }
 
 /* Succeeds if a value has one fence while that lives, and then a new one. */
@@ -249,6 +272,7 @@ static struct kunit_case sw_sync_cases[] = {
 	KUNIT_CASE(sw_sync_test_order),
 	KUNIT_CASE_PARAM(sw_sync_test_wrap, wrap_gen_params),
 	KUNIT_CASE(sw_sync_test_late),
+	KUNIT_CASE(sw_sync_test_names_stay),
 	KUNIT_CASE(sw_sync_test_shared),
 	KUNIT_CASE(sw_sync_test_end),
 	KUNIT_CASE(sw_sync_test_callback_drops),

@@ -87,9 +87,14 @@ struct dma_fence {
  * @DMA_FENCE_FLAG_ORPHAN_BIT: the fence has signalled and nobody will look at
  *	&dma_fence.ops any more, because there is neither
  *	&dma_fence_ops.release nor &dma_fence_ops.wait
- * @DMA_FENCE_FLAG_DETACHED_BIT: all callbacks have run, and nobody will take
- *	&dma_fence.lock any more. Follows the first bit, unless a driver
- *	signals by other means than dma_fence_signal() and its relatives.
+ * @DMA_FENCE_FLAG_DETACHED_BIT: all callbacks have run, the core does not touch
+ *	the fence any more on behalf of the signal, and nobody who merely
+ *	holds a reference will take &dma_fence.lock. Follows the first bit,
+ *	unless a driver signals by other means than dma_fence_signal() and
+ *	its relatives.
+ * @DMA_FENCE_FLAG_NAMES_STAY_BIT: the names can be asked for as long as there is
+ *	a reference, signalled or not. Set by the one who made the fence, right
+ *	after dma_fence_init(): ops and what they look at must stay that long.
  * @DMA_FENCE_FLAG_USER_BITS: this and all higher bits belong to the driver
  *
  * Enabling and signalling both happen under &dma_fence.lock and each looks at
@@ -103,6 +108,7 @@ enum dma_fence_flag_bits {
 	DMA_FENCE_FLAG_SEQNO64_BIT,
 	DMA_FENCE_FLAG_ORPHAN_BIT,
 	DMA_FENCE_FLAG_DETACHED_BIT,
+	DMA_FENCE_FLAG_NAMES_STAY_BIT,
 	DMA_FENCE_FLAG_USER_BITS, /* drivers count from here: keep it last */
 };
 
@@ -422,12 +428,20 @@ static inline bool dma_fence_test_orphan(const struct dma_fence *fence)
 	return test_bit_acquire(DMA_FENCE_FLAG_ORPHAN_BIT, &fence->flags);
 }
 
+/* Whether the ops that know the names are there, and what these look at. */
+static inline bool __dma_fence_has_names(const struct dma_fence *fence)
+{
+	return !dma_fence_test_signaled_flag(fence) ||
+	       test_bit(DMA_FENCE_FLAG_NAMES_STAY_BIT, &fence->flags);
+}
+
 /**
  * dma_fence_driver_name - name of the driver of a fence, for display
  * @fence: the fence
  *
  * A fence may outlive its driver, but only after it has signalled. So this asks
- * the driver as long as the fence is pending, and not later.
+ * the driver as long as the fence is pending; later only where the names stay
+ * as long as the fence: those of stubs, arrays, chains and software timelines.
  *
  * Context: Any. If the fence can signal meanwhile, call this inside
  *	    rcu_read_lock() and do not keep the string beyond that.
@@ -435,7 +449,7 @@ static inline bool dma_fence_test_orphan(const struct dma_fence *fence)
  */
 static inline const char *dma_fence_driver_name(struct dma_fence *fence)
 {
-	if (dma_fence_test_signaled_flag(fence))
+	if (!__dma_fence_has_names(fence))
 		return "detached-driver";
 
 	return fence->ops->get_driver_name(fence);
@@ -450,7 +464,7 @@ static inline const char *dma_fence_driver_name(struct dma_fence *fence)
  */
 static inline const char *dma_fence_timeline_name(struct dma_fence *fence)
 {
-	if (dma_fence_test_signaled_flag(fence))
+	if (!__dma_fence_has_names(fence))
 		return "signaled-timeline";
 
 	return fence->ops->get_timeline_name(fence);

@@ -86,14 +86,28 @@ TEST_F(sw_sync, late_points_are_over)
 	close(past);
 }
 
-TEST_F(sw_sync, values_end_at_int_max)
+/* A value is one of a circle: up to INT_MAX ahead, all others are behind. */
+TEST_F(sw_sync, values_are_a_circle)
 {
-	int last;
+	int last, behind;
 
-	EXPECT_REFUSED(EINVAL, sw_sync_fence(self->timeline, (__u32)INT_MAX + 1, NULL));
-	EXPECT_REFUSED(EINVAL, sw_sync_fence(self->timeline, UINT_MAX, NULL));
+	ASSERT_GIVES(behind, sw_sync_fence(self->timeline, (__u32)INT_MAX + 1, NULL));
+	EXPECT_EQ(POLLIN, poll_now(behind, POLLIN));
+	close(behind);
+	ASSERT_GIVES(behind, sw_sync_fence(self->timeline, UINT_MAX, NULL));
+	EXPECT_EQ(POLLIN, poll_now(behind, POLLIN));
+	close(behind);
+
 	ASSERT_GIVES(last, sw_sync_fence(self->timeline, INT_MAX, NULL));
 	EXPECT_EQ(0, sw_sync_inc(self->timeline, INT_MAX - 1));
+	EXPECT_EQ(0, poll_now(last, POLLIN));
+	EXPECT_EQ(0, sw_sync_inc(self->timeline, 1));
+	EXPECT_EQ(POLLIN, poll_now(last, POLLIN));
+	close(last);
+
+	/* From there on what was behind lies ahead. */
+	ASSERT_GIVES(last, sw_sync_fence(self->timeline, (__u32)INT_MAX + 2, NULL));
+	EXPECT_EQ(0, sw_sync_inc(self->timeline, 1));
 	EXPECT_EQ(0, poll_now(last, POLLIN));
 	EXPECT_EQ(0, sw_sync_inc(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poll_now(last, POLLIN));
@@ -356,12 +370,18 @@ TEST_F(sw_sync, advance_is_traced)
 	ASSERT_EQ(0, write_file(TRACE_DIR "/trace", ""));
 	ASSERT_EQ(0, write_file(SYNC_EVENT "/enable", "1"));
 	EXPECT_EQ(0, sw_sync_inc(self->timeline, 42));
+	EXPECT_EQ(0, sw_sync_inc(self->timeline, 1000));
 	ASSERT_EQ(0, write_file(SYNC_EVENT "/enable", "0"));
 
+	/* What it showed before each step. */
 	ASSERT_LT(0, read_file(TRACE_DIR "/trace", text, sizeof(text)));
-	snprintf(line, sizeof(line), "sync_timeline: name=%s value=42",
+	snprintf(line, sizeof(line), "sync_timeline: name=%s value=0\n",
 		 program_invocation_short_name);
 	EXPECT_NE(NULL, strstr(text, line));
+	snprintf(line, sizeof(line), "sync_timeline: name=%s value=42\n",
+		 program_invocation_short_name);
+	EXPECT_NE(NULL, strstr(text, line));
+	EXPECT_EQ(NULL, strstr(text, "value=1042"));
 }
 
 TEST_HARNESS_MAIN

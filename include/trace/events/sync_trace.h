@@ -13,7 +13,7 @@
 
 struct sync_timeline;
 
-/* The timeline has been advanced; value is what it shows now. */
+/* The timeline is about to be advanced; value is what it showed so far. */
 TRACE_EVENT(sync_timeline,
 	    TP_PROTO(struct sync_timeline *timeline),
 	    TP_ARGS(timeline),
@@ -21,7 +21,7 @@ TRACE_EVENT(sync_timeline,
 			     __field(u32, value)
 	    ),
 	    TP_fast_assign(__assign_str(name);
-			   __entry->value = timeline->value;
+			   __entry->value = READ_ONCE(timeline->value);
 	    ),
 	    TP_printk("name=%s value=%d", __get_str(name), __entry->value)
 );
