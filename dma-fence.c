@@ -287,7 +287,9 @@ static void dma_fence_setup_broken(struct dma_fence *fence, u64 context,
  * @fence: memory for it, part of a structure of the driver
  * @ops: the driver's half; has to stay until the fence has signalled and an RCU
  *	grace period has passed, and with release or wait as long as the fence
- * @lock: the driver's lock for it; as for @ops without these two
+ * @lock: the driver's lock for it; as for @ops without these two. If it is part
+ *	of the memory of the fence, that must be freed after a grace period,
+ *	as dma_fence_free() does, unless it is on the stack of the waiter.
  * @context: the timeline, from dma_fence_context_alloc()
  * @seqno: the place on it; must rise from one fence of @context to the next
  *
@@ -373,37 +375,36 @@ EXPORT_SYMBOL(dma_fence_release);
 /* -- signalling ------------------------------------------------------------ */
 
 /*
- * The end of a signal, and the question when others may stop to care about it.
+ * When a waiter may use the memory of a fence again.
  *
- * A caller that waited for a fence may use the memory of the fence again: xe has
- * fences on the stack. So when a wait has returned, the CPU that signalled must
- * be through with the fence. It would be enough to take the lock once, since it
- * is held while a fence signals. But a signalled fence may outlive its driver,
- * and the lock is the driver's.
+ * Drivers have fences on the stack (the TLB invalidations of xe), so the CPU that
+ * signals must be through with a fence when a wait for it returns. Taking the
+ * lock once would ensure that, as a fence signals under its lock. But a
+ * signalled fence may outlive its driver, and with it the lock. Hence:
  *
- * Hence two rules. With the DETACHED bit, dma_fence_signal_timestamp_locked()
- * has touched the fence for the last time; its callers unlock through a pointer
- * of their own. And a caller that would have to wait for that takes the lock
+ * - The DETACHED bit is the last access of dma_fence_signal_timestamp_locked() to
+ *   the fence. Its callers in here unlock through a pointer of their own.
  *
- * - while the bit is missing: then a grace period, for which the driver stays, has
- *   yet to begin, and our rcu_read_lock() holds it up;
+ * - While the bit is missing, a waiter takes the lock. The driver is still in its
+ *   critical section or before it, and has to wait for a grace period before
+ *   it may go, which rcu_read_lock() of the waiter holds up.
  *
- * - always, when the fence or the lock is on its own stack: then there is nobody
- *   else who might have taken the lock away, and the critical section has to be
- *   over, up to the unlock and with what a driver still does in there, before
- *   the frame may go.
+ * - With the bit set, a waiter takes the lock only if the fence or the lock is on
+ *   its own stack. It is the owner then, so the lock exists; and the whole
+ *   critical section has to be over before the frame may go, the unlock and
+ *   what the driver does before it included.
  */
 static void dma_fence_detach_locked(struct dma_fence *fence)
 {
 	if (!fence->ops->release && !fence->ops->wait)
 		set_bit(DMA_FENCE_FLAG_ORPHAN_BIT, &fence->flags);
 
-	/* Who sees the bit sees what the callbacks did. The last access. */
+	/* Order it after what the callbacks did. The last access to the fence. */
 	smp_mb__before_atomic();
 	set_bit(DMA_FENCE_FLAG_DETACHED_BIT, &fence->flags);
 }
 
-/* Whether dma_fence.lock is to be taken, and may be. Inside rcu_read_lock(). */
+/* Whether a waiter has to take dma_fence.lock. Inside rcu_read_lock(). */
 static bool dma_fence_has_lock(struct dma_fence *fence)
 {
 	return !test_bit_acquire(DMA_FENCE_FLAG_DETACHED_BIT, &fence->flags) ||
@@ -496,7 +497,7 @@ EXPORT_SYMBOL(dma_fence_signal_locked);
 int dma_fence_signal_timestamp(struct dma_fence *fence, ktime_t timestamp)
 {
 	unsigned long flags;
-	spinlock_t *lock;
+	spinlock_t *lock; /* of the driver; kept apart from the fence */
 	bool cookie;
 	int ret;
 
@@ -504,7 +505,7 @@ int dma_fence_signal_timestamp(struct dma_fence *fence, ktime_t timestamp)
 		return -EINVAL;
 
 	cookie = dma_fence_begin_signalling();
-	/* The fence may be gone when it has signalled, so do not ask it again. */
+	/* The owner may use the fence again before the unlock: see above. */
 	lock = fence->lock;
 	spin_lock_irqsave(lock, flags);
 	ret = dma_fence_signal_timestamp_locked(fence, timestamp);

@@ -392,7 +392,7 @@ static void timeless_work(struct irq_work *work)
 		container_of(work, struct timeless_fence, work);
 
 	fence->base.timestamp = ktime_get();
-	smp_mb__before_atomic();
+	smp_mb__before_atomic(); /* the time before its mark */
 	set_bit(DMA_FENCE_FLAG_TIMESTAMP_BIT, &fence->base.flags);
 }
 

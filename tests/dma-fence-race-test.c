@@ -764,7 +764,7 @@ static void race_array_count(struct kunit *test)
 
 /*
  * A fence on the stack, as xe has them for the invalidation of a TLB. Its owner
- * waits, and returns: from then on the frame is somebody else's.
+ * waits, and returns: from then on the frame is used for something else.
  */
 struct race_frame {
 	struct dma_fence fence;
@@ -795,7 +795,7 @@ static void frame_signal_gripped(struct race *race, struct dma_fence *fence)
 	spin_unlock_irqrestore(fence->lock, flags);
 }
 
-/* The rival is the hardware: it signals, and nobody has a reference but the owner. */
+/* The rival is the hardware: it signals, and has no reference. */
 static void frame_turn(void *data)
 {
 	struct race *race = data;

@@ -87,14 +87,14 @@ struct dma_fence {
  * @DMA_FENCE_FLAG_ORPHAN_BIT: the fence has signalled and nobody will look at
  *	&dma_fence.ops any more, because there is neither
  *	&dma_fence_ops.release nor &dma_fence_ops.wait
- * @DMA_FENCE_FLAG_DETACHED_BIT: all callbacks have run, the core does not touch
- *	the fence any more on behalf of the signal, and nobody who merely
- *	holds a reference will take &dma_fence.lock. Follows the first bit,
+ * @DMA_FENCE_FLAG_DETACHED_BIT: all callbacks have run, signalling does not touch
+ *	the fence any more, and &dma_fence.lock is not taken any more either,
+ *	except for a fence on the stack of the caller. Follows the first bit,
  *	unless a driver signals by other means than dma_fence_signal() and
  *	its relatives.
- * @DMA_FENCE_FLAG_NAMES_STAY_BIT: the names can be asked for as long as there is
- *	a reference, signalled or not. Set by the one who made the fence, right
- *	after dma_fence_init(): ops and what they look at must stay that long.
+ * @DMA_FENCE_FLAG_NAMES_STAY_BIT: the ops and what the two names look at live as
+ *	long as the fence, so they are asked for names when it has signalled,
+ *	too. Set by the maker of the fence right after dma_fence_init().
  * @DMA_FENCE_FLAG_USER_BITS: this and all higher bits belong to the driver
  *
  * Enabling and signalling both happen under &dma_fence.lock and each looks at

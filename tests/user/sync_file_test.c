@@ -268,6 +268,28 @@ TEST_F(sync_file, merge_without_free_descriptors)
 
 /* ---------------------------------------------------------------- info -- */
 
+/* The names are the same when the fence has signalled and the timeline is gone. */
+TEST_F(sync_file, names_stay)
+{
+	struct sync_fence_info before, after;
+	struct sync_file_info pending, over;
+	int timeline, fence;
+
+	ASSERT_GIVES(timeline, sw_sync_open());
+	ASSERT_GIVES(fence, sw_sync_fence(timeline, 1, NULL));
+	ASSERT_EQ(0, sync_file_info(fence, &pending, &before, 1));
+	EXPECT_EQ(0, before.status);
+	EXPECT_EQ(0, sw_sync_inc(timeline, 1));
+	close(timeline);
+
+	ASSERT_EQ(0, sync_file_info(fence, &over, &after, 1));
+	EXPECT_EQ(1, after.status);
+	EXPECT_STREQ("sw_sync", after.driver_name);
+	EXPECT_STREQ(before.obj_name, after.obj_name);
+	EXPECT_STREQ(pending.name, over.name);
+	close(fence);
+}
+
 TEST_F(sync_file, info_describes_each_fence)
 {
 	struct sync_fence_info fences[3];
