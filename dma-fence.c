@@ -96,6 +96,12 @@ EXPORT_TRACEPOINT_SYMBOL(dma_fence_signaled);
  *   a reference to itself for each such fence, gives it back in the RCU
  *   callback that frees the fence, and calls rcu_barrier() when it exits.
  *
+ * * A fence may be on the stack of the task that waits for it, without any other
+ *   reference. When dma_fence_wait(), dma_fence_remove_callback() or
+ *   dma_fence_enable_sw_signaling() has returned for a fence that has
+ *   signalled, the critical section in which it did so is over, and the
+ *   frame may be left.
+ *
  * dma_fence_begin_signalling() teaches these rules to lockdep.
  */
 

@@ -681,38 +681,33 @@ static void race_array_peek(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
 }
 
-/* Arrays of the same two members, so that each signal counts in all of them. */
+/* Arrays of two members, of which each side signals one. */
 #define COUNT_ARRAYS	64
 
-struct count_array {
-	struct dma_fence *pair[2];
+struct count_arrays {
+	struct dma_fence *mine[COUNT_ARRAYS];
+	struct dma_fence *theirs[COUNT_ARRAYS];
 	struct dma_fence_array *array[COUNT_ARRAYS];
 };
 
-static void count_array_create(struct kunit *test, struct count_array *count)
+static void count_arrays_fill(struct kunit *test, struct count_arrays *all)
 {
-	for (int i = 0; i < 2; i++)
-		count->pair[i] = mock_fence_create(test);
-
 	for (int i = 0; i < COUNT_ARRAYS; i++) {
-		struct dma_fence **table;
+		struct dma_fence *pair[2];
 
-		table = kmalloc_array(2, sizeof(*table), GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, table);
-		table[0] = dma_fence_get(count->pair[0]);
-		table[1] = dma_fence_get(count->pair[1]);
 		/* Of one kind both count to zero, of the other one goes below. */
-		count->array[i] = dma_fence_array_create(2, table, 1, i, i % 2);
-		KUNIT_ASSERT_NOT_NULL(test, count->array[i]);
-		dma_fence_enable_sw_signaling(&count->array[i]->base);
+		all->array[i] = pair_create(test, &mock_fence_ops, i % 2, pair);
+		all->mine[i] = pair[0];
+		all->theirs[i] = pair[1];
+		dma_fence_enable_sw_signaling(&all->array[i]->base);
 	}
 }
 
 /* False as soon as one was not signalled, or keeps a reference that is lost. */
-static bool count_array_settled(struct count_array *count)
+static bool count_arrays_settled(struct count_arrays *all)
 {
 	for (int i = 0; i < COUNT_ARRAYS; i++) {
-		struct dma_fence_array *array = count->array[i];
+		struct dma_fence_array *array = all->array[i];
 
 		if (dma_fence_wait_timeout(&array->base, false, LONG_WAIT) <= 1)
 			return false;
@@ -723,39 +718,58 @@ static bool count_array_settled(struct count_array *count)
 	return true;
 }
 
-static void count_array_put(struct count_array *count)
+static void count_arrays_put(struct count_arrays *all)
 {
-	for (int i = 0; i < COUNT_ARRAYS; i++)
-		dma_fence_put(&count->array[i]->base);
-	dma_fence_put(count->pair[0]);
-	dma_fence_put(count->pair[1]);
+	for (int i = 0; i < COUNT_ARRAYS; i++) {
+		dma_fence_put(&all->array[i]->base);
+		dma_fence_put(all->mine[i]);
+		dma_fence_put(all->theirs[i]);
+	}
+}
+
+static void count_turn(void *data)
+{
+	struct race *race = data;
+
+	if (!xchg(&race->fence, NULL))
+		return;
+
+	WRITE_ONCE(race->inside, true);
+	for (unsigned int i = 0; i < race->count; i++)
+		dma_fence_signal(race->fences[i]);
+	atomic_inc(&race->served);
 }
 
 /*
- * Both members signal at the same time, and the CPUs go through the callbacks side
- * by side: in each array one of them is the last, and only one. Caught: a count that
- * is lowered in one step and looked at in another, and one that is read, and then
- * written.
+ * One side signals a member of each array from the first to the last, the other
+ * side the other member from the last to the first. So the two are sure to meet,
+ * and in each array one of them is the last, and only one. Caught: a count that
+ * is lowered in one step and looked at in another.
  */
 static void race_array_count(struct kunit *test)
 {
 	struct race *race = race_create(test);
-	struct mock_rival *rival = race_start(test, race, signal_turn);
+	struct count_arrays *all;
+	struct mock_rival *rival;
 	bool settled = true;
 
+	all = kunit_kzalloc(test, sizeof(*all), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, all);
+	race->fences = all->theirs;
+	race->count = COUNT_ARRAYS;
+
+	rival = race_start(test, race, count_turn);
 	/* An array that never signals costs the whole wait: once is enough. */
 	while (settled && mock_rival_again(rival)) {
-		struct count_array count;
-
-		count_array_create(test, &count);
-		race_hand_over(race, count.pair[0], RACE_AIM);
-		mock_rival_aim(rival, dma_fence_is_signaled(count.pair[0]));
-		dma_fence_signal(count.pair[1]);
+		count_arrays_fill(test, all);
+		race_hand_over(race, all->theirs[0], RACE_INSIDE);
+		for (int i = COUNT_ARRAYS - 1; i >= 0; i--)
+			dma_fence_signal(all->mine[i]);
 		race_settle(race, rival->rounds);
 
-		settled = count_array_settled(&count);
+		settled = count_arrays_settled(all);
 		KUNIT_EXPECT_TRUE(test, settled);
-		count_array_put(&count);
+		count_arrays_put(all);
 	}
 	mock_rival_stop(test, rival);
 }
