@@ -279,6 +279,26 @@ static void test_map_hides_pages(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
+/* A table of an exporter which has no pages, and hides them by orig_nents. */
+static void test_map_without_cpu_list(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
+	struct sg_table *sgt;
+
+	mock->no_cpu_list = true;
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
+	KUNIT_EXPECT_GT(test, sgt->nents, 0);
+	KUNIT_EXPECT_EQ(test, mock_importer_bytes(sgt), dmabuf->size);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_put(dmabuf);
+}
+
 static void test_map_fails(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -464,6 +484,7 @@ static struct kunit_case dma_buf_attach_cases[] = {
 	KUNIT_CASE(test_map_locked),
 	KUNIT_CASE(test_map_twice),
 	KUNIT_CASE(test_map_hides_pages),
+	KUNIT_CASE(test_map_without_cpu_list),
 	KUNIT_CASE(test_map_fails),
 	KUNIT_CASE(test_map_refuses),
 	KUNIT_CASE(test_cached_mapping),

@@ -287,7 +287,7 @@ static const struct length_case length_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(length, length_cases, desc);
 
-/* Caches are looked after when the device is done, not before. */
+/* First the exporter, whose work it may be that ends the wait. */
 static void test_waits_before(struct kunit *test)
 {
 	const struct length_case *param = test->param_value;
@@ -300,7 +300,7 @@ static void test_waits_before(struct kunit *test)
 	thread = beginner_start(test, &beginner, dmabuf, param->length);
 	msleep(20);
 	KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&beginner.done));
-	expect_only(test, mock, MOCK_OP_COUNT);
+	expect_only(test, mock, param->op);
 
 	dma_fence_signal(fence);
 	wait_for_completion(&beginner.done);
@@ -335,7 +335,7 @@ static void test_waits_after(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A signal ends the wait before the exporter is asked for anything. */
+/* A signal ends the wait. */
 static void test_interrupted(struct kunit *test)
 {
 	const struct length_case *param = test->param_value;
@@ -353,7 +353,7 @@ static void test_interrupted(struct kunit *test)
 	put_task_struct(thread);
 
 	KUNIT_EXPECT_EQ(test, beginner.ret, -ERESTARTSYS);
-	expect_only(test, to_mock_exporter(dmabuf), MOCK_OP_COUNT);
+	expect_only(test, to_mock_exporter(dmabuf), param->op);
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
 	dma_buf_put(dmabuf);

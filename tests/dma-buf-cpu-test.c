@@ -208,8 +208,8 @@ static void test_begin_waits(struct kunit *test)
 	if (param->waits) {
 		msleep(20);
 		KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&beginner.done));
-		/* Caches are looked after when the device is done, not before. */
-		KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_BEGIN_CPU), 0);
+		/* First the exporter, whose work it may be that ends the wait. */
+		KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_BEGIN_CPU), 1);
 		dma_fence_signal(fence);
 	}
 	wait_for_completion(&beginner.done);
@@ -222,7 +222,69 @@ static void test_begin_waits(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A signal ends the wait, before the exporter is asked for anything. */
+/*
+ * An exporter that puts work off until the CPU wants to see its result: the fence
+ * of this work signals because of the begin, so a wait before would never end.
+ */
+static void test_begin_flushes(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct beginner beginner = {
+		.dmabuf = dmabuf,
+		.dir = DMA_BIDIRECTIONAL,
+	};
+
+	to_mock_exporter(dmabuf)->begin_signals = fence;
+	init_completion(&beginner.done);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
+	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
+	dma_resv_unlock(dmabuf->resv);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(beginner_thread, &beginner,
+						       "beginner"));
+	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&beginner.done,
+							    5 * HZ));
+	/* Lets the thread go where it was not so. */
+	dma_fence_signal(fence);
+	if (!completion_done(&beginner.done))
+		wait_for_completion(&beginner.done);
+	KUNIT_EXPECT_EQ(test, beginner.ret, 0);
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
+/* What the exporter refuses is refused at once, whatever devices do. */
+static void test_begin_refused_before_the_wait(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct beginner beginner = {
+		.dmabuf = dmabuf,
+		.dir = DMA_FROM_DEVICE,
+	};
+
+	to_mock_exporter(dmabuf)->fail[MOCK_OP_BEGIN_CPU] = -EAGAIN;
+	init_completion(&beginner.done);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
+	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
+	dma_resv_unlock(dmabuf->resv);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(beginner_thread, &beginner,
+						       "beginner"));
+	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&beginner.done,
+							    5 * HZ));
+	dma_fence_signal(fence);
+	if (!completion_done(&beginner.done))
+		wait_for_completion(&beginner.done);
+	KUNIT_EXPECT_EQ(test, beginner.ret, -EAGAIN);
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
+/* A signal ends the wait. */
 static void test_begin_interrupted(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -252,7 +314,7 @@ static void test_begin_interrupted(struct kunit *test)
 	put_task_struct(thread);
 
 	KUNIT_EXPECT_EQ(test, beginner.ret, -ERESTARTSYS);
-	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_BEGIN_CPU), 0);
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_BEGIN_CPU), 1);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
@@ -583,6 +645,8 @@ static struct kunit_case dma_buf_cpu_cases[] = {
 	KUNIT_CASE(test_begin_end_without_ops),
 	KUNIT_CASE(test_begin_end_refuse),
 	KUNIT_CASE_PARAM(test_begin_waits, wait_gen_params),
+	KUNIT_CASE(test_begin_flushes),
+	KUNIT_CASE(test_begin_refused_before_the_wait),
 	KUNIT_CASE(test_begin_interrupted),
 	KUNIT_CASE_PARAM(test_mmap, mmap_gen_params),
 	KUNIT_CASE(test_mmap_odd_size),

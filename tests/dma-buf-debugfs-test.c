@@ -113,11 +113,29 @@ static void test_fences(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
+/* Fences that are about memory alone say nothing of the content. */
+static void test_no_bookkeeping(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct dma_fence *fence = mock_fence_create(test);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
+	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_unlock(dmabuf->resv);
+	KUNIT_EXPECT_NULL(test, strstr(bufinfo(test), MOCK_FENCE_TIMELINE));
+
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+	dma_buf_put(dmabuf);
+}
+
 static struct kunit_case dma_buf_debugfs_cases[] = {
 	KUNIT_CASE(test_header_and_total),
 	KUNIT_CASE(test_line),
 	KUNIT_CASE(test_devices),
 	KUNIT_CASE(test_fences),
+	KUNIT_CASE(test_no_bookkeeping),
 	{}
 };
 

@@ -6,6 +6,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-fence-array.h>
 #include <linux/dma-resv.h>
@@ -15,8 +16,10 @@
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sync_file.h>
+#include <linux/uaccess.h>
 #include <linux/wait.h>
 
 #include <uapi/linux/dma-buf.h>
@@ -486,6 +489,74 @@ static void test_import_flags(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
+/* A thread with a signal that imports, while the reservation lock is taken. */
+struct importer_thread {
+	struct dma_buf *dmabuf;
+	struct dma_fence *fence;
+	struct mm_struct *mm;
+	void __user *args;
+	struct completion started, done;
+	long ret;
+};
+
+static int importer_thread(void *data)
+{
+	struct importer_thread *importer = data;
+	struct dma_buf_import_sync_file args = { .flags = DMA_BUF_SYNC_WRITE };
+	struct file *file = importer->dmabuf->file;
+	struct sync_file *sync_file = sync_file_create(importer->fence);
+
+	args.fd = get_unused_fd_flags(O_CLOEXEC);
+	kthread_use_mm(importer->mm);
+	if (sync_file && args.fd >= 0 &&
+	    !copy_to_user(importer->args, &args, sizeof(args))) {
+		fd_install(args.fd, sync_file->file);
+		allow_signal(SIGUSR1);
+		send_sig(SIGUSR1, current, 1);
+		complete(&importer->started);
+		importer->ret = file->f_op->unlocked_ioctl(file,
+				DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
+				(unsigned long)importer->args);
+		flush_signals(current);
+		close_fd(args.fd);
+	} else {
+		complete(&importer->started);
+	}
+	kthread_unuse_mm(importer->mm);
+	complete(&importer->done);
+	return 0;
+}
+
+static void test_import_is_not_interrupted(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct importer_thread importer = {
+		.dmabuf = dmabuf,
+		.fence = mock_fence_create(test),
+		.args = mock_user_page(test),
+		.ret = -EBADF,
+	};
+
+	importer.mm = current->mm;
+	init_completion(&importer.started);
+	init_completion(&importer.done);
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, kthread_run(importer_thread, &importer,
+						       "importer"));
+	wait_for_completion(&importer.started);
+	/* Long enough that it has met the lock, else nothing is tested. */
+	msleep(50);
+	dma_resv_unlock(dmabuf->resv);
+	wait_for_completion(&importer.done);
+	KUNIT_EXPECT_EQ(test, importer.ret, 0);
+	KUNIT_EXPECT_FALSE(test, dma_resv_test_signaled(dmabuf->resv,
+							DMA_RESV_USAGE_WRITE));
+	dma_fence_signal(importer.fence);
+	dma_fence_put(importer.fence);
+	flush_delayed_fput();
+	dma_buf_put(dmabuf);
+}
+
 static void test_import_refuses(struct kunit *test)
 {
 	static const struct file_operations other_ops;
@@ -673,6 +744,7 @@ static struct kunit_case dma_buf_sync_cases[] = {
 	KUNIT_CASE(test_export_is_a_snapshot),
 	KUNIT_CASE(test_export_fault),
 	KUNIT_CASE_PARAM(test_import_flags, flags_gen_params),
+	KUNIT_CASE(test_import_is_not_interrupted),
 	KUNIT_CASE(test_import_refuses),
 	KUNIT_CASE(test_import_array),
 	KUNIT_CASE(test_import_signalled),

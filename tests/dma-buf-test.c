@@ -18,6 +18,7 @@
 
 #include "mock_exporter.h"
 #include "mock_fence.h"
+#include "mock_importer.h"
 #include "mock_rival.h"
 #include "mock_user.h"
 
@@ -134,6 +135,19 @@ static void test_export_fields(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
+/* Of what open(2) takes, a buffer's file keeps how it is accessed. */
+static void test_export_flags(struct kunit *test)
+{
+	static const struct mock_exporter_params params = {
+		.flags = O_RDWR | O_NONBLOCK | O_CLOEXEC | O_APPEND | O_TRUNC |
+			 O_DIRECTORY | O_DSYNC,
+	};
+	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
+
+	KUNIT_EXPECT_EQ(test, dmabuf->file->f_flags, O_RDWR | O_NONBLOCK);
+	dma_buf_put(dmabuf);
+}
+
 static void test_export_makes_a_resv(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -215,6 +229,41 @@ static void test_export_holds_the_module(struct kunit *test)
 	/* The release op is not the last thing that happens to a buffer. */
 	flush_delayed_fput();
 	KUNIT_EXPECT_EQ(test, references_to_us(), before);
+}
+
+/*
+ * An importer that drops its reference before it detaches: the buffer and its
+ * exporter's module stay until the last attachment is gone, and no longer.
+ */
+static void test_release_while_attached(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_buf_attachment *first, *second;
+	struct sg_table *sgt;
+	int before;
+
+	first = mock_importer_attach(test, dmabuf);
+	second = mock_importer_attach(test, dmabuf);
+	sgt = dma_buf_map_attachment_unlocked(second, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	before = references_to_us();
+
+	mock_fence_expect_misuse(test);
+	dma_buf_put(dmabuf);
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 1);
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 0);
+	KUNIT_EXPECT_EQ(test, references_to_us(), before);
+
+	dma_buf_detach(dmabuf, first);
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 0);
+	dma_buf_unmap_attachment_unlocked(second, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, second);
+	expect_mock_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH, 2, 2);
+	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 1);
+	if (before)
+		KUNIT_EXPECT_EQ(test, references_to_us(), before - 1);
 }
 
 /* From buffer to descriptor to buffer and back. */
@@ -407,10 +456,12 @@ static void test_race_get_put(struct kunit *test)
 static struct kunit_case dma_buf_cases[] = {
 	KUNIT_CASE_PARAM(test_export, export_gen_params),
 	KUNIT_CASE(test_export_fields),
+	KUNIT_CASE(test_export_flags),
 	KUNIT_CASE(test_export_makes_a_resv),
 	KUNIT_CASE(test_export_takes_a_resv),
 	KUNIT_CASE(test_release_comes_last),
 	KUNIT_CASE(test_export_holds_the_module),
+	KUNIT_CASE(test_release_while_attached),
 	KUNIT_CASE(test_fd_and_get),
 	KUNIT_CASE(test_fd_without_buffer),
 	KUNIT_CASE(test_get_refuses),

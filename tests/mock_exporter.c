@@ -16,6 +16,7 @@
 #include <kunit/test.h>
 
 #include <linux/bitops.h>
+#include <linux/dma-fence.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
@@ -169,6 +170,10 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach,
 		goto err_free_table;
 
 	mock_sgt_pages(sgt, true);
+	/* As drivers do that export memory of their device: no list of pages. */
+	mock->orig_nents = sgt->orig_nents;
+	if (mock->no_cpu_list)
+		sgt->orig_nents = 0;
 	return sgt;
 
 err_free_table:
@@ -181,7 +186,12 @@ err_free_sgt:
 static void mock_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 		       enum dma_data_direction dir)
 {
+	struct mock_exporter *mock = to_mock_exporter(attach->dmabuf);
+
 	mock_note(attach->dmabuf, MOCK_OP_UNMAP);
+	/* Before anything needs it: sg_free_table() does, too. */
+	if (mock->no_cpu_list)
+		sgt->orig_nents = mock->orig_nents;
 	if (IS_ENABLED(CONFIG_HAS_DMA))
 		dma_unmap_sgtable(attach->dev, sgt, dir, MOCK_DMA_ATTRS);
 	mock_sgt_pages(sgt, false);
@@ -192,9 +202,12 @@ static void mock_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 /* As if the driver had to move or to decode something for the CPU first. */
 static int mock_queue_work(struct dma_buf *dmabuf)
 {
-	struct dma_fence *fence = to_mock_exporter(dmabuf)->begin_queues;
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct dma_fence *fence = mock->begin_queues;
 	int ret;
 
+	if (mock->begin_signals)
+		dma_fence_signal(mock->begin_signals);
 	if (!fence)
 		return 0;
 

@@ -82,6 +82,8 @@ struct mock_exporter_params {
  *	without a result it has no effect.
  * @map_null: the map op returns NULL, which no exporter should
  * @begin_queues: fence of work that a begin sets going, NULL for none
+ * @begin_signals: fence of work that a begin completes, NULL for none
+ * @no_cpu_list: tables have a DMA side only, and say so: their orig_nents is 0
  * @released: completes when the release op ran
  * @nr_pages: length of @pages
  * @pages: the memory; changed by mock_exporter_move() under the reservation lock
@@ -102,6 +104,8 @@ struct mock_exporter {
 	int fail[MOCK_OP_COUNT];
 	bool map_null;
 	struct dma_fence *begin_queues;
+	struct dma_fence *begin_signals;
+	bool no_cpu_list;
 
 	unsigned int nr_pages;
 	struct page **pages;
@@ -110,6 +114,7 @@ struct mock_exporter {
 	/* private: of mock_exporter.c */
 	struct kunit *test;
 	struct kref refcount;
+	unsigned int orig_nents;
 	bool exported;
 };
 
