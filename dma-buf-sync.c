@@ -294,10 +294,8 @@ static int dma_buf_sync_add_fences(struct dma_resv *resv,
 	if (!count)
 		return 0;
 
-	ret = dma_resv_lock_interruptible(resv, NULL);
-	if (ret)
-		return ret;
-
+	/* Programs do not expect to be told to try again, so no signal ends it. */
+	dma_resv_lock(resv, NULL);
 	ret = dma_resv_reserve_fences(resv, count);
 	if (!ret) {
 		dma_fence_unwrap_for_each(f, &iter, fence)
@@ -313,8 +311,8 @@ static int dma_buf_sync_add_fences(struct dma_resv *resv,
  * @args: &struct dma_buf_import_sync_file
  *
  * Context: Process context. May sleep.
- * Return: 0; -EINVAL for wrong flags or a descriptor that is no sync file, -EINTR
- * when a signal came first, -ENOMEM, -ENOTTY without CONFIG_SYNC_FILE.
+ * Return: 0; -EINVAL for wrong flags or a descriptor that is no sync file,
+ * -ENOMEM, -ENOTTY without CONFIG_SYNC_FILE.
  */
 long dma_buf_sync_ioctl_import(struct ioctl_call *call, void *args)
 {
