@@ -163,6 +163,9 @@ EXPORT_SYMBOL_GPL(dma_resv_test_signaled);
  * @obj: the object
  * @seq: where to print
  *
+ * Those of %DMA_RESV_USAGE_BOOKKEEP are left out: scripts which read the files that
+ * this prints to do not expect them.
+ *
  * Context: The lock of @obj must be held.
  */
 void dma_resv_describe(struct dma_resv *obj, struct seq_file *seq)
@@ -171,12 +174,11 @@ void dma_resv_describe(struct dma_resv *obj, struct seq_file *seq)
 		[DMA_RESV_USAGE_KERNEL] = "kernel",
 		[DMA_RESV_USAGE_WRITE] = "write",
 		[DMA_RESV_USAGE_READ] = "read",
-		[DMA_RESV_USAGE_BOOKKEEP] = "bookkeep",
 	};
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
 
-	dma_resv_for_each_fence(&cursor, obj, DMA_RESV_USAGE_BOOKKEEP, fence) {
+	dma_resv_for_each_fence(&cursor, obj, DMA_RESV_USAGE_READ, fence) {
 		seq_printf(seq, "\t%s fence:",
 			   names[dma_resv_iter_usage(&cursor)]);
 		dma_fence_describe(fence, seq);
