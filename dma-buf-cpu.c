@@ -36,10 +36,10 @@
  * The bracket. Between dma_buf_begin_cpu_access() and dma_buf_end_cpu_access(),
  * and there only, CPU and devices agree on the content. The direction says what
  * the CPU does: %DMA_FROM_DEVICE for reading, %DMA_TO_DEVICE for writing. The
- * begin waits for devices by the implicit fences of the buffer. It
- * excludes nobody; two users of one buffer have to agree otherwise. Programs
- * call the same pair through DMA_BUF_IOCTL_SYNC. Who touches a few rows of a frame
- * brackets these alone, with dma_buf_begin_cpu_access_partial() and
+ * begin asks the exporter, and then waits for devices by the implicit fences of
+ * the buffer. It excludes nobody; two users of one buffer have to agree otherwise.
+ * Programs call the same pair through DMA_BUF_IOCTL_SYNC. Who touches a few rows
+ * of a frame brackets these alone, with dma_buf_begin_cpu_access_partial() and
  * dma_buf_end_cpu_access_partial(); for programs that is DMA_BUF_IOCTL_SYNC_PARTIAL.
  *
  * The kernel's view. dma_buf_vmap() maps the whole buffer, once for all
@@ -82,19 +82,19 @@ static inline int dma_buf_cpu_wait(struct dma_buf *dmabuf,
 static inline int dma_buf_cpu_begin(struct dma_buf *dmabuf,
 				    enum dma_data_direction dir)
 {
-	int ret;
+	int ret = 0;
 
 	might_sleep();
 	might_lock(&dmabuf->resv->lock.base);
 
-	/* First, or caches would be invalidated while a device still writes. */
-	ret = dma_buf_cpu_wait(dmabuf, dir);
-	if (!ret && dmabuf->ops->begin_cpu_access) {
+	/*
+	 * The exporter goes first. It may set work going (a move, a copy), or
+	 * flush what it has put off and what the fences wait for.
+	 */
+	if (dmabuf->ops->begin_cpu_access)
 		ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
-		/* It may have set work going itself: a move, a copy, a decode. */
-		if (!ret)
-			ret = dma_buf_cpu_wait(dmabuf, dir);
-	}
+	if (!ret)
+		ret = dma_buf_cpu_wait(dmabuf, dir);
 
 	trace_dma_buf_begin_cpu(dmabuf, dir, ret);
 	return ret;
@@ -158,9 +158,10 @@ static int dma_buf_cpu_end_range(struct dma_buf *dmabuf,
  * @dmabuf: the buffer, mapped by dma_buf_vmap() or dma_buf_mmap()
  * @dir: what for: %DMA_FROM_DEVICE to read, %DMA_TO_DEVICE to write, or both
  *
- * Waits for devices as their fences demand, then has the exporter bring
- * memory and caches in line. Goes with a dma_buf_end_cpu_access() for the same
- * direction, when it returned 0.
+ * Has the exporter bring memory and caches in line, then waits for devices as
+ * their fences demand. An exporter whose op must not run before devices have
+ * finished, since it invalidates caches or copies, waits itself. Goes with a
+ * dma_buf_end_cpu_access() for the same direction, when it returned 0.
  *
  * Context: Process context, without the reservation lock. May sleep, for as long
  * as devices take.
@@ -209,10 +210,8 @@ int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf,
 	might_sleep();
 	might_lock(&dmabuf->resv->lock.base);
 
-	/* Before and after, for the same two reasons as with the whole. */
-	ret = dma_buf_cpu_wait(dmabuf, dir);
-	if (!ret)
-		ret = dma_buf_cpu_begin_range(dmabuf, dir, offset, length);
+	/* In this order for the same reason as with the whole. */
+	ret = dma_buf_cpu_begin_range(dmabuf, dir, offset, length);
 	if (!ret)
 		ret = dma_buf_cpu_wait(dmabuf, dir);
 
@@ -384,6 +383,7 @@ int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma)
 	return ret;
 }
 
+#ifdef CONFIG_MMU
 /**
  * dma_buf_cpu_get_unmapped_area - where to put a mapping, if mmap(2) may choose
  * @file: of a buffer
@@ -405,6 +405,7 @@ unsigned long dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long add
 		return dmabuf->ops->get_unmapped_area(file, addr, len, pgoff, flags);
 	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
 }
+#endif
 
 /**
  * dma_buf_mmap - map a buffer into a program through another driver's file

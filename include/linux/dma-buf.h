@@ -157,8 +157,10 @@ struct dma_buf_ops {
 	 * caches in line for that direction; for another one the CPU may see
 	 * stale bytes.
 	 *
-	 * Devices that use fences are idle by now, in so far as the direction asks
-	 * for it.
+	 * Devices need not be idle yet: dma_buf_begin_cpu_access() waits for
+	 * their fences after this returned, so that work which is queued or
+	 * flushed here is waited for as well. An exporter that invalidates
+	 * caches, or copies, waits for &dma_buf.resv first.
 	 *
 	 * Context: Process context, without the reservation lock. May sleep.
 	 *
