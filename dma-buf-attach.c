@@ -24,6 +24,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
+#include <linux/minmax.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
@@ -69,18 +70,24 @@ static struct kmem_cache *dma_buf_attachments;
  * What importers see of a mapping in a kernel that checks them: the same
  * entries, but no pages. It stands for the exporter's table, which stays as
  * the exporter made it.
+ *
+ * An exporter of device memory has no pages either, and may say so by a table
+ * whose orig_nents is zero and whose nents is not. So the importer's counts are
+ * copied, and the number of entries that there are is kept beside them.
  */
 struct dma_buf_pageless {
 	struct sg_table table;
 	struct sg_table *exporters;
+	unsigned int entries;
 };
 
 static void dma_buf_copy_pageless(struct sg_table *to, struct sg_table *from)
 {
+	unsigned int entries = max(from->orig_nents, from->nents);
 	struct scatterlist *src, *dst = to->sgl;
 	int i;
 
-	for_each_sgtable_sg(from, src, i) {
+	for_each_sg(from->sgl, src, entries, i) {
 		sg_set_page(dst, NULL, src->length, src->offset);
 		/* Of the first nents entries, the others are not looked at. */
 		sg_dma_address(dst) = sg_dma_address(src);
@@ -94,6 +101,7 @@ static void dma_buf_copy_pageless(struct sg_table *to, struct sg_table *from)
 		dst = sg_next(dst);
 	}
 	to->nents = from->nents;
+	to->orig_nents = from->orig_nents;
 }
 
 /* Returns what to give to the importer, or an ERR_PTR() and @sgt is untouched. */
@@ -109,7 +117,8 @@ static struct sg_table *dma_buf_hide_pages(struct sg_table *sgt)
 	if (!hidden)
 		return ERR_PTR(-ENOMEM);
 
-	ret = sg_alloc_table(&hidden->table, sgt->orig_nents, GFP_KERNEL);
+	hidden->entries = max3(sgt->orig_nents, sgt->nents, 1U);
+	ret = sg_alloc_table(&hidden->table, hidden->entries, GFP_KERNEL);
 	if (ret) {
 		kfree(hidden);
 		return ERR_PTR(ret);
@@ -130,6 +139,7 @@ static struct sg_table *dma_buf_show_pages(struct sg_table *sgt)
 
 	hidden = container_of(sgt, struct dma_buf_pageless, table);
 	sgt = hidden->exporters;
+	hidden->table.orig_nents = hidden->entries;
 	sg_free_table(&hidden->table);
 	kfree(hidden);
 	return sgt;
@@ -348,12 +358,15 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
  */
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
+	bool last;
+
 	if (dma_fence_misuse(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	dma_buf_thaw_locked(attach);
 	list_del(&attach->node);
+	last = !dmabuf->file && list_empty(&dmabuf->attachments);
 	dma_resv_unlock(dmabuf->resv);
 
 	if (dmabuf->ops->detach)
@@ -361,8 +374,31 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 
 	trace_dma_buf_detach(attach, DMA_NONE, 0);
 	kmem_cache_free(dma_buf_attachments, attach);
+	if (unlikely(last))
+		dma_buf_file_forget(dmabuf);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
+
+/**
+ * dma_buf_attach_orphan - leave a buffer to those who are still attached
+ * @dmabuf: a buffer whose file is gone
+ *
+ * Only after a mistake: importers hold a reference until they have detached.
+ *
+ * Context: Process context; takes the reservation lock. May sleep.
+ * Return: whether there are attachments, the last of which ends the buffer.
+ */
+bool dma_buf_attach_orphan(struct dma_buf *dmabuf)
+{
+	bool attached;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	attached = !list_empty(&dmabuf->attachments);
+	if (attached)
+		dmabuf->file = NULL;
+	dma_resv_unlock(dmabuf->resv);
+	return attached;
+}
 
 /**
  * dma_buf_pin - the buffer must not move from now on

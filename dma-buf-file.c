@@ -19,6 +19,7 @@
 #include <linux/atomic.h>
 #include <linux/dcache.h>
 #include <linux/dma-buf.h>
+#include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/init.h>
@@ -121,7 +122,9 @@ static const struct file_operations dma_buf_file_ops = {
 	.release	= dma_buf_file_release,
 	.llseek		= dma_buf_file_llseek,
 	.mmap		= dma_buf_cpu_mmap,
-	.get_unmapped_area = dma_buf_cpu_get_unmapped_area,
+	/* Without an MMU it would claim that the memory is mapped as it is. */
+	.get_unmapped_area = IS_ENABLED(CONFIG_MMU) ?
+			     dma_buf_cpu_get_unmapped_area : NULL,
 	.poll		= dma_buf_sync_poll,
 	.unlocked_ioctl	= dma_buf_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
@@ -204,7 +207,8 @@ struct dma_buf *dma_buf_file_to_buf(struct file *file)
 /**
  * dma_buf_file_create - make a file for a buffer, with an inode number of its own
  * @size: of the buffer, shown by stat(2)
- * @flags: access mode and file status flags, as for open(2)
+ * @flags: as for open(2), of which the access mode and O_NONBLOCK count: others
+ *	mean nothing to a buffer, or are the descriptor's and not the file's
  *
  * Context: Process context. May sleep.
  * Return: a file that has no buffer yet: dma_buf_file_bind() or fput() it. Or an
@@ -231,7 +235,8 @@ struct file *dma_buf_file_create(size_t size, int flags)
 	inode->i_size = size;
 	inode_set_bytes(inode, size);
 
-	file = alloc_file_pseudo(inode, dma_buf_mnt, "dmabuf", flags,
+	file = alloc_file_pseudo(inode, dma_buf_mnt, "dmabuf",
+				 flags & (O_ACCMODE | O_NONBLOCK),
 				 &dma_buf_file_ops);
 	if (IS_ERR(file))
 		iput(inode);
@@ -262,6 +267,20 @@ void dma_buf_file_bind(struct file *file, struct dma_buf *dmabuf)
 	dmabuf->file = file;
 	file->private_data = dmabuf;
 	file->f_path.dentry->d_fsdata = dmabuf;
+}
+
+/**
+ * dma_buf_file_forget - end a buffer whose file went before its attachments
+ * @dmabuf: a buffer that dma_buf_destroy() has refused to end
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_buf_file_forget(struct dma_buf *dmabuf)
+{
+	struct dma_buf_slot *slot = container_of(dmabuf, struct dma_buf_slot, buf);
+
+	if (dma_buf_destroy(dmabuf))
+		iput(&slot->inode);
 }
 
 static int dma_buf_fs_init_context(struct fs_context *fc)

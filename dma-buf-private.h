@@ -42,9 +42,11 @@ struct file *dma_buf_file_create(size_t size, int flags);
 struct dma_buf_slot *dma_buf_file_slot(struct file *file);
 void dma_buf_file_bind(struct file *file, struct dma_buf *dmabuf);
 struct dma_buf *dma_buf_file_to_buf(struct file *file);
+void dma_buf_file_forget(struct dma_buf *dmabuf);
 
 /* dma-buf-attach.c */
 int dma_buf_attach_init(void);
+bool dma_buf_attach_orphan(struct dma_buf *dmabuf);
 
 /* dma-buf-cpu.c */
 int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma);

@@ -120,14 +120,16 @@ static void dma_buf_unreserve(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_destroy - the end of a buffer
- * @dmabuf: a buffer that nobody has a reference to
+ * dma_buf_destroy - end a buffer
+ * @dmabuf: a buffer without references
  *
  * A buffer which something still points to, against the rules, must be left in
- * memory for good: that costs its memory, and not somebody else's.
+ * memory: leak it rather than use it after free. The exporter's module stays with
+ * it, as its ops may yet be called. Of attachments the end is known: the last
+ * dma_buf_detach() calls this again.
  *
  * Context: Process context; may sleep. Called when the file's directory entry
- * goes, which is when nobody can ask for the name any more.
+ * goes, after which the name cannot be asked for any more.
  * Return: whether its memory may be given back.
  */
 bool dma_buf_destroy(struct dma_buf *dmabuf)
@@ -135,8 +137,10 @@ bool dma_buf_destroy(struct dma_buf *dmabuf)
 	struct module *owner = dmabuf->owner;
 
 	if (dma_fence_misuse(dmabuf->vmapping_counter) ||
-	    dma_fence_misuse(!list_empty(&dmabuf->attachments)) ||
 	    dma_fence_misuse(dma_buf_sync_armed(dmabuf)))
+		return false;
+	if (dma_fence_misuse(!list_empty(&dmabuf->attachments)) &&
+	    dma_buf_attach_orphan(dmabuf))
 		return false;
 
 	dma_buf_stats_del(dmabuf);

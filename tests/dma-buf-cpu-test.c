@@ -234,6 +234,7 @@ static void test_begin_flushes(struct kunit *test)
 		.dmabuf = dmabuf,
 		.dir = DMA_BIDIRECTIONAL,
 	};
+	bool ended;
 
 	to_mock_exporter(dmabuf)->begin_signals = fence;
 	init_completion(&beginner.done);
@@ -244,11 +245,11 @@ static void test_begin_flushes(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(beginner_thread, &beginner,
 						       "beginner"));
-	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&beginner.done,
-							    5 * HZ));
+	ended = wait_for_completion_timeout(&beginner.done, 5 * HZ);
+	KUNIT_EXPECT_TRUE(test, ended);
 	/* Lets the thread go where it was not so. */
 	dma_fence_signal(fence);
-	if (!completion_done(&beginner.done))
+	if (!ended)
 		wait_for_completion(&beginner.done);
 	KUNIT_EXPECT_EQ(test, beginner.ret, 0);
 	dma_fence_put(fence);
@@ -264,6 +265,7 @@ static void test_begin_refused_before_the_wait(struct kunit *test)
 		.dmabuf = dmabuf,
 		.dir = DMA_FROM_DEVICE,
 	};
+	bool ended;
 
 	to_mock_exporter(dmabuf)->fail[MOCK_OP_BEGIN_CPU] = -EAGAIN;
 	init_completion(&beginner.done);
@@ -274,10 +276,11 @@ static void test_begin_refused_before_the_wait(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(beginner_thread, &beginner,
 						       "beginner"));
-	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&beginner.done,
-							    5 * HZ));
+	ended = wait_for_completion_timeout(&beginner.done, 5 * HZ);
+	KUNIT_EXPECT_TRUE(test, ended);
+	/* Lets the thread go where it was not so. */
 	dma_fence_signal(fence);
-	if (!completion_done(&beginner.done))
+	if (!ended)
 		wait_for_completion(&beginner.done);
 	KUNIT_EXPECT_EQ(test, beginner.ret, -EAGAIN);
 	dma_fence_put(fence);

@@ -40,6 +40,15 @@ TRACE_DEFINE_ENUM(DMA_NONE);
 			 { DMA_FROM_DEVICE,	"from-device" },\
 			 { DMA_NONE,		"none" })
 
+#ifndef _TRACE_DMA_BUF_INO
+#define _TRACE_DMA_BUF_INO
+/* A buffer that was released while it was attached has no file any more. */
+static inline unsigned long dma_buf_trace_ino(const struct dma_buf *dmabuf)
+{
+	return dmabuf->file ? file_inode(dmabuf->file)->i_ino : 0;
+}
+#endif
+
 /* Something happened to the buffer, and @ret says how it went. */
 DECLARE_EVENT_CLASS(dma_buf,
 		    TP_PROTO(struct dma_buf *dmabuf, int ret),
@@ -49,7 +58,7 @@ DECLARE_EVENT_CLASS(dma_buf,
 				     __field(size_t, size)
 				     __field(int, ret)),
 		    TP_fast_assign(__assign_str(exporter);
-				   __entry->ino = file_inode(dmabuf->file)->i_ino;
+				   __entry->ino = dma_buf_trace_ino(dmabuf);
 				   __entry->size = dmabuf->size;
 				   __entry->ret = ret;),
 		    TP_printk("ino=%lu exporter=%s size=%zu ret=%d",
@@ -90,7 +99,7 @@ DECLARE_EVENT_CLASS(dma_buf_device,
 				     __field(int, ret)),
 		    TP_fast_assign(__assign_str(device);
 				   __assign_str(exporter);
-				   __entry->ino = file_inode(attach->dmabuf->file)->i_ino;
+				   __entry->ino = dma_buf_trace_ino(attach->dmabuf);
 				   __entry->size = attach->dmabuf->size;
 				   __entry->dir = dir;
 				   __entry->ret = ret;),
@@ -123,7 +132,7 @@ DECLARE_EVENT_CLASS(dma_buf_cpu,
 				     __field(int, dir)
 				     __field(int, ret)),
 		    TP_fast_assign(__assign_str(exporter);
-				   __entry->ino = file_inode(dmabuf->file)->i_ino;
+				   __entry->ino = dma_buf_trace_ino(dmabuf);
 				   __entry->size = dmabuf->size;
 				   __entry->dir = dir;
 				   __entry->ret = ret;),
@@ -152,7 +161,7 @@ DECLARE_EVENT_CLASS(dma_buf_cpu_partial,
 				     __field(int, dir)
 				     __field(int, ret)),
 		    TP_fast_assign(__assign_str(exporter);
-				   __entry->ino = file_inode(dmabuf->file)->i_ino;
+				   __entry->ino = dma_buf_trace_ino(dmabuf);
 				   __entry->offset = offset;
 				   __entry->length = length;
 				   __entry->dir = dir;
