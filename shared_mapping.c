@@ -8,7 +8,7 @@
  * What it owns: nothing.
  * Locks: none. Who changes a table while it is being walked is the caller's to
  * prevent.
- * May call: the DMA API, nothing of this folder.
+ * May call: the DMA API, its cache maintenance, dma-resv to wait.
  * Never here: who maps what, and when.
  * Units: offsets and lengths in bytes, counted from the start of the table.
  *
@@ -18,11 +18,15 @@
  * begin and end of CPU access. So the mapping is made without a word on the
  * caches, and they are brought in line by the calls that may be repeated.
  */
+#include <linux/align.h>
+#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
 #include <linux/export.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/scatterlist.h>
+#include <linux/sched.h>
 
 #include "shared_mapping.h"
 
@@ -51,41 +55,89 @@ unsigned int shared_mapping_segment_pages(struct device *dev)
 }
 EXPORT_SYMBOL_NS_GPL(shared_mapping_segment_pages, DMA_BUF);
 
+static int shared_mapping_map_as(struct shared_mapping *mapping,
+				 enum dma_data_direction dir)
+{
+	int ret = dma_map_sgtable(mapping->dev, &mapping->sgt, dir,
+				  DMA_ATTR_SKIP_CPU_SYNC);
+
+	if (!ret)
+		mapping->mapped = dir;
+	return ret;
+}
+
 /**
  * shared_mapping_map - map a table for one device of several
- * @dev: the device
- * @sgt: the table
- * @dir: what the device will do
+ * @mapping: with the table, the device and the direction
+ *
+ * What the CPU writes has to reach memory, or the bounce buffer, also where the
+ * device only writes: else it is lost when the device hands the buffer back. But
+ * the DMA API syncs a mapping for %DMA_FROM_DEVICE in that direction alone, by
+ * which dirty cache lines may be discarded. So where syncing matters such a
+ * mapping is made for both directions. Elsewhere it stays as it was asked
+ * for, and an IOMMU keeps the device from reading.
  *
  * Context: Process context. May sleep.
  * Return: 0, or what dma_map_sgtable() returned.
  */
-int shared_mapping_map(struct device *dev, struct sg_table *sgt,
-		       enum dma_data_direction dir)
+int shared_mapping_map(struct shared_mapping *mapping)
 {
-	int ret = dma_map_sgtable(dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	bool both = mapping->dir == DMA_FROM_DEVICE &&
+		    dma_dev_need_sync(mapping->dev);
+	int ret;
 
+	ret = shared_mapping_map_as(mapping,
+				    both ? DMA_BIDIRECTIONAL : mapping->dir);
+
+	/* The first page of a device that bounces makes syncing matter. */
+	if (!ret && mapping->mapped == DMA_FROM_DEVICE &&
+	    dma_dev_need_sync(mapping->dev)) {
+		dma_unmap_sgtable(mapping->dev, &mapping->sgt, mapping->mapped,
+				  DMA_ATTR_SKIP_CPU_SYNC);
+		ret = shared_mapping_map_as(mapping, DMA_BIDIRECTIONAL);
+	}
 	if (!ret)
-		dma_sync_sgtable_for_device(dev, sgt, dir);
+		dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt,
+					    mapping->mapped);
 	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(shared_mapping_map, DMA_BUF);
 
 /**
  * shared_mapping_unmap - undo one shared_mapping_map()
- * @dev: the device
- * @sgt: the table
- * @dir: as given then
+ * @mapping: the mapping
  *
  * Context: Process context. May sleep.
  */
-void shared_mapping_unmap(struct device *dev, struct sg_table *sgt,
-			  enum dma_data_direction dir)
+void shared_mapping_unmap(struct shared_mapping *mapping)
 {
-	dma_sync_sgtable_for_cpu(dev, sgt, dir);
-	dma_unmap_sgtable(dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, mapping->mapped);
+	dma_unmap_sgtable(mapping->dev, &mapping->sgt, mapping->mapped,
+			  DMA_ATTR_SKIP_CPU_SYNC);
 }
 EXPORT_SYMBOL_NS_GPL(shared_mapping_unmap, DMA_BUF);
+
+/**
+ * shared_mapping_wait - wait for devices before caches are touched
+ * @resv: of the buffer
+ * @dir: what the CPU will do
+ *
+ * The core calls an exporter's begin_cpu_access before it waits. To invalidate
+ * caches, or to copy out of a bounce buffer, is good for nothing while the device
+ * still writes.
+ *
+ * Context: Process context, without the reservation lock. May sleep.
+ * Return: 0, or -ERESTARTSYS when a signal ended the wait.
+ */
+int shared_mapping_wait(struct dma_resv *resv, enum dma_data_direction dir)
+{
+	bool write = dir != DMA_FROM_DEVICE;
+	long ret = dma_resv_wait_timeout(resv, dma_resv_usage_rw(write), true,
+					 MAX_SCHEDULE_TIMEOUT);
+
+	return min(ret, 0L);
+}
+EXPORT_SYMBOL_NS_GPL(shared_mapping_wait, DMA_BUF);
 
 /**
  * shared_mapping_sync - bring a part of a mapped table in line
@@ -146,30 +198,131 @@ static void shared_mapping_sync_one(struct shared_mapping *mapping,
 }
 
 /*
- * What the CPU does is one thing, what the device may do is another: a mapping for
- * one way is brought in line that way, whatever the program has said.
+ * Towards a device that only reads there is but one way. From one that only writes
+ * memory is brought in line whatever the CPU will do, since a CPU that writes a
+ * part of it ends with all of it. Otherwise it is the CPU's direction: an end after
+ * reading must not put old bytes in the place of what the device writes next.
  */
 static enum dma_data_direction
 shared_mapping_way(const struct shared_mapping *mapping,
-		   enum dma_data_direction dir)
+		   enum dma_data_direction dir, bool for_device)
 {
-	if (dir == DMA_NONE || mapping->dir != DMA_BIDIRECTIONAL)
-		return mapping->dir;
+	if (mapping->dir == DMA_TO_DEVICE)
+		return DMA_TO_DEVICE;
+	if (mapping->dir == DMA_FROM_DEVICE && !for_device)
+		return DMA_FROM_DEVICE;
 	return dir;
+}
+
+/**
+ * shared_mapping_edges - find the cache lines that a range shares
+ * @offset: of the first byte
+ * @length: in bytes, at least one
+ * @line: bytes in a cache line, a power of two
+ * @edges: filled in with the offsets of these lines
+ *
+ * The line at either end may hold bytes which are not in the range.
+ *
+ * Context: Any.
+ * Return: how many there are, 0 to 2.
+ */
+unsigned int shared_mapping_edges(size_t offset, size_t length, size_t line,
+				  size_t edges[2])
+{
+	size_t end = offset + length;
+	unsigned int count = 0;
+
+	if (!IS_ALIGNED(offset, line))
+		edges[count++] = ALIGN_DOWN(offset, line);
+	if (!IS_ALIGNED(end, line) &&
+	    (!count || edges[0] != ALIGN_DOWN(end, line)))
+		edges[count++] = ALIGN_DOWN(end, line);
+	return count;
+}
+EXPORT_SYMBOL_NS_GPL(shared_mapping_edges, DMA_BUF);
+
+static phys_addr_t shared_mapping_phys(struct shared_mapping *mapping,
+				       size_t offset)
+{
+	struct scatterlist *sg;
+
+	for (sg = mapping->sgt.sgl; offset >= sg->length; sg = sg_next(sg))
+		offset -= sg->length;
+	return sg_phys(sg) + offset;
+}
+
+/*
+ * There are machines which invalidate whole cache lines only, and with them what
+ * the CPU has written beside the range. So lines that are shared with bytes outside
+ * are written back beforehand. When the CPU is about to write a part of
+ * such a line, it must not have an old copy of the rest either, which would go to
+ * memory with it.
+ *
+ * This is about lines of the buffer's memory, bounced or not, where the DMA API
+ * would also copy. Entries consist of pages, so that a line is never in two.
+ */
+static void shared_mapping_keep_edges(struct shared_mapping *mapping,
+				      size_t offset, size_t length,
+				      bool for_device)
+{
+	unsigned int count, i;
+	phys_addr_t line;
+	size_t edges[2];
+
+	count = shared_mapping_edges(offset, length, dma_get_cache_alignment(),
+				     edges);
+	for (i = 0; i < count; i++) {
+		line = shared_mapping_phys(mapping, edges[i]);
+		arch_sync_dma_for_device(line, dma_get_cache_alignment(),
+					 DMA_TO_DEVICE);
+		if (!for_device)
+			arch_sync_dma_for_cpu(line, dma_get_cache_alignment(),
+					      DMA_FROM_DEVICE);
+	}
+}
+
+/*
+ * DMA API debugging finds the mapping by its address, and among two of one device by
+ * the direction. With a part, or a direction that is not the mapping's, it
+ * may find the other one and report a mistake. So all of such a mapping is
+ * brought in line, in its own direction; what is left out is an end after reading,
+ * which has written nothing.
+ */
+static void shared_mapping_sync_repeated(struct shared_mapping *mapping,
+					 enum dma_data_direction way,
+					 bool for_device)
+{
+	if (way == DMA_FROM_DEVICE && for_device)
+		return;
+	if (way == DMA_FROM_DEVICE)
+		way = mapping->mapped;
+	shared_mapping_sync_one(mapping, way, for_device);
+}
+
+static void shared_mapping_sync_part(struct shared_mapping *mapping,
+				     enum dma_data_direction way, size_t offset,
+				     size_t length, bool for_device)
+{
+	/* Coherent as a constant on most machines. */
+	if (!dev_is_dma_coherent(mapping->dev) && mapping->dir != DMA_TO_DEVICE)
+		shared_mapping_keep_edges(mapping, offset, length, for_device);
+	shared_mapping_sync(mapping->dev, &mapping->sgt, way, offset, length,
+			    for_device ? dma_sync_single_for_device :
+					 dma_sync_single_for_cpu);
 }
 
 /**
  * shared_mapping_sync_all - bring a part of a buffer in line for all who map it
  * @mappings: of &shared_mapping.node; the caller keeps it from changing
- * @dir: which way data goes where a mapping is for both, or %DMA_NONE for both
+ * @dir: what the CPU will do, or has done: read (%DMA_FROM_DEVICE), write
+ *	(%DMA_TO_DEVICE), or both
  * @offset: of the first byte
  * @length: how many bytes
  * @size: of the buffer, in bytes
  * @for_device: devices take over from the CPU; false for the other way round
  *
- * DMA API debugging finds the mapping which a part belongs to by its address,
- * and with two of one device reports that there is none; the whole is not
- * looked up. So there all of such a mapping is brought in line.
+ * Where several devices write, and bounce, each of them has a copy of its own; the
+ * one that was mapped first counts.
  *
  * Context: Process context. May sleep.
  */
@@ -180,17 +333,17 @@ void shared_mapping_sync_all(struct list_head *mappings,
 	struct shared_mapping *mapping;
 
 	list_for_each_entry(mapping, mappings, node) {
-		enum dma_data_direction way = shared_mapping_way(mapping, dir);
+		enum dma_data_direction way;
 
-		if (length == size ||
-		    (IS_ENABLED(CONFIG_DMA_API_DEBUG) &&
-		     shared_mapping_is_repeated(mappings, mapping)))
+		way = shared_mapping_way(mapping, dir, for_device);
+		if (IS_ENABLED(CONFIG_DMA_API_DEBUG) &&
+		    shared_mapping_is_repeated(mappings, mapping))
+			shared_mapping_sync_repeated(mapping, way, for_device);
+		else if (length == size)
 			shared_mapping_sync_one(mapping, way, for_device);
 		else
-			shared_mapping_sync(mapping->dev, &mapping->sgt, way,
-					    offset, length,
-					    for_device ? dma_sync_single_for_device :
-							 dma_sync_single_for_cpu);
+			shared_mapping_sync_part(mapping, way, offset, length,
+						 for_device);
 	}
 }
 EXPORT_SYMBOL_NS_GPL(shared_mapping_sync_all, DMA_BUF);

@@ -14,12 +14,14 @@
 #include <linux/types.h>
 
 struct device;
+struct dma_resv;
 
 /**
  * struct shared_mapping - a buffer as one device sees it
  * @sgt: the table that the importer gets, mapped for @dev
  * @dev: the device
- * @dir: which way data goes
+ * @dir: what the device does with the buffer, as the importer said
+ * @mapped: what the DMA API was told; see shared_mapping_map()
  * @node: in the exporter's list of mappings that need care when the CPU takes
  *	its turn, or empty
  */
@@ -27,6 +29,7 @@ struct shared_mapping {
 	struct sg_table sgt;
 	struct device *dev;
 	enum dma_data_direction dir;
+	enum dma_data_direction mapped;
 	struct list_head node;
 };
 
@@ -43,10 +46,11 @@ typedef void (*shared_mapping_sync_t)(struct device *dev, dma_addr_t addr,
 				      size_t size, enum dma_data_direction dir);
 
 unsigned int shared_mapping_segment_pages(struct device *dev);
-int shared_mapping_map(struct device *dev, struct sg_table *sgt,
-		       enum dma_data_direction dir);
-void shared_mapping_unmap(struct device *dev, struct sg_table *sgt,
-			  enum dma_data_direction dir);
+int shared_mapping_map(struct shared_mapping *mapping);
+void shared_mapping_unmap(struct shared_mapping *mapping);
+int shared_mapping_wait(struct dma_resv *resv, enum dma_data_direction dir);
+unsigned int shared_mapping_edges(size_t offset, size_t length, size_t line,
+				  size_t edges[2]);
 void shared_mapping_sync(struct device *dev, struct sg_table *sgt,
 			 enum dma_data_direction dir, size_t offset,
 			 size_t length, shared_mapping_sync_t sync);

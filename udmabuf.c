@@ -127,7 +127,7 @@ static struct sg_table *udmabuf_map(struct dma_buf_attachment *attach,
 	if (ret)
 		goto err_free_mapping;
 
-	ret = shared_mapping_map(attach->dev, &mapping->sgt, dir);
+	ret = shared_mapping_map(mapping);
 	if (ret)
 		goto err_free_table;
 
@@ -161,7 +161,7 @@ static void udmabuf_unmap(struct dma_buf_attachment *attach,
 		mutex_unlock(&buf->lock);
 	}
 
-	shared_mapping_unmap(mapping->dev, sgt, mapping->dir);
+	shared_mapping_unmap(mapping);
 	sg_free_table(sgt);
 	kfree(mapping);
 }
@@ -169,19 +169,17 @@ static void udmabuf_unmap(struct dma_buf_attachment *attach,
 /* ---------------------------------------------------------------- the CPU */
 
 /*
- * Every mapping is brought up to date with the direction that it was made for:
- * what the CPU is going to do says nothing of what that device did. Devices
- * which are coherent and do not bounce are not listed and cost nothing, not even
- * the lock: who maps while another begins has no order to rely on anyway.
+ * Devices which are coherent and do not bounce are not listed and cost nothing, not
+ * even the lock: who maps while another begins has no order to rely on anyway.
  */
-static void udmabuf_sync(struct udmabuf *buf, size_t offset, size_t length,
-			 bool for_device)
+static void udmabuf_sync(struct udmabuf *buf, enum dma_data_direction dir,
+			 size_t offset, size_t length, bool for_device)
 {
 	if (list_empty(&buf->mappings))
 		return;
 
 	mutex_lock(&buf->lock);
-	shared_mapping_sync_all(&buf->mappings, DMA_NONE, offset, length,
+	shared_mapping_sync_all(&buf->mappings, dir, offset, length,
 				(size_t)buf->folios.pages << PAGE_SHIFT,
 				for_device);
 	mutex_unlock(&buf->lock);
@@ -192,10 +190,17 @@ static int udmabuf_begin_partial(struct dma_buf *dmabuf,
 				 size_t offset, size_t length)
 {
 	struct udmabuf *buf = dmabuf->priv;
+	int ret;
 
 	WRITE_ONCE(buf->cpu_began, true);
-	udmabuf_sync(buf, offset, length, false);
-	return 0;
+	if (list_empty(&buf->mappings))
+		return 0;
+
+	/* Before the core does: what devices write has to be there now. */
+	ret = shared_mapping_wait(dmabuf->resv, dir);
+	if (!ret)
+		udmabuf_sync(buf, dir, offset, length, false);
+	return ret;
 }
 
 /* An end without any begin is a mistake, and always was answered as one. */
@@ -207,7 +212,7 @@ static int udmabuf_end_partial(struct dma_buf *dmabuf,
 
 	if (!READ_ONCE(buf->cpu_began))
 		return -EINVAL;
-	udmabuf_sync(buf, offset, length, true);
+	udmabuf_sync(buf, dir, offset, length, true);
 	return 0;
 }
 

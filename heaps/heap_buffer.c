@@ -127,7 +127,7 @@ static struct sg_table *heap_buffer_map(struct dma_buf_attachment *attach,
 
 	WRITE_ONCE(buffer->untouched, false);
 	sgt = &mapping->shared.sgt;
-	ret = shared_mapping_map(dev, sgt, dir);
+	ret = shared_mapping_map(&mapping->shared);
 	if (ret) {
 		kvfree(mapping);
 		return ERR_PTR(ret);
@@ -157,7 +157,7 @@ static void heap_buffer_unmap(struct dma_buf_attachment *attach,
 		guard(mutex)(&buffer->lock);
 		list_del(&mapping->shared.node);
 	}
-	shared_mapping_unmap(attach->dev, sgt, dir);
+	shared_mapping_unmap(&mapping->shared);
 	kvfree(mapping);
 }
 
@@ -175,19 +175,32 @@ static bool heap_buffer_is_coherent(const struct heap_buffer *buffer)
 	return list_empty(&buffer->mappings);
 }
 
-/* Caches indexed by virtual address: make the vmap and the rest of us agree. */
+/*
+ * Caches indexed by virtual address: make the vmap and the rest of us agree. What is
+ * invalidated are whole lines, so those at the ends are written back before.
+ */
 static void heap_buffer_sync_vmap_locked(struct heap_buffer *buffer,
 					 size_t at, size_t length,
-					 void (*sync)(void *vaddr, int bytes))
+					 bool for_device)
 {
-	size_t step;
+	size_t line = max_t(size_t, L1_CACHE_BYTES, dma_get_cache_alignment());
+	size_t step, edges[2];
+	unsigned int count;
 
 	lockdep_assert_held(&buffer->lock);
 	if (!buffer->vaddr)
 		return;
+
+	count = shared_mapping_edges(at, length, line, edges);
+	while (count--)
+		flush_kernel_vmap_range(buffer->vaddr + edges[count], line);
+
 	for (; length; at += step, length -= step) {
 		step = min(length, SZ_1G);
-		sync(buffer->vaddr + at, step);
+		if (for_device)
+			flush_kernel_vmap_range(buffer->vaddr + at, step);
+		else
+			invalidate_kernel_vmap_range(buffer->vaddr + at, step);
 	}
 }
 
@@ -197,11 +210,21 @@ static noinline void heap_buffer_sync(struct heap_buffer *buffer,
 				      bool for_device)
 {
 	guard(mutex)(&buffer->lock);
-	heap_buffer_sync_vmap_locked(buffer, offset, length, for_device ?
-				     flush_kernel_vmap_range :
-				     invalidate_kernel_vmap_range);
+	heap_buffer_sync_vmap_locked(buffer, offset, length, for_device);
 	shared_mapping_sync_all(&buffer->mappings, dir, offset, length,
 				buffer->nr_pages << PAGE_SHIFT, for_device);
+}
+
+/* The core waits for devices later, but what they write has to be there now. */
+static noinline int heap_buffer_sync_for_cpu(struct dma_buf *dmabuf,
+					     enum dma_data_direction dir,
+					     size_t offset, size_t length)
+{
+	int ret = shared_mapping_wait(dmabuf->resv, dir);
+
+	if (!ret)
+		heap_buffer_sync(dmabuf->priv, dir, offset, length, false);
+	return ret;
 }
 
 static int heap_buffer_begin_partial(struct dma_buf *dmabuf,
@@ -210,9 +233,9 @@ static int heap_buffer_begin_partial(struct dma_buf *dmabuf,
 {
 	struct heap_buffer *buffer = dmabuf->priv;
 
-	if (!heap_buffer_is_coherent(buffer))
-		heap_buffer_sync(buffer, dir, offset, length, false);
-	return 0;
+	if (heap_buffer_is_coherent(buffer))
+		return 0;
+	return heap_buffer_sync_for_cpu(dmabuf, dir, offset, length);
 }
 
 static int heap_buffer_end_partial(struct dma_buf *dmabuf,

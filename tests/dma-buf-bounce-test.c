@@ -10,21 +10,27 @@
  */
 #include <kunit/test.h>
 
+#include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/iosys-map.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/string.h>
 #include <uapi/linux/fcntl.h>
 
 #include "../udmabuf-private.h"
 #include "mock_device.h"
+#include "mock_fence.h"
 #include "mock_heap.h"
 #include "mock_importer.h"
 #include "mock_rival.h"
@@ -98,34 +104,55 @@ KUNIT_ARRAY_PARAM_DESC(bounce, bounce_cases, desc);
 struct bounce {
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attach;
+	enum dma_data_direction dir;
 	struct sg_table *sgt;
 	struct iosys_map map;
 	/* The buffer as the CPU sees it. */
 	u8 *memory;
 };
 
-static void bounce_open(struct kunit *test, struct bounce *bounce)
+static void bounce_map(struct kunit *test, struct bounce *bounce,
+		       struct device *dev, enum dma_data_direction dir)
 {
-	const struct bounce_case *param = test->param_value;
+	bounce->dir = dir;
+	bounce->attach = dma_buf_attach(bounce->dmabuf, dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bounce->attach);
+	bounce->sgt = dma_buf_map_attachment_unlocked(bounce->attach, dir);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bounce->sgt);
+}
 
+static void bounce_unmap(struct bounce *bounce)
+{
+	dma_buf_unmap_attachment_unlocked(bounce->attach, bounce->sgt,
+					  bounce->dir);
+	dma_buf_detach(bounce->dmabuf, bounce->attach);
+}
+
+static void bounce_create(struct kunit *test, struct bounce *bounce,
+			  const struct bounce_case *param)
+{
 	bounce->dmabuf = param->create(test);
 	KUNIT_ASSERT_EQ(test, 0, dma_buf_vmap_unlocked(bounce->dmabuf, &bounce->map));
 	bounce->memory = bounce->map.vaddr;
-	bounce->attach = dma_buf_attach(bounce->dmabuf, mock_device_create(test));
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bounce->attach);
-	bounce->sgt = dma_buf_map_attachment_unlocked(bounce->attach,
-						      DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bounce->sgt);
+}
+
+static void bounce_destroy(struct bounce *bounce)
+{
+	dma_buf_vunmap_unlocked(bounce->dmabuf, &bounce->map);
+	dma_buf_put(bounce->dmabuf);
+	flush_delayed_fput();
+}
+
+static void bounce_open(struct kunit *test, struct bounce *bounce)
+{
+	bounce_create(test, bounce, test->param_value);
+	bounce_map(test, bounce, mock_device_create(test), DMA_BIDIRECTIONAL);
 }
 
 static void bounce_close(struct bounce *bounce)
 {
-	dma_buf_unmap_attachment_unlocked(bounce->attach, bounce->sgt,
-					  DMA_BIDIRECTIONAL);
-	dma_buf_detach(bounce->dmabuf, bounce->attach);
-	dma_buf_vunmap_unlocked(bounce->dmabuf, &bounce->map);
-	dma_buf_put(bounce->dmabuf);
-	flush_delayed_fput();
+	bounce_unmap(bounce);
+	bounce_destroy(bounce);
 }
 
 /* The device writes all of its copy. */
@@ -245,6 +272,304 @@ static void test_end_moves_exactly_these_bytes(struct kunit *test)
 	bounce_close(&bounce);
 }
 
+/* ---- every direction of a mapping, every direction of the CPU */
+
+enum { CPU = 0xee };
+
+static const enum dma_data_direction bounce_dirs[] = {
+	DMA_TO_DEVICE, DMA_FROM_DEVICE, DMA_BIDIRECTIONAL,
+};
+
+struct bounce_pair {
+	const struct bounce_case *exporter;
+	/* What the device may do, what the CPU does. */
+	enum dma_data_direction mapped, cpu;
+};
+
+static const char *bounce_dir_name(enum dma_data_direction dir)
+{
+	return dir == DMA_TO_DEVICE ? "to" : dir == DMA_FROM_DEVICE ? "from" : "both";
+}
+
+/* All of them, one after the other. */
+static const void *bounce_pair_gen_params(const void *before, char *desc)
+{
+	static struct bounce_pair pairs[ARRAY_SIZE(bounce_cases) *
+					ARRAY_SIZE(bounce_dirs) *
+					ARRAY_SIZE(bounce_dirs)];
+	const struct bounce_pair *last = before;
+	unsigned int i = last ? last - pairs + 1 : 0;
+	struct bounce_pair *pair = &pairs[i];
+
+	if (i == ARRAY_SIZE(pairs))
+		return NULL;
+	pair->cpu = bounce_dirs[i % ARRAY_SIZE(bounce_dirs)];
+	i /= ARRAY_SIZE(bounce_dirs);
+	pair->mapped = bounce_dirs[i % ARRAY_SIZE(bounce_dirs)];
+	i /= ARRAY_SIZE(bounce_dirs);
+	pair->exporter = &bounce_cases[i];
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, mapped %s, CPU %s",
+		 pair->exporter->desc, bounce_dir_name(pair->mapped),
+		 bounce_dir_name(pair->cpu));
+	return pair;
+}
+
+static bool bounce_cpu_reads(enum dma_data_direction dir)
+{
+	return dir != DMA_TO_DEVICE;
+}
+
+static bool bounce_cpu_writes(enum dma_data_direction dir)
+{
+	return dir != DMA_FROM_DEVICE;
+}
+
+static int bounce_begin(struct bounce *bounce, enum dma_data_direction dir,
+			size_t offset, size_t length)
+{
+	if (length == SIZE)
+		return dma_buf_begin_cpu_access(bounce->dmabuf, dir);
+	return dma_buf_begin_cpu_access_partial(bounce->dmabuf, dir, offset,
+						length);
+}
+
+static int bounce_end(struct bounce *bounce, enum dma_data_direction dir,
+		      size_t offset, size_t length)
+{
+	if (length == SIZE)
+		return dma_buf_end_cpu_access(bounce->dmabuf, dir);
+	return dma_buf_end_cpu_access_partial(bounce->dmabuf, dir, offset, length);
+}
+
+/* One bracket of the CPU, and what is where after each step. */
+static void bounce_expect_bracket(struct kunit *test, struct bounce *bounce,
+				  const struct bounce_pair *pair, size_t offset,
+				  size_t length, u8 *seen)
+{
+	bool from = pair->mapped != DMA_TO_DEVICE;
+	bool into = !from || bounce_cpu_writes(pair->cpu);
+	u8 want = MEMORY;
+
+	memset(bounce->memory, MEMORY, SIZE);
+	bounce_device_fill(bounce, DEVICE);
+	KUNIT_EXPECT_EQ(test, 0, bounce_begin(bounce, pair->cpu, offset, length));
+	/* A CPU that only writes need not see what the device wrote, but may. */
+	if (from && (bounce_cpu_reads(pair->cpu) || pair->mapped == DMA_FROM_DEVICE))
+		want = DEVICE;
+	bounce_expect(test, bounce->memory, offset, length, want, MEMORY);
+
+	/* The rest of the buffer is somebody else's, and stays where it is. */
+	memset(bounce->memory, CPU, SIZE);
+	KUNIT_EXPECT_EQ(test, 0, bounce_end(bounce, pair->cpu, offset, length));
+	bounce_device_read(bounce, seen);
+	bounce_expect(test, seen, offset, length, into ? CPU : DEVICE, DEVICE);
+}
+
+static void test_pair(struct kunit *test)
+{
+	const struct bounce_pair *pair = test->param_value;
+	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
+	bool from = pair->mapped != DMA_TO_DEVICE;
+	bool into = !from || bounce_cpu_writes(pair->cpu);
+	struct bounce bounce;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	bounce_create(test, &bounce, pair->exporter);
+	for (i = 0; i < ARRAY_SIZE(bounce_ranges); i++) {
+		size_t offset = bounce_ranges[i].offset;
+		size_t length = bounce_ranges[i].length;
+
+		bounce_map(test, &bounce, mock_device_create(test), pair->mapped);
+		if (!bounce_happens(&bounce)) {
+			bounce_close(&bounce);
+			kunit_skip(test, "nothing bounces: boot with swiotlb=force");
+		}
+		bounce_expect_bracket(test, &bounce, pair, offset, length, seen);
+		bounce_unmap(&bounce);
+		/* What the device had last is what there is, if it could write. */
+		bounce_expect(test, bounce.memory, offset, length,
+			      into ? CPU : DEVICE, from ? DEVICE : CPU);
+	}
+	bounce_destroy(&bounce);
+}
+
+/* A device that was to write and did not: memory is as it was. */
+static void test_map_keeps_content(struct kunit *test)
+{
+	struct bounce bounce;
+	int i;
+
+	bounce_create(test, &bounce, test->param_value);
+	for (i = 0; i < ARRAY_SIZE(bounce_dirs); i++) {
+		memset(bounce.memory, CPU + i, SIZE);
+		bounce_map(test, &bounce, mock_device_create(test), bounce_dirs[i]);
+		bounce_unmap(&bounce);
+		KUNIT_EXPECT_NULL(test, memchr_inv(bounce.memory, CPU + i, SIZE));
+	}
+	bounce_destroy(&bounce);
+}
+
+/* Three devices, or one that maps three times, one in each direction. */
+static void bounce_several(struct kunit *test, bool one_device)
+{
+	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
+	struct device *dev = mock_device_create(test);
+	struct bounce bounce[ARRAY_SIZE(bounce_dirs)];
+	/* All of a mapping is synced there where debugging wants it so. */
+	bool whole = one_device && IS_ENABLED(CONFIG_DMA_API_DEBUG);
+	int i, d, writes;
+
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	bounce_create(test, &bounce[0], test->param_value);
+	for (d = 0; d < ARRAY_SIZE(bounce_dirs); d++) {
+		bounce[d] = bounce[0];
+		bounce_map(test, &bounce[d],
+			   one_device ? dev : mock_device_create(test),
+			   bounce_dirs[d]);
+	}
+	if (!bounce_happens(&bounce[0])) {
+		for (d = 0; d < ARRAY_SIZE(bounce_dirs); d++)
+			bounce_unmap(&bounce[d]);
+		bounce_destroy(&bounce[0]);
+		kunit_skip(test, "nothing bounces: boot with swiotlb=force");
+	}
+
+	for (i = 0; i < ARRAY_SIZE(bounce_ranges) * 2; i++) {
+		size_t offset = bounce_ranges[i / 2].offset;
+		size_t length = bounce_ranges[i / 2].length;
+
+		writes = i % 2 ? DMA_TO_DEVICE : DMA_BIDIRECTIONAL;
+		for (d = 0; d < ARRAY_SIZE(bounce_dirs); d++)
+			bounce_device_fill(&bounce[d], DEVICE + d);
+		KUNIT_EXPECT_EQ(test, 0, bounce_begin(&bounce[0], writes, offset,
+						      length));
+		memset(bounce[0].memory, CPU, SIZE);
+		KUNIT_EXPECT_EQ(test, 0, bounce_end(&bounce[0], writes, offset,
+						    length));
+		for (d = 0; d < ARRAY_SIZE(bounce_dirs); d++) {
+			bounce_device_read(&bounce[d], seen);
+			bounce_expect(test, seen, offset, length, CPU,
+				      whole ? CPU : DEVICE + d);
+		}
+	}
+
+	/* The last range was the whole, so all of them have the same. */
+	for (d = 0; d < ARRAY_SIZE(bounce_dirs); d++)
+		bounce_unmap(&bounce[d]);
+	KUNIT_EXPECT_NULL(test, memchr_inv(bounce[0].memory, CPU, SIZE));
+	bounce_destroy(&bounce[0]);
+}
+
+static void test_several_devices(struct kunit *test)
+{
+	bounce_several(test, false);
+}
+
+static void test_one_device_several_times(struct kunit *test)
+{
+	bounce_several(test, true);
+}
+
+/* What one device writes and the CPU reads is there for one that reads. */
+static void test_from_one_to_another(struct kunit *test)
+{
+	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
+	struct bounce writer, reader;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	bounce_create(test, &writer, test->param_value);
+	reader = writer;
+	bounce_map(test, &writer, mock_device_create(test), DMA_FROM_DEVICE);
+	bounce_map(test, &reader, mock_device_create(test), DMA_TO_DEVICE);
+	for (i = 0; bounce_happens(&writer) && i < ARRAY_SIZE(bounce_ranges); i++) {
+		size_t offset = bounce_ranges[i].offset;
+		size_t length = bounce_ranges[i].length;
+
+		memset(writer.memory, MEMORY, SIZE);
+		bounce_device_fill(&reader, CPU);
+		bounce_device_fill(&writer, DEVICE);
+		KUNIT_EXPECT_EQ(test, 0, bounce_begin(&writer, DMA_FROM_DEVICE,
+						      offset, length));
+		bounce_expect(test, writer.memory, offset, length, DEVICE, MEMORY);
+		KUNIT_EXPECT_EQ(test, 0, bounce_end(&writer, DMA_FROM_DEVICE,
+						    offset, length));
+		bounce_device_read(&reader, seen);
+		bounce_expect(test, seen, offset, length, DEVICE, CPU);
+		bounce_device_read(&writer, seen);
+		KUNIT_EXPECT_NULL(test, memchr_inv(seen, DEVICE, SIZE));
+	}
+	bounce_unmap(&reader);
+	bounce_unmap(&writer);
+	bounce_destroy(&writer);
+	if (!i)
+		kunit_skip(test, "nothing bounces: boot with swiotlb=force");
+}
+
+/* ---- the CPU begins while the device still writes */
+
+struct bounce_beginner {
+	struct dma_buf *dmabuf;
+	size_t length;
+	struct completion done;
+	int ret;
+};
+
+static int bounce_beginner_thread(void *data)
+{
+	struct bounce_beginner *beginner = data;
+
+	allow_signal(SIGUSR1);
+	if (beginner->length == SIZE)
+		beginner->ret = dma_buf_begin_cpu_access(beginner->dmabuf,
+							 DMA_FROM_DEVICE);
+	else
+		beginner->ret = dma_buf_begin_cpu_access_partial(beginner->dmabuf,
+								 DMA_FROM_DEVICE, 0,
+								 beginner->length);
+	complete(&beginner->done);
+	return 0;
+}
+
+/* What the device has written last is what is copied, not what it had before. */
+static void test_begin_copies_after_the_wait(struct kunit *test)
+{
+	struct bounce_beginner beginner = {};
+	struct dma_fence *fence;
+	struct bounce bounce;
+	int i;
+
+	bounce_open(test, &bounce);
+	beginner.dmabuf = bounce.dmabuf;
+	for (i = 0; bounce_happens(&bounce) && i < 2; i++) {
+		beginner.length = i ? SIZE : SIZE / 2;
+		init_completion(&beginner.done);
+		fence = mock_fence_create(test);
+		dma_resv_lock(bounce.dmabuf->resv, NULL);
+		KUNIT_EXPECT_EQ(test, 0,
+				dma_resv_reserve_fences(bounce.dmabuf->resv, 1));
+		dma_resv_add_fence(bounce.dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
+		dma_resv_unlock(bounce.dmabuf->resv);
+
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test,
+					     kthread_run(bounce_beginner_thread,
+							 &beginner, "beginner"));
+		/* Long enough for it to do the wrong thing first. */
+		msleep(50);
+		bounce_device_fill(&bounce, DEVICE + 1 + i);
+		dma_fence_signal(fence);
+		wait_for_completion(&beginner.done);
+		KUNIT_EXPECT_EQ(test, beginner.ret, 0);
+		bounce_expect(test, bounce.memory, 0, beginner.length,
+			      DEVICE + 1 + i, MEMORY);
+		dma_fence_put(fence);
+	}
+	bounce_close(&bounce);
+	if (!i)
+		kunit_skip(test, "nothing bounces: boot with swiotlb=force");
+}
+
 /* No piece of memory is longer than what a bounce buffer holds at once. */
 static void test_long_pieces(struct kunit *test)
 {
@@ -340,6 +665,12 @@ static struct kunit_case dma_buf_bounce_cases[] = {
 	KUNIT_CASE(test_long_pieces),
 	KUNIT_CASE_PARAM(test_begin_moves_exactly_these_bytes, bounce_gen_params),
 	KUNIT_CASE_PARAM(test_end_moves_exactly_these_bytes, bounce_gen_params),
+	KUNIT_CASE_PARAM(test_pair, bounce_pair_gen_params),
+	KUNIT_CASE_PARAM(test_map_keeps_content, bounce_gen_params),
+	KUNIT_CASE_PARAM(test_several_devices, bounce_gen_params),
+	KUNIT_CASE_PARAM(test_one_device_several_times, bounce_gen_params),
+	KUNIT_CASE_PARAM(test_from_one_to_another, bounce_gen_params),
+	KUNIT_CASE_PARAM(test_begin_copies_after_the_wait, bounce_gen_params),
 	KUNIT_CASE_PARAM_ATTR(test_race_begin_map, bounce_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	{}

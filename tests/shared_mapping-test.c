@@ -153,6 +153,44 @@ static void shared_mapping_test_walk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, recorder->count, i);
 }
 
+struct edge_case {
+	const char *desc;
+	size_t offset, length, line;
+	unsigned int count;
+	size_t edges[2];
+};
+
+static const struct edge_case edge_cases[] = {
+	{ "no lines where caches are coherent", 5, 7, 1, 0 },
+	{ "a page shares none", P, P, 64, 0 },
+	{ "one line shares none", 128, 64, 64, 0 },
+	{ "one byte at the start of a line", 128, 1, 64, 1, { 128 } },
+	{ "one byte at the end of a line", 191, 1, 64, 1, { 128 } },
+	{ "both ends in one line", 130, 3, 64, 1, { 128 } },
+	{ "two bytes in two lines", 63, 2, 64, 2, { 0, 64 } },
+	{ "only the first is shared", 70, 58, 64, 1, { 64 } },
+	{ "only the last is shared", 64, 65, 64, 1, { 128 } },
+	{ "whole lines between", 100, 3 * P, 128, 2, { 0, 3 * P } },
+	{ "up to the end of the buffer", 4 * P - 1, 1, 128, 1,
+	  { 4 * P - 128 } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(edge, edge_cases, desc);
+
+static void shared_mapping_test_edges(struct kunit *test)
+{
+	const struct edge_case *edge = test->param_value;
+	size_t edges[2] = { SIZE_MAX, SIZE_MAX };
+	unsigned int count, i;
+
+	count = shared_mapping_edges(edge->offset, edge->length, edge->line,
+				     edges);
+	KUNIT_EXPECT_EQ(test, count, edge->count);
+	for (i = 0; i < ARRAY_SIZE(edges); i++)
+		KUNIT_EXPECT_EQ(test, edges[i],
+				i < edge->count ? edge->edges[i] : SIZE_MAX);
+}
+
 struct segment_case {
 	const char *desc;
 	/* What the driver stated, 0 for nothing. */
@@ -186,6 +224,7 @@ static void shared_mapping_test_segment(struct kunit *test)
 static struct kunit_case shared_mapping_cases[] = {
 	KUNIT_CASE_PARAM(shared_mapping_test_segment, segment_gen_params),
 	KUNIT_CASE_PARAM(shared_mapping_test_walk, walk_gen_params),
+	KUNIT_CASE_PARAM(shared_mapping_test_edges, edge_gen_params),
 	{}
 };
 
