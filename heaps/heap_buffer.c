@@ -279,6 +279,9 @@ static void *heap_buffer_vmap_pages(const struct heap_buffer *buffer)
 	unsigned int i;
 	pgoff_t at = 0;
 
+	/* There vmap() is a bug, not an error. */
+	if (!IS_ENABLED(CONFIG_MMU))
+		return NULL;
 	pages = kvmalloc_array(buffer->nr_pages, sizeof(*pages), GFP_KERNEL);
 	if (!pages)
 		return NULL;
@@ -367,7 +370,8 @@ static const struct dma_buf_ops heap_buffer_ops = {
 	.end_cpu_access		= heap_buffer_end_cpu_access,
 	.begin_cpu_access_partial = heap_buffer_begin_partial,
 	.end_cpu_access_partial	= heap_buffer_end_partial,
-	.mmap			= heap_mmap,
+	/* Without an MMU, mmap(2) wants a file that says it can be mapped as is. */
+	.mmap			= IS_ENABLED(CONFIG_MMU) ? heap_mmap : NULL,
 	/* Large mappings where huge entries fit; NULL without huge pages. */
 	.get_unmapped_area	= thp_get_unmapped_area,
 	.vmap			= heap_buffer_vmap,

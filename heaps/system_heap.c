@@ -42,7 +42,11 @@
  * {9, 6, 3, 0} 2 and 50 percent, {9, 6, 4, 2, 0} 2 and 30, {9, 0} 13 percent and 36
  * times as much.
  */
+#ifdef CONFIG_MMU
 #define SYSTEM_HEAP_TOP_ORDER	min(PMD_SHIFT - PAGE_SHIFT, MAX_PAGE_ORDER)
+#else
+#define SYSTEM_HEAP_TOP_ORDER	min(9, MAX_PAGE_ORDER)
+#endif
 
 /* How many pages may be taken before looking again whether enough are left. */
 #define SYSTEM_HEAP_CHECK_PAGES	(SZ_4M >> PAGE_SHIFT)
