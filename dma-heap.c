@@ -45,6 +45,8 @@
 
 #include "ioctl_table.h"
 
+#include <trace/events/dma_buf.h>
+
 #define DMA_HEAP_DEVNAME	"dma_heap"
 #define DMA_HEAP_MINORS		128
 
@@ -209,6 +211,8 @@ static long dma_heap_ioctl_alloc(struct ioctl_call *call, void *args)
 	if (ret)
 		goto err_put_dmabuf;
 
+	/* Before it is installed: after that, another thread may close it. */
+	trace_dma_buf_fd(dmabuf, fd);
 	fd_install(fd, dmabuf->file);
 	return 0;
 

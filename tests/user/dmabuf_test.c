@@ -7,7 +7,10 @@
  * Single refusals stand in the table that bad_input_test reads; here stand
  * the ones that need a story. Sizes are bytes.
  */
+#include <sys/mount.h>
+
 #include "dma_buf_test.h"
+#include "sys_file.h"
 
 #define PAGES		16
 
@@ -215,12 +218,55 @@ TEST_F(dmabuf, descriptor_flags_are_those_asked_for)
 {
 	int fd;
 
+	/* What concerns the descriptor is not shown as one of the file's. */
 	EXPECT_EQ(FD_CLOEXEC, fcntl(self->fd, F_GETFD));
-	EXPECT_EQ(O_RDWR, fcntl(self->fd, F_GETFL) & O_ACCMODE);
+	EXPECT_EQ(O_RDWR, fcntl(self->fd, F_GETFL));
 
 	ASSERT_GIVES(fd, heap_alloc_flags(self->heap, page_size(), O_RDONLY, 0));
 	EXPECT_EQ(0, fcntl(fd, F_GETFD));
-	EXPECT_EQ(O_RDONLY, fcntl(fd, F_GETFL) & O_ACCMODE);
+	EXPECT_EQ(O_RDONLY, fcntl(fd, F_GETFL));
+	close(fd);
+}
+
+#define TRACE_DIR	"/sys/kernel/tracing"
+#define FD_EVENT	TRACE_DIR "/events/dma_buf/dma_buf_fd/enable"
+
+/* Does a line of the file contain @text? */
+static bool file_has(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "re");
+	char line[256];
+	bool has = false;
+
+	while (file && !has && fgets(line, sizeof(line), file))
+		has = strstr(line, text);
+	if (file)
+		fclose(file);
+	return has;
+}
+
+/* A trace shows each descriptor of a buffer, also those that a heap opens. */
+TEST_F(dmabuf, descriptor_is_traced)
+{
+	struct stat file;
+	char line[128];
+	int fd;
+
+	mount("tracefs", TRACE_DIR, "tracefs", 0, NULL);
+	if (access(FD_EVENT, W_OK))
+		SKIP(return, "no trace event");
+
+	ASSERT_EQ(0, file_write(TRACE_DIR "/trace", ""));
+	ASSERT_EQ(0, file_write(FD_EVENT, "1"));
+	fd = heap_alloc(self->heap, self->size);
+	EXPECT_EQ(0, file_write(FD_EVENT, "0"));
+	ASSERT_LE(0, fd);
+
+	ASSERT_EQ(0, fstat(fd, &file));
+	snprintf(line, sizeof(line),
+		 "dma_buf_fd: ino=%lu exporter=system size=%zu ret=%d",
+		 (unsigned long)file.st_ino, self->size, fd);
+	EXPECT_TRUE(file_has(TRACE_DIR "/trace", line)) TH_LOG("no %s", line);
 	close(fd);
 }
 
