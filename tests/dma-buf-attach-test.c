@@ -4,10 +4,12 @@
  */
 #include <kunit/test.h>
 
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/kthread.h>
+#include <linux/list.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -16,6 +18,7 @@
 #include "mock_exporter.h"
 #include "mock_fence.h"
 #include "mock_importer.h"
+#include "mock_rival.h"
 
 static const struct mock_exporter_params static_exporter;
 static const struct mock_exporter_params caching_exporter = {
@@ -474,6 +477,114 @@ static void test_map_interrupted(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
+/* An attach or a detach in a thread of its own. */
+struct attacher {
+	struct dma_buf *dmabuf;
+	struct device *dev;
+	struct dma_buf_attachment *attach;
+	struct completion done;
+};
+
+static int attacher_thread(void *data)
+{
+	struct attacher *attacher = data;
+
+	if (!attacher->attach) {
+		attacher->attach = dma_buf_attach(attacher->dmabuf, attacher->dev);
+	} else {
+		dma_buf_detach(attacher->dmabuf, attacher->attach);
+		attacher->attach = NULL;
+	}
+	complete(&attacher->done);
+	return 0;
+}
+
+/* The list of attachments is the reservation lock's, for both of them. */
+static void test_attach_locks(struct kunit *test)
+{
+	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
+	struct attacher attacher = {
+		.dmabuf = dmabuf,
+		.dev = mock_device_create(test),
+	};
+	int attached;
+	bool done;
+
+	init_completion(&attacher.done);
+	for (attached = 0; attached < 2; attached++) {
+		dma_resv_lock(dmabuf->resv, NULL);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(attacher_thread,
+							       &attacher,
+							       "attacher"));
+		/* Long enough for it to do without the lock. */
+		msleep(50);
+		KUNIT_EXPECT_EQ(test, list_count_nodes(&dmabuf->attachments),
+				attached);
+		done = try_wait_for_completion(&attacher.done);
+		KUNIT_EXPECT_FALSE(test, done);
+		dma_resv_unlock(dmabuf->resv);
+		if (!done)
+			wait_for_completion(&attacher.done);
+		KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), !attached);
+	}
+	dma_buf_put(dmabuf);
+}
+
+struct attach_race {
+	struct dma_buf *dmabuf;
+	struct device *dev;
+	atomic_t wrong;
+};
+
+static void attach_race_turn(void *data)
+{
+	struct attach_race *race = data;
+	struct dma_buf_attachment *attach;
+
+	attach = dma_buf_attach(race->dmabuf, race->dev);
+	if (IS_ERR(attach))
+		atomic_inc(&race->wrong);
+	else
+		dma_buf_detach(race->dmabuf, attach);
+}
+
+/*
+ * Two devices come and go at once. Caught, by list debugging or by a count that is
+ * wrong: an attach, or a detach, without the reservation lock.
+ */
+static void test_race_attach_attach(struct kunit *test)
+{
+	struct attach_race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	struct dma_buf_attachment *attach;
+	struct mock_rival *rival;
+	struct device *dev;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	KUNIT_ASSERT_NOT_NULL(test, race);
+	race->dmabuf = mock_exporter_create(test, NULL);
+	race->dev = mock_device_create(test);
+	dev = mock_device_create(test);
+
+	rival = mock_rival_start(test, attach_race_turn, race);
+	while (!atomic_read(&race->wrong) && mock_rival_again(rival)) {
+		/* Wherever in its attach or detach the other thread is. */
+		mock_rival_freeze(rival);
+		attach = dma_buf_attach(race->dmabuf, dev);
+		mock_rival_thaw(rival);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+		if (!mock_importer_has(race->dmabuf, attach))
+			atomic_inc(&race->wrong);
+		mock_rival_freeze(rival);
+		dma_buf_detach(race->dmabuf, attach);
+		mock_rival_thaw(rival);
+	}
+	mock_rival_stop(test, rival);
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
+	KUNIT_EXPECT_EQ(test, mock_importer_count(race->dmabuf), 0);
+	dma_buf_put(race->dmabuf);
+}
+
 static struct kunit_case dma_buf_attach_cases[] = {
 	KUNIT_CASE(test_attach),
 	KUNIT_CASE(test_attach_without_ops),
@@ -491,6 +602,8 @@ static struct kunit_case dma_buf_attach_cases[] = {
 	KUNIT_CASE(test_cached_mapping_both_ways),
 	KUNIT_CASE(test_map_waits_for_moves),
 	KUNIT_CASE(test_map_interrupted),
+	KUNIT_CASE(test_attach_locks),
+	KUNIT_CASE_SLOW(test_race_attach_attach),
 	{}
 };
 

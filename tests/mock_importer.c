@@ -98,6 +98,26 @@ int mock_importer_count(struct dma_buf *dmabuf)
 }
 
 /**
+ * mock_importer_has - test whether an attachment is one of its buffer
+ * @dmabuf: the buffer
+ * @attach: the attachment
+ *
+ * Context: Process context; takes the reservation lock.
+ * Return: whether it is in the list.
+ */
+bool mock_importer_has(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct dma_buf_attachment *other;
+	bool found = false;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	list_for_each_entry(other, &dmabuf->attachments, node)
+		found |= other == attach;
+	dma_resv_unlock(dmabuf->resv);
+	return found;
+}
+
+/**
  * mock_importer_bytes - how much a device can reach through a mapping
  * @sgt: a mapped table
  *

@@ -36,6 +36,7 @@ struct dma_buf_attachment *mock_importer_follow(struct kunit *test,
 						struct dma_buf *dmabuf,
 						struct mock_importer *importer);
 int mock_importer_count(struct dma_buf *dmabuf);
+bool mock_importer_has(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
 size_t mock_importer_bytes(struct sg_table *sgt);
 
 #endif /* _DMA_BUF_TESTS_MOCK_IMPORTER_H */
