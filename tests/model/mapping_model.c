@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Model of shared_mapping.c: is every byte where it is looked for?
+ *
+ * The twin is one array: what each byte of the buffer is, by the last one that was
+ * to write it. Devices and programs take turns as fences and brackets order
+ * them; programs write side by side, in the same cache line, too. Meanwhile the CPU
+ * fetches lines that it was not asked for and writes dirty ones back, whenever it
+ * likes. Whoever reads, compares with the twin.
+ */
+#include <linux/dma-resv.h>
+
+#include "dma.h"
+#include "model.h"
+
+#include "../../shared_mapping.h"
+
+#define MODEL_PAGES	6
+#define MODEL_SIZE	(MODEL_PAGES * PAGE_SIZE)
+#define MODEL_LINES	(MODEL_SIZE / MODEL_LINE)
+#define MODEL_DEVICES	3
+
+/* Memory, and the lines of it that the CPU's cache has. */
+static u8 memory[MODEL_SIZE];
+static struct {
+	bool valid, dirty;
+	u8 data[MODEL_LINE];
+} cache[MODEL_LINES];
+
+/* Of each direction one, at most; they do not all have to be there. */
+static struct model_device {
+	struct device dev;
+	struct shared_mapping mapping;
+	struct scatterlist entries[MODEL_PAGES];
+	u8 copy[MODEL_SIZE];
+	bool mapped;
+} devices[MODEL_DEVICES];
+
+/* The buffer's pages lie in memory in another order. */
+static unsigned int page_at[MODEL_PAGES];
+static u8 truth[MODEL_SIZE];
+/* What is written next. */
+static u8 fresh;
+static struct list_head mappings;
+
+static phys_addr_t where(size_t offset)
+{
+	return page_at[offset / PAGE_SIZE] * PAGE_SIZE + offset % PAGE_SIZE;
+}
+
+/* ---- the CPU's cache */
+
+static void line_fetch(unsigned int line)
+{
+	if (cache[line].valid)
+		return;
+	memcpy(cache[line].data, memory + line * MODEL_LINE, MODEL_LINE);
+	cache[line].valid = true;
+	cache[line].dirty = false;
+}
+
+static void line_write_back(unsigned int line)
+{
+	if (cache[line].valid && cache[line].dirty)
+		memcpy(memory + line * MODEL_LINE, cache[line].data, MODEL_LINE);
+	cache[line].dirty = false;
+}
+
+/* As machines do it that have no better instruction. */
+static void line_invalidate(unsigned int line)
+{
+	cache[line].valid = false;
+	cache[line].dirty = false;
+}
+
+static void each_line(phys_addr_t paddr, size_t size, void (*each)(unsigned int))
+{
+	unsigned int line;
+
+	for (line = paddr / MODEL_LINE; line * MODEL_LINE < paddr + size; line++)
+		each(line);
+}
+
+static u8 cpu_read(phys_addr_t paddr)
+{
+	line_fetch(paddr / MODEL_LINE);
+	return cache[paddr / MODEL_LINE].data[paddr % MODEL_LINE];
+}
+
+static void cpu_write(phys_addr_t paddr, u8 byte)
+{
+	line_fetch(paddr / MODEL_LINE);
+	cache[paddr / MODEL_LINE].data[paddr % MODEL_LINE] = byte;
+	cache[paddr / MODEL_LINE].dirty = true;
+}
+
+/* ---- the DMA API */
+
+void arch_sync_dma_for_device(phys_addr_t paddr, size_t size,
+			      enum dma_data_direction dir)
+{
+	each_line(paddr, size, dir == DMA_FROM_DEVICE ? line_invalidate :
+						       line_write_back);
+}
+
+void arch_sync_dma_for_cpu(phys_addr_t paddr, size_t size,
+			   enum dma_data_direction dir)
+{
+	if (dir != DMA_TO_DEVICE)
+		each_line(paddr, size, line_invalidate);
+}
+
+static void copy_in(struct device *dev, phys_addr_t paddr, size_t size)
+{
+	for (; size; size--, paddr++)
+		dev->copy[paddr] = cpu_read(paddr);
+}
+
+static void copy_out(struct device *dev, phys_addr_t paddr, size_t size)
+{
+	for (; size; size--, paddr++)
+		cpu_write(paddr, dev->copy[paddr]);
+}
+
+/* A mapping may be synced in its own direction, or in any if it is for both. */
+static void check_direction(struct device *dev, enum dma_data_direction dir)
+{
+	struct model_device *device = container_of(dev, struct model_device, dev);
+	enum dma_data_direction mapped = device->entries[0].mapped;
+
+	model_check(dir != DMA_NONE && mapped != DMA_NONE);
+	model_check(mapped == DMA_BIDIRECTIONAL || mapped == dir);
+}
+
+void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+			     enum dma_data_direction dir)
+{
+	check_direction(dev, dir);
+	if (dev->bounces && dir != DMA_TO_DEVICE)
+		copy_out(dev, addr, size);
+	else if (!dev->bounces && !dev->coherent)
+		arch_sync_dma_for_cpu(addr, size, dir);
+}
+
+void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size,
+				enum dma_data_direction dir)
+{
+	check_direction(dev, dir);
+	if (dev->bounces && dir != DMA_FROM_DEVICE)
+		copy_in(dev, addr, size);
+	else if (!dev->bounces && !dev->coherent)
+		arch_sync_dma_for_device(addr, size, dir);
+}
+
+void dma_sync_sgtable_for_cpu(struct device *dev, struct sg_table *sgt,
+			      enum dma_data_direction dir)
+{
+	unsigned int i;
+
+	for (i = 0; i < sgt->nents; i++)
+		dma_sync_single_for_cpu(dev, sgt->sgl[i].phys,
+					sgt->sgl[i].length, dir);
+}
+
+void dma_sync_sgtable_for_device(struct device *dev, struct sg_table *sgt,
+				 enum dma_data_direction dir)
+{
+	unsigned int i;
+
+	for (i = 0; i < sgt->nents; i++)
+		dma_sync_single_for_device(dev, sgt->sgl[i].phys,
+					   sgt->sgl[i].length, dir);
+}
+
+int dma_map_sgtable(struct device *dev, struct sg_table *sgt,
+		    enum dma_data_direction dir, unsigned long attrs)
+{
+	unsigned int i;
+
+	model_check(attrs == DMA_ATTR_SKIP_CPU_SYNC);
+	for (i = 0; i < sgt->nents; i++) {
+		model_check(sgt->sgl[i].mapped == DMA_NONE);
+		sgt->sgl[i].mapped = dir;
+		/* Whatever the attributes are: a device may not write all of it. */
+		if (dev->bounces)
+			copy_in(dev, sgt->sgl[i].phys, sgt->sgl[i].length);
+	}
+	dev->need_sync |= dev->bounces;
+	return 0;
+}
+
+void dma_unmap_sgtable(struct device *dev, struct sg_table *sgt,
+		       enum dma_data_direction dir, unsigned long attrs)
+{
+	unsigned int i;
+
+	model_check(attrs == DMA_ATTR_SKIP_CPU_SYNC);
+	for (i = 0; i < sgt->nents; i++) {
+		model_check(sgt->sgl[i].mapped == dir);
+		sgt->sgl[i].mapped = DMA_NONE;
+	}
+	if (dev->bounces)
+		memset(dev->copy, 0xff, MODEL_SIZE);
+}
+
+long dma_resv_wait_timeout(struct dma_resv *obj, enum dma_resv_usage usage,
+			   bool intr, unsigned long timeout)
+{
+	return timeout;
+}
+
+static void program_looks(void);
+
+/* ---- devices */
+
+/* Memory as the device sees it; a coherent one has the cache in its way. */
+static u8 device_read(struct model_device *device, phys_addr_t paddr)
+{
+	if (device->dev.bounces)
+		return device->copy[paddr];
+	return device->dev.coherent ? cpu_read(paddr) : memory[paddr];
+}
+
+static void device_write(struct model_device *device, phys_addr_t paddr, u8 byte)
+{
+	if (device->dev.bounces)
+		device->copy[paddr] = byte;
+	else if (device->dev.coherent)
+		cpu_write(paddr, byte);
+	else
+		memory[paddr] = byte;
+}
+
+static void device_map(struct model_input *in, struct model_device *device)
+{
+	unsigned int kind = model_pick(in, 3), i;
+
+	/* What it maps is memory, and not a copy that another device has. */
+	program_looks();
+	memset(&device->dev, 0, sizeof(device->dev));
+	device->dev.copy = device->copy;
+	device->dev.bounces = kind == 1;
+	device->dev.coherent = kind != 2;
+	device->dev.need_sync = kind == 2 || (kind == 1 && model_pick(in, 2));
+	for (i = 0; i < MODEL_PAGES; i++)
+		device->entries[i] = (struct scatterlist){
+			.phys = page_at[i] * PAGE_SIZE, .length = PAGE_SIZE,
+			.mapped = DMA_NONE, .last = i == MODEL_PAGES - 1,
+		};
+	device->mapping.sgt = (struct sg_table){
+		.sgl = device->entries, .nents = MODEL_PAGES,
+		.orig_nents = MODEL_PAGES,
+	};
+	device->mapping.dev = &device->dev;
+	device->mapping.dir = device - devices;
+	model_check(!shared_mapping_map(&device->mapping));
+	if (dma_dev_need_sync(&device->dev))
+		list_add(&device->mapping.node, &mappings);
+	else
+		INIT_LIST_HEAD(&device->mapping.node);
+	device->mapped = true;
+}
+
+static void device_unmap(struct model_device *device)
+{
+	list_del(&device->mapping.node);
+	shared_mapping_unmap(&device->mapping);
+	device->mapped = false;
+}
+
+/* ---- turns */
+
+/* What a CPU may do at any time, and a program cannot see. */
+static void cpu_meddles(struct model_input *in)
+{
+	unsigned int times = model_pick(in, 16), line;
+
+	while (times--) {
+		line = model_pick(in, MODEL_LINES);
+		if (model_pick(in, 2))
+			line_fetch(line);
+		else
+			line_write_back(line);
+		if (!cache[line].dirty && model_pick(in, 4) == 0)
+			line_invalidate(line);
+	}
+}
+
+struct range {
+	size_t offset, length;
+	enum dma_data_direction dir;
+};
+
+static void range_pick(struct model_input *in, struct range *range, size_t from,
+		       size_t to)
+{
+	range->offset = from + model_pick(in, to - from);
+	range->length = 1 + model_pick(in, to - range->offset);
+	range->dir = model_pick(in, 3);
+}
+
+static void program_begin(struct range *range)
+{
+	shared_mapping_sync_all(&mappings, range->dir, range->offset,
+				range->length, MODEL_SIZE, false);
+}
+
+/* One that only writes, writes all of it: that is what it has said. */
+static void program_access(struct range *range)
+{
+	size_t at;
+
+	for (at = range->offset; at < range->offset + range->length; at++) {
+		if (range->dir != DMA_TO_DEVICE)
+			model_check(cpu_read(where(at)) == truth[at]);
+		if (range->dir == DMA_FROM_DEVICE)
+			continue;
+		truth[at] = ++fresh;
+		cpu_write(where(at), truth[at]);
+	}
+}
+
+static void program_end(struct range *range)
+{
+	shared_mapping_sync_all(&mappings, range->dir, range->offset,
+				range->length, MODEL_SIZE, true);
+}
+
+/* Two programs, or threads, each with a part of its own, in any order. */
+static void programs_turn(struct model_input *in)
+{
+	size_t border = 1 + model_pick(in, MODEL_SIZE - 1);
+	struct range ranges[2];
+	unsigned int step[2] = { 0, 0 }, i;
+
+	range_pick(in, &ranges[0], 0, border);
+	range_pick(in, &ranges[1], border, MODEL_SIZE);
+	/* As close as can be. */
+	if (model_pick(in, 2)) {
+		ranges[0].length = border - ranges[0].offset;
+		ranges[1].length += ranges[1].offset - border;
+		ranges[1].offset = border;
+	}
+	if (model_pick(in, 4) == 0) {
+		ranges[0].offset = 0;
+		ranges[0].length = MODEL_SIZE;
+		step[1] = 3;
+	}
+
+	while (step[0] < 3 || step[1] < 3) {
+		i = model_pick(in, 2);
+		if (step[i] == 3)
+			i = !i;
+		cpu_meddles(in);
+		switch (step[i]++) {
+		case 0:
+			program_begin(&ranges[i]);
+			break;
+		case 1:
+			program_access(&ranges[i]);
+			break;
+		default:
+			program_end(&ranges[i]);
+			break;
+		}
+	}
+}
+
+/* A program looks at everything, and so brings what one device wrote to others. */
+static void program_looks(void)
+{
+	struct range all = { 0, MODEL_SIZE, DMA_FROM_DEVICE };
+
+	program_begin(&all);
+	program_access(&all);
+	program_end(&all);
+}
+
+static unsigned int nr_mapped(void)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < MODEL_DEVICES; i++)
+		nr += devices[i].mapped;
+	return nr;
+}
+
+/* A device's turn is over when its fence signals. */
+static void device_turn(struct model_input *in, struct model_device *device)
+{
+	struct range range;
+	size_t at;
+
+	range_pick(in, &range, 0, MODEL_SIZE);
+	for (at = range.offset; at < range.offset + range.length; at++) {
+		if (device->mapping.dir != DMA_FROM_DEVICE)
+			model_check(device_read(device, where(at)) == truth[at]);
+		if (device->mapping.dir == DMA_TO_DEVICE)
+			continue;
+		truth[at] = ++fresh;
+		device_write(device, where(at), truth[at]);
+		if (at % 64 == 0)
+			cpu_meddles(in);
+	}
+	if (nr_mapped() > 1 || model_pick(in, 2))
+		program_looks();
+}
+
+/* Copies of several that write are each one's own: there is one writer at a time. */
+static bool may_map(struct model_device *device)
+{
+	if (device == &devices[DMA_TO_DEVICE])
+		return true;
+	return !devices[DMA_FROM_DEVICE].mapped &&
+	       !devices[DMA_BIDIRECTIONAL].mapped;
+}
+
+static void play_step(struct model_input *in)
+{
+	struct model_device *device = &devices[model_pick(in, MODEL_DEVICES)];
+
+	cpu_meddles(in);
+	switch (model_pick(in, 8)) {
+	case 0:
+		if (device->mapped)
+			device_unmap(device);
+		else if (may_map(device))
+			device_map(in, device);
+		break;
+	case 1:
+	case 2:
+	case 3:
+		if (device->mapped)
+			device_turn(in, device);
+		break;
+	default:
+		programs_turn(in);
+		break;
+	}
+}
+
+const char *model_name(void)
+{
+	return "mapping_model";
+}
+
+void model_play(struct model_input *in)
+{
+	unsigned int i;
+	size_t at;
+
+	memset(devices, 0, sizeof(devices));
+	memset(cache, 0, sizeof(cache));
+	INIT_LIST_HEAD(&mappings);
+	for (i = 0; i < MODEL_PAGES; i++)
+		page_at[i] = MODEL_PAGES - 1 - i;
+	for (at = 0; at < MODEL_SIZE; at++) {
+		memory[where(at)] = at * 7;
+		truth[at] = at * 7;
+	}
+
+	while (in->left)
+		play_step(in);
+
+	for (i = 0; i < MODEL_DEVICES; i++)
+		if (devices[i].mapped)
+			device_unmap(&devices[i]);
+	for (at = 0; at < MODEL_SIZE; at++)
+		model_check(cpu_read(where(at)) == truth[at]);
+}
