@@ -149,8 +149,7 @@ struct dma_buf_export_sync_file {
  * for it as for work of a device. The sync file stays the program's.
  *
  * Fails with EINVAL for other flags or none of them, or when @fd is no sync
- * file, with EINTR on a signal, ENOMEM, and ENOTTY in a kernel without
- * sync files.
+ * file, with ENOMEM, and ENOTTY in a kernel without sync files.
  */
 struct dma_buf_import_sync_file {
 	/**
