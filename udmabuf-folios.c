@@ -16,8 +16,13 @@
  *
  * A list has at most U32_MAX pages. Contiguous means consecutive page frames,
  * whichever folios they belong to.
+ *
+ * Lists may name a folio any number of times, but a folio is pinned at most
+ * UDMABUF_PINS_MAX times: both of its counts are 32 bits wide, and a count that
+ * wraps frees memory which is in use.
  */
 #include <kunit/visibility.h>
+#include <linux/build_bug.h>
 #include <linux/err.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
@@ -96,6 +101,27 @@ static bool udmabuf_folio_may_stay(struct folio *folio, unsigned long *block)
 }
 
 /*
+ * Test whether a folio, on which the caller has a reference, has all the pins
+ * that it may have. Of a small folio, whose pins are references, the other
+ * references count as well.
+ *
+ * CPUs which test at the same time may each go one pin beyond the limit. It is
+ * half of what the counts can hold, so that neither they nor pins taken
+ * elsewhere, which are refused for a count below one only, come near its end.
+ */
+static bool udmabuf_folio_is_exhausted(const struct folio *folio)
+{
+	const int max_refs = UDMABUF_PINS_MAX * GUP_PIN_COUNTING_BIAS;
+	int refs = folio_ref_count(folio);
+
+	BUILD_BUG_ON((u64)UDMABUF_PINS_MAX * GUP_PIN_COUNTING_BIAS > INT_MAX / 2 + 1);
+	if (refs <= 0 || refs >= max_refs)
+		return true;
+	return folio_has_pincount(folio) &&
+	       (unsigned int)atomic_read(&folio->_pincount) >= UDMABUF_PINS_MAX;
+}
+
+/*
  * Make a pin of a reference that the caller has, and the opposite of pinning,
  * which leaves none. What a pin consists of is defined in
  * Documentation/core-api/pin_user_pages.rst; the suite compares these with what
@@ -139,6 +165,7 @@ static void udmabuf_count_pins(const struct udmabuf_folios *folios, size_t from,
 /*
  * Append what is there and may stay there, from page @index of the file to before
  * @end: one look-up full of it, or nothing if something has to be done first.
+ * -EINVAL when a folio must not be pinned once more, as memfd_pin_folios() has it.
  *
  * memfd_pin_folios() would look the same folios up, pin each by itself, drop the
  * references of the look-up, and ask the pageblock of each whether it has to be
@@ -170,6 +197,10 @@ static int udmabuf_append_present(struct udmabuf_folios *folios,
 	for (i = 0; i < found; i++) {
 		struct folio *folio = batch.folios[i];
 
+		if (udmabuf_folio_is_exhausted(folio)) {
+			ret = -EINVAL;
+			break;
+		}
 		/* One after the other, or the buffer would not be the file. */
 		if (folio->index > index || folio_next_index(folio) <= index)
 			break;
@@ -182,7 +213,18 @@ static int udmabuf_append_present(struct udmabuf_folios *folios,
 	udmabuf_count_pins(folios, from, NR_FOLL_PIN_ACQUIRED);
 	for (; i < found; i++)
 		folio_put(batch.folios[i]);
-	return 0;
+	return ret;
+}
+
+/* memfd_pin_folios() pins as long as the count does not wrap: find that out. */
+static bool udmabuf_any_exhausted(struct folio **folios, long nr)
+{
+	long i;
+
+	for (i = 0; i < nr; i++)
+		if (udmabuf_folio_is_exhausted(folios[i]))
+			return true;
+	return false;
 }
 
 /* The same for what has to be allocated, read from swap, or migrated. */
@@ -200,7 +242,8 @@ static int udmabuf_append_absent(struct udmabuf_folios *folios,
 	if (nr <= 0)
 		return nr ?: -EINVAL;
 
-	ret = udmabuf_folios_reserve(folios, nr, 1, 0);
+	ret = udmabuf_any_exhausted(batch, nr) ? -EINVAL :
+	      udmabuf_folios_reserve(folios, nr, 1, 0);
 	if (ret) {
 		unpin_folios(batch, nr);
 		return ret;
@@ -341,7 +384,8 @@ EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_populate);
  * inode lock, at least shared, if it can change under it.
  * Return: 0; -EINVAL when the range is empty, unaligned, does not lie within
  * the file or makes the list longer than it can be, when the file is of the
- * wrong kind or of huge pages and not populated; -ENOMEM; -EINTR when a fatal
+ * wrong kind or of huge pages and not populated, or when a folio has been pinned
+ * %UDMABUF_PINS_MAX times; -ENOMEM; -EINTR when a fatal
  * signal is pending; or what the file system says when it cannot provide a page.
  */
 int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,

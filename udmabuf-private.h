@@ -7,7 +7,14 @@
 #ifndef _DMA_BUF_UDMABUF_PRIVATE_H
 #define _DMA_BUF_UDMABUF_PRIVATE_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
+
+/*
+ * How many pins a folio may have, those of others included. A gibibyte in one
+ * huge page can be named page by page four times.
+ */
+#define UDMABUF_PINS_MAX	BIT(20)
 
 struct dma_buf;
 struct file;

@@ -375,6 +375,7 @@ static void expect_same_step(struct kunit *test, const struct pin_state *a,
 /*
  * A page of the file that nothing will happen to: one on its way to the LRU is
  * held by a batch until that is full, so it takes more pages than fit into one.
+ * There is a page in front of it.
  */
 static struct folio *file_settled_folio(struct kunit *test, struct file *file)
 {
@@ -382,7 +383,7 @@ static struct folio *file_settled_folio(struct kunit *test, struct file *file)
 	u32 i;
 
 	file_number_pages(test, file, MANY);
-	for (i = 0; i < MANY; i++) {
+	for (i = 1; i < MANY; i++) {
 		folio = shmem_read_folio(file->f_mapping, i);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, folio);
 		if (folio_test_lru(folio))
@@ -591,12 +592,123 @@ static void udmabuf_folios_test_wrong_file(struct kunit *test)
 	fput(file);
 }
 
+/* -------------------------------------------------------- too many of them */
+
+/* Take @nr references more on a folio, until the case ends. */
+struct burden {
+	struct folio *folio;
+	int nr;
+};
+
+static void burden_lift(void *data)
+{
+	struct burden *burden = data;
+
+	folio_ref_sub(burden->folio, burden->nr);
+	folio_put(burden->folio);
+}
+
+static void burden_add(struct kunit *test, struct folio *folio, int nr)
+{
+	struct burden *burden = kunit_kzalloc(test, sizeof(*burden), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, burden);
+	folio_get(folio);
+	folio_ref_add(folio, nr);
+	*burden = (struct burden) { .folio = folio, .nr = nr };
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, burden_lift, burden));
+}
+
+#define REFS_MAX	((int)(UDMABUF_PINS_MAX * GUP_PIN_COUNTING_BIAS))
+
+/* A small folio has room for exactly one pin more, and then for none. */
+static void udmabuf_folios_test_last_pin(struct kunit *test)
+{
+	struct udmabuf_folios *first = list_create(test);
+	struct udmabuf_folios *second = list_create(test);
+	struct file *file = file_create(test, MANY);
+	struct folio *folio = file_settled_folio(test, file);
+	u64 pos;
+	int before;
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	KUNIT_ASSERT_FALSE(test, folio_test_large(folio));
+	pos = (u64)folio->index << PAGE_SHIFT;
+	/* One is taken by the look-up, and one with the burden. */
+	burden_add(test, folio, REFS_MAX - 1 - folio_ref_count(folio) - 2);
+	folio_put(folio);
+
+	before = folio_ref_count(folio);
+	KUNIT_ASSERT_EQ(test, before, REFS_MAX - 3);
+	KUNIT_EXPECT_EQ(test, 0, udmabuf_folios_pin(first, file, pos, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio),
+			before + GUP_PIN_COUNTING_BIAS);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			udmabuf_folios_pin(second, file, pos, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio),
+			before + GUP_PIN_COUNTING_BIAS);
+
+	udmabuf_folios_unpin(first);
+	udmabuf_folios_unpin(second);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), before);
+}
+
+/* A count which has wrapped already is refused without a warning. */
+static void udmabuf_folios_test_negative_count(struct kunit *test)
+{
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file = file_create(test, MANY);
+	struct folio *folio = file_settled_folio(test, file);
+	int before;
+	u64 pos;
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	pos = (u64)folio->index << PAGE_SHIFT;
+	before = folio_ref_count(folio);
+	folio_ref_add(folio, INT_MAX);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			udmabuf_folios_pin(folios, file, pos, PAGE_SIZE));
+	folio_ref_sub(folio, INT_MAX);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), before);
+	KUNIT_EXPECT_EQ(test, folios->nr, 0);
+	folio_put(folio);
+}
+
+/*
+ * What has to be allocated goes through memfd_pin_folios(), which takes along the
+ * folios behind it: they are refused there as well, and not pinned any more.
+ */
+static void udmabuf_folios_test_behind_a_hole(struct kunit *test)
+{
+	struct udmabuf_folios *folios = list_create(test);
+	struct file *file = file_create(test, MANY);
+	struct folio *folio = file_settled_folio(test, file);
+	loff_t pos;
+	int before;
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	pos = (loff_t)(folio->index - 1) << PAGE_SHIFT;
+	shmem_truncate_range(file_inode(file), pos, pos + PAGE_SIZE - 1);
+	burden_add(test, folio, REFS_MAX);
+	folio_put(folio);
+
+	before = folio_ref_count(folio);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			udmabuf_folios_pin(folios, file, pos, 2 * PAGE_SIZE));
+	udmabuf_folios_unpin(folios);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), before);
+}
+
 static struct kunit_case udmabuf_folios_cases[] = {
 	KUNIT_CASE_PARAM(udmabuf_folios_test_walk, walk_gen_params),
 	KUNIT_CASE_PARAM(udmabuf_folios_test_describe, walk_gen_params),
 	KUNIT_CASE(udmabuf_folios_test_order),
 	KUNIT_CASE(udmabuf_folios_test_pins),
 	KUNIT_CASE(udmabuf_folios_test_pin_is_a_pin),
+	KUNIT_CASE(udmabuf_folios_test_last_pin),
+	KUNIT_CASE(udmabuf_folios_test_negative_count),
+	KUNIT_CASE(udmabuf_folios_test_behind_a_hole),
 	KUNIT_CASE(udmabuf_folios_test_sparse),
 	KUNIT_CASE(udmabuf_folios_test_never_written),
 	KUNIT_CASE(udmabuf_folios_test_behind_the_end),
