@@ -45,6 +45,7 @@
 #include <linux/wait.h>
 
 #include "heap_front.h"
+#include "heap_policy.h"
 #include "heap_pool.h"
 #include "heap_shelf.h"
 #include "heap_zero.h"
@@ -122,11 +123,9 @@ static struct folio *heap_rack_taken_locked(struct heap_rack *rack,
  */
 static bool heap_folio_is_ours(struct folio *folio)
 {
-	if (folio_test_large(folio) && folio_test_has_hwpoisoned(folio))
-		return false;
 	return folio_ref_count(folio) == 1 && !folio_mapped(folio) &&
 	       !folio_test_lru(folio) && !folio_test_mlocked(folio) &&
-	       !folio_test_hwpoison(folio);
+	       !heap_folio_is_poisoned(folio);
 }
 
 /* What being mapped may have left in the flags, and freeing would have wiped. */
@@ -156,10 +155,10 @@ static bool heap_rack_put(struct heap_pool *pool, struct folio *folio, bool zero
 	return true;
 }
 
-static struct folio *heap_rack_take(struct heap_pool *pool, unsigned int order,
-				    bool *zeroed)
+static struct folio *heap_rack_take(struct heap_pool *pool, int nid,
+				    unsigned int order, bool *zeroed)
 {
-	struct heap_rack *rack = &pool->racks[numa_mem_id()];
+	struct heap_rack *rack = &pool->racks[nid];
 	struct folio *folio;
 
 	spin_lock(&rack->lock);
@@ -180,8 +179,8 @@ static struct folio *heap_rack_take(struct heap_pool *pool, unsigned int order,
  * @folio: the folio; the caller's reference goes with it
  * @zeroed: all of it is zero
  *
- * A folio that somebody else still holds, or for which there is no room, is not
- * kept.
+ * A folio that somebody else still holds, which has a memory error, or for which
+ * there is no room, is not kept.
  *
  * Context: Process context. Does not sleep, but may free a folio.
  */
@@ -196,7 +195,7 @@ void heap_pool_put(struct heap_pool *pool, struct folio *folio, bool zeroed)
 		       heap_rack_put(pool, folio, zeroed);
 	}
 	if (!kept)
-		folio_put(folio);
+		heap_folio_free(folio);
 }
 EXPORT_SYMBOL_NS_GPL(heap_pool_put, DMA_BUF);
 
@@ -206,8 +205,8 @@ EXPORT_SYMBOL_NS_GPL(heap_pool_put, DMA_BUF);
  * @order: its order, exactly; up to MAX_PAGE_ORDER
  * @zeroed: set to whether it is zeroed, when there is one
  *
- * Only the shelves of the nearest node are looked at, and for a small order only
- * those of this CPU.
+ * Only the node is looked at which the running task's memory policy and cpuset
+ * have it prefer, the nearest as a rule, and for a small order only this CPU.
  *
  * Context: Process context. Does not sleep.
  * Return: the folio, with the only reference; NULL when there is none.
@@ -215,19 +214,29 @@ EXPORT_SYMBOL_NS_GPL(heap_pool_put, DMA_BUF);
 struct folio *heap_pool_take(struct heap_pool *pool, unsigned int order,
 			     bool *zeroed)
 {
-	struct folio *folio;
+	struct folio *folio = NULL;
+	int nid;
 
 	if (!pool || !READ_ONCE(pool->budget.limit))
 		return NULL;
 
-	folio = order < HEAP_POOL_MIN_ORDER ?
-		heap_fronts_take(&pool->fronts, order, zeroed) :
-		heap_rack_take(pool, order, zeroed);
-	if (!folio || likely(heap_folio_is_ours(folio)))
+	nid = heap_policy_nid();
+	if (nid == NUMA_NO_NODE)
+		return NULL;
+	if (order >= HEAP_POOL_MIN_ORDER)
+		folio = heap_rack_take(pool, nid, order, zeroed);
+	else if (nid == numa_mem_id())
+		folio = heap_fronts_take(&pool->fronts, order, zeroed);
+	if (!folio)
+		return NULL;
+	if (likely(folio_nid(folio) == nid && heap_folio_is_ours(folio)))
 		return folio;
 
-	/* It went bad on the shelf, or somebody is just looking at it. */
-	folio_put(folio);
+	/*
+	 * It has a memory error since, somebody is just looking at it, or it is on
+	 * a CPU of another node, where the task was when it put the folio there.
+	 */
+	heap_folio_free(folio);
 	return NULL;
 }
 EXPORT_SYMBOL_NS_GPL(heap_pool_take, DMA_BUF);
@@ -414,11 +423,28 @@ static struct folio *heap_rack_next_dirty(struct heap_rack *rack)
 	return folio;
 }
 
+/* A dirty folio which is on the books of a node, but on no shelf. */
+static void heap_rack_drop(struct heap_pool *pool, struct heap_rack *rack,
+			   struct folio *folio)
+{
+	long nr = folio_nr_pages(folio);
+
+	spin_lock(&rack->lock);
+	heap_rack_taken_locked(rack, folio, false);
+	spin_unlock(&rack->lock);
+	heap_budget_release(&pool->budget, nr);
+	heap_folio_free(folio);
+}
+
 static void heap_rack_zero(struct heap_pool *pool, struct heap_rack *rack)
 {
 	struct folio *folio;
 
 	while ((folio = heap_rack_next_dirty(rack))) {
+		if (unlikely(heap_folio_is_poisoned(folio))) {
+			heap_rack_drop(pool, rack, folio);
+			continue;
+		}
 		heap_zero_folio(folio);
 		spin_lock(&rack->lock);
 		heap_shelf_put(&rack->shelves[folio_order(folio)], folio, true);

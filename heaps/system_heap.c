@@ -28,6 +28,7 @@
 #include <linux/vmstat.h>
 
 #include "heap_buffer.h"
+#include "heap_policy.h"
 #include "heap_pool.h"
 #include "heap_shelf.h"
 #include "heap_zero.h"
@@ -162,13 +163,31 @@ static void system_take_folio(struct system_take *take, struct folio *folio,
 	take->left -= nr;
 }
 
-/* As many single pages as the allocator has at hand, up to a handful. */
+/*
+ * As many single pages as the allocator has at hand, up to a handful. It hands out
+ * many at once without regard to the task's memory policy only.
+ */
+static unsigned long system_heap_bulk(gfp_t gfp, unsigned long want,
+				      struct page **pages)
+{
+	struct folio *folio;
+
+	if (likely(heap_policy_is_local()))
+		return alloc_pages_bulk_array(gfp, want, pages);
+
+	folio = folio_alloc(gfp, 0);
+	if (!folio)
+		return 0;
+	pages[0] = &folio->page;
+	return 1;
+}
+
 static int system_take_singles(struct system_take *take)
 {
 	struct page *pages[SYSTEM_HEAP_BULK] = {};
 	unsigned long want = min(take->left, SYSTEM_HEAP_BULK), got, i;
 
-	got = alloc_pages_bulk_array(system_heap_gfp(take, 0), want, pages);
+	got = system_heap_bulk(system_heap_gfp(take, 0), want, pages);
 	if (!got)
 		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 

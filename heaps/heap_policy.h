@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the running task wants of the nodes that its memory comes from: its memory
+ * policy (set_mempolicy(2)) and its cpuset
+ *
+ * The page allocator follows both by itself. This is for memory which does not
+ * come from there.
+ */
+#ifndef _DMA_BUF_HEAP_POLICY_H
+#define _DMA_BUF_HEAP_POLICY_H
+
+#include <linux/cpuset.h>
+#include <linux/mempolicy.h>
+#include <linux/nodemask.h>
+#include <linux/numa.h>
+#include <linux/sched.h>
+#include <linux/topology.h>
+
+#ifdef CONFIG_NUMA
+/* Test whether the task has no policy but to stay near. */
+static inline bool heap_policy_is_local(void)
+{
+	const struct mempolicy *policy = current->mempolicy;
+
+	return !policy || policy->mode == MPOL_LOCAL;
+}
+
+static inline int heap_policy_preferred_nid(void)
+{
+	/* Only the task itself replaces its policy. */
+	const struct mempolicy *policy = current->mempolicy;
+	int nid = numa_mem_id();
+
+	if (heap_policy_is_local())
+		return nid;
+
+	switch (policy->mode) {
+	case MPOL_PREFERRED:
+		return first_node(policy->nodes);
+	case MPOL_BIND:
+	case MPOL_PREFERRED_MANY:
+		return node_isset(nid, policy->nodes) ?
+		       nid : first_node(policy->nodes);
+	default:
+		/* One after the other, which the page allocator keeps count of. */
+		return NUMA_NO_NODE;
+	}
+}
+#else
+static inline bool heap_policy_is_local(void)
+{
+	return true;
+}
+
+static inline int heap_policy_preferred_nid(void)
+{
+	return numa_mem_id();
+}
+#endif
+
+/**
+ * heap_policy_nid - find the node which the running task's next page is to be of
+ *
+ * A cpuset which changes at the same time may have the old answer or the new one.
+ *
+ * Context: Process context.
+ * Return: the node, or %NUMA_NO_NODE to leave it to the page allocator.
+ */
+static inline int heap_policy_nid(void)
+{
+	int nid = heap_policy_preferred_nid();
+
+	if (nid < 0 || nid >= nr_node_ids ||
+	    !node_isset(nid, cpuset_current_mems_allowed))
+		return NUMA_NO_NODE;
+	return nid;
+}
+
+#endif /* _DMA_BUF_HEAP_POLICY_H */
