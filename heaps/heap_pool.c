@@ -182,14 +182,21 @@ static struct folio *heap_rack_take(struct heap_pool *pool, int nid,
  * A folio that somebody else still holds, which has a memory error, or for which
  * there is no room, is not kept.
  *
- * Context: Process context. Does not sleep, but may free a folio.
+ * With init_on_free nothing waits anywhere with its last owner's data in it. Then
+ * the folio is zeroed here and now, as the page allocator would have done.
+ *
+ * Context: Process context. May sleep, and free a folio.
  */
 void heap_pool_put(struct heap_pool *pool, struct folio *folio, bool zeroed)
 {
 	bool kept = false;
 
-	if (pool && heap_folio_is_ours(folio)) {
+	if (pool && READ_ONCE(pool->budget.limit) && heap_folio_is_ours(folio)) {
 		heap_folio_wipe_flags(folio);
+		if (!zeroed && want_init_on_free()) {
+			heap_zero_folio(folio);
+			zeroed = true;
+		}
 		kept = folio_order(folio) < HEAP_POOL_MIN_ORDER ?
 		       heap_fronts_put(&pool->fronts, folio, zeroed) :
 		       heap_rack_put(pool, folio, zeroed);

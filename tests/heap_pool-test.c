@@ -149,6 +149,32 @@ static void heap_pool_test_zeroed(struct kunit *test)
 	heap_pool_expect(test, pool, 0, 8, 0);
 }
 
+/* With init_on_free, nothing of the last owner's waits in the pool. */
+static void heap_pool_test_init_on_free(struct kunit *test)
+{
+	static const unsigned int orders[] = { 0, HEAP_POOL_TEST_ORDER };
+	struct heap_pool *pool = heap_pool_test_create(test, 1024);
+	struct folio *folio, *again;
+	unsigned int i;
+	bool zeroed;
+
+	if (!want_init_on_free())
+		kunit_skip(test, "needs init_on_free=1");
+
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		folio = heap_pool_test_folio(test, orders[i]);
+		migrate_disable();
+		heap_pool_put(pool, folio, false);
+		KUNIT_EXPECT_TRUE(test, heap_pool_test_is_zero(folio));
+		zeroed = false;
+		again = heap_pool_take(pool, orders[i], &zeroed);
+		migrate_enable();
+		KUNIT_ASSERT_PTR_EQ(test, folio, again);
+		KUNIT_EXPECT_TRUE(test, zeroed);
+		folio_put(folio);
+	}
+}
+
 /* What somebody still holds may still be written to, so it goes its own way. */
 static void heap_pool_test_held(struct kunit *test)
 {
@@ -187,8 +213,9 @@ static void heap_pool_test_small(struct kunit *test)
 	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++) {
 		KUNIT_EXPECT_PTR_EQ(test, folio[order],
 				    heap_pool_take(pool, order, &zeroed));
-		KUNIT_EXPECT_FALSE(test, zeroed);
-		KUNIT_EXPECT_FALSE(test, heap_pool_test_is_zero(folio[order]));
+		KUNIT_EXPECT_EQ(test, want_init_on_free(), zeroed);
+		KUNIT_EXPECT_EQ(test, want_init_on_free(),
+				heap_pool_test_is_zero(folio[order]));
 		KUNIT_EXPECT_FALSE(test, folio_test_dirty(folio[order]));
 		KUNIT_EXPECT_NULL(test, heap_pool_take(pool, order, &zeroed));
 	}
@@ -254,6 +281,9 @@ static void heap_pool_test_put_zeroed(struct kunit *test)
 	struct folio *dirty, *zeroed;
 	unsigned int i;
 	bool is_zeroed;
+
+	if (want_init_on_free())
+		kunit_skip(test, "init_on_free=1 leaves nothing dirty");
 
 	for (i = 0; i < ARRAY_SIZE(orders); i++) {
 		zeroed = heap_pool_test_folio(test, orders[i]);
@@ -399,6 +429,7 @@ static struct kunit_case heap_pool_cases[] = {
 	KUNIT_CASE(heap_pool_test_miss),
 	KUNIT_CASE(heap_pool_test_at_once),
 	KUNIT_CASE(heap_pool_test_zeroed),
+	KUNIT_CASE(heap_pool_test_init_on_free),
 	KUNIT_CASE(heap_pool_test_held),
 	KUNIT_CASE(heap_pool_test_small),
 	KUNIT_CASE_PARAM(heap_pool_test_front_limit, heap_pool_front_gen_params),

@@ -24,6 +24,19 @@ struct pglist_data { long reclaimable; };
 extern struct pglist_data model_node;
 extern long model_folios;
 extern unsigned long model_ram;
+extern bool model_init_on_free;
+
+/* A folio with a memory error is bad as a whole: which page it is does not matter. */
+#define CONFIG_MEMORY_FAILURE		1
+extern atomic_long_t num_poisoned_pages;
+#define folio_page(folio, i)		((void)(i), (folio))
+#define PageHWPoison(page)		((page)->bad)
+#define pr_warn_ratelimited(...)	do { } while (0)
+#define want_init_on_free()		model_init_on_free
+
+/* One node, and no policy about it. */
+#define cpuset_current_mems_allowed	0
+#define node_isset(nid, mask)		((nid) == (mask))
 
 #define NR_KERNEL_MISC_RECLAIMABLE	0
 #define NODE_DATA(nid)			(&model_node)
@@ -47,8 +60,7 @@ extern unsigned long model_ram;
 #define folio_test_lru(folio)		false
 #define folio_test_large(folio)		((folio)->order > 0)
 #define folio_test_mlocked(folio)	false
-#define folio_test_hwpoison(folio)	((folio)->bad)
-#define folio_test_has_hwpoisoned(folio) false
+#define folio_pfn(folio)		0UL
 #define folio_clear_dirty(folio)	((folio)->dirty = false)
 #define folio_clear_referenced(folio)	do { } while (0)
 #define folio_clear_active(folio)	do { } while (0)

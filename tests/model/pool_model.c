@@ -3,10 +3,11 @@
  * heap_pool.c and heap_front.c against a few numbers: how many folios of each order
  * are on the zeroed and on the dirty shelf.
  *
- * The pool may keep only what it was given and what is its own, never more than its
- * limit, says zeroed of nothing that is not, hands out the zeroed first and gives
- * back the largest and dirty first, those of the CPU last and together; its totals
- * are the sums.
+ * The pool may keep only what it was given, what is its own and has no memory error,
+ * never more than its limit; a large folio with such an error is not freed either. It
+ * says zeroed of nothing that is not, hands out the zeroed first and gives back the
+ * largest and dirty first, those of the CPU last and together; its totals are the
+ * sums.
  */
 #include "model.h"
 #include "pages.h"
@@ -24,6 +25,8 @@ const char *model_name(void)
 struct pglist_data model_node;
 long model_folios;
 unsigned long model_ram;
+bool model_init_on_free;
+atomic_long_t num_poisoned_pages;
 
 static struct {
 	long zeroed[NR_PAGE_ORDERS];
@@ -137,6 +140,23 @@ static bool naive_keeps(unsigned int order)
 	return naive.front && naive_front() + (1L << order) <= HEAP_FRONT_PAGES;
 }
 
+/* Neither kept nor, unless it is a single page, given to the page allocator. */
+static void play_put_bad(struct heap_pool *pool, struct folio *folio, bool zeroed)
+{
+	long folios = model_folios;
+
+	num_poisoned_pages.counter++;
+	folio->bad = true;
+	if (!folio->order) {
+		heap_pool_put(pool, folio, zeroed);
+		model_check(model_folios == folios - 1);
+		return;
+	}
+	heap_pool_put(pool, folio, zeroed);
+	model_check(model_folios == folios && folio->refs == 1);
+	folio_put(folio);
+}
+
 static void play_put(struct model_input *in, struct heap_pool *pool)
 {
 	static const unsigned int orders[] = { 0, 2, 3, 4, 5, 8, 9, 10 };
@@ -152,6 +172,10 @@ static void play_put(struct model_input *in, struct heap_pool *pool)
 	folio->zero = zeroed;
 	folio->dirty = model_pick(in, 2);
 
+	if (kind == 6 && model_pick(in, 4) == 0) {
+		play_put_bad(pool, folio, zeroed);
+		return;
+	}
 	if (kind == 7 && nr_held < HELD_MAX) {
 		/* Somebody still looks at it: it must not be kept. */
 		folio->refs++;
@@ -161,7 +185,7 @@ static void play_put(struct model_input *in, struct heap_pool *pool)
 		return;
 	}
 	if (naive_keeps(folio->order))
-		(zeroed ? naive.zeroed : naive.dirty)[folio->order]++;
+		(zeroed || model_init_on_free ? naive.zeroed : naive.dirty)[folio->order]++;
 	heap_pool_put(pool, folio, zeroed);
 }
 
@@ -253,6 +277,8 @@ void model_play(struct model_input *in)
 
 	memset(&naive, 0, sizeof(naive));
 	model_ram = 6000;
+	model_init_on_free = model_pick(in, 4) == 3;
+	num_poisoned_pages.counter = 0;
 	naive.limit = model_pick(in, 4096);
 	model_let_fail(in, model_pick(in, 4) == 3 ? 2 : 0);
 	pool = heap_pool_create("model", naive.limit);
