@@ -46,10 +46,26 @@ static inline int heap_policy_preferred_nid(void)
 		return NUMA_NO_NODE;
 	}
 }
+/* The nodes that the task's memory must be of; NULL if it may be of all. */
+static inline const nodemask_t *heap_policy_bound_nodes(void)
+{
+	const struct mempolicy *policy = current->mempolicy;
+
+	if (unlikely(policy && policy->mode == MPOL_BIND))
+		return &policy->nodes;
+	if (likely(nodes_subset(node_states[N_MEMORY], cpuset_current_mems_allowed)))
+		return NULL;
+	return &cpuset_current_mems_allowed;
+}
 #else
 static inline bool heap_policy_is_local(void)
 {
 	return true;
+}
+
+static inline const nodemask_t *heap_policy_bound_nodes(void)
+{
+	return NULL;
 }
 
 static inline int heap_policy_preferred_nid(void)

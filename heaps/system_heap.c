@@ -24,10 +24,9 @@
 #include <linux/percpu.h>
 #include <linux/pgtable.h>
 #include <linux/sched/signal.h>
-#include <linux/swap.h>
-#include <linux/vmstat.h>
 
 #include "heap_buffer.h"
+#include "heap_headroom.h"
 #include "heap_policy.h"
 #include "heap_pool.h"
 #include "heap_shelf.h"
@@ -49,16 +48,6 @@
 #define SYSTEM_HEAP_TOP_ORDER	min(9, MAX_PAGE_ORDER)
 #endif
 
-/* How many pages may be taken before looking again whether enough are left. */
-#define SYSTEM_HEAP_CHECK_PAGES	(SZ_4M >> PAGE_SHIFT)
-
-/*
- * What is left for others, at least: a share of memory, but no more than so much.
- * Whoever works right after us needs a few pages for it, be it to report our ENOMEM.
- */
-#define SYSTEM_HEAP_SPARE_SHARE	128
-#define SYSTEM_HEAP_SPARE_PAGES	(SZ_32M >> PAGE_SHIFT)
-
 /* A CPU looks again when it has handed out so many pages in small buffers. */
 #define SYSTEM_HEAP_UNSEEN_PAGES	(SZ_1M >> PAGE_SHIFT)
 
@@ -76,9 +65,13 @@ static struct heap_pool *system_pool;
 /* How many pages this CPU has handed out since it looked how many are left. */
 static DEFINE_PER_CPU(unsigned long, system_unseen);
 
+/* How many pages went into buffers on this CPU, less those that came back here. */
+static DEFINE_PER_CPU(unsigned long, system_used);
+
 /**
  * struct system_take - an allocation under way
  * @buffer: who gets the folios
+ * @room: what it leaves to others
  * @left: how many pages it still needs
  * @order: the largest order that is worth asking for
  * @zero_last: zeroing is left to the end
@@ -90,6 +83,7 @@ static DEFINE_PER_CPU(unsigned long, system_unseen);
  */
 struct system_take {
 	struct heap_buffer *buffer;
+	struct heap_headroom *room;
 	unsigned long left;
 	unsigned int order;
 	bool zero_last;
@@ -116,20 +110,15 @@ static gfp_t system_heap_gfp(const struct system_take *take, unsigned int order)
 	return gfp | __GFP_RETRY_MAYFAIL;
 }
 
-/*
- * Would taking this many pages leave enough for others? It is asked again on the
- * way, as there may be several of us. Free pages of contiguous regions are not for
- * us, as ours cannot be moved out again.
- */
-static bool system_heap_enough(unsigned long nr_pages)
+/* How many pages are in buffers, as far as those of a moment ago are concerned. */
+static unsigned long system_heap_used(void)
 {
-	unsigned long spare = totalram_pages() / SYSTEM_HEAP_SPARE_SHARE;
-	long available;
+	unsigned long used = 0;
+	int cpu;
 
-	spare = min(spare, SYSTEM_HEAP_SPARE_PAGES);
-	available = si_mem_available() + get_nr_swap_pages();
-	available -= global_zone_page_state(NR_FREE_CMA_PAGES);
-	return available > 0 && nr_pages + spare < available;
+	for_each_possible_cpu(cpu)
+		used += READ_ONCE(*per_cpu_ptr(&system_used, cpu));
+	return min_t(unsigned long, max_t(long, used, 0), totalram_pages());
 }
 
 /* Small buffers are looked after by the heap, not one by one. */
@@ -229,12 +218,17 @@ static int system_heap_take_all(struct system_take *take)
 	int ret = 0;
 
 	while (take->left) {
+		unsigned long taken = take->buffer->nr_pages - take->left;
+
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		if (take->left <= check) {
-			if (!system_heap_enough(take->left))
-				return -ENOMEM;
-			check = take->left - min(take->left, SYSTEM_HEAP_CHECK_PAGES);
+			ret = heap_headroom_check(take->room, take->left,
+						  system_heap_used() + taken);
+			if (ret)
+				return ret;
+			check = take->left - min(take->left,
+						 heap_headroom_step(take->room));
 			take->order = SYSTEM_HEAP_TOP_ORDER;
 		}
 		ret = system_take_one(take);
@@ -285,8 +279,10 @@ static int system_take_hand_over(struct system_take *take)
 
 static int system_heap_get(struct heap_buffer *buffer)
 {
+	struct heap_headroom room;
 	struct system_take take = {
 		.buffer = buffer,
+		.room = &room,
 		.left = buffer->nr_pages,
 		.order = SYSTEM_HEAP_TOP_ORDER,
 		.ready = LIST_HEAD_INIT(take.ready),
@@ -297,11 +293,14 @@ static int system_heap_get(struct heap_buffer *buffer)
 	take.zero_last = buffer->nr_pages >= SYSTEM_HEAP_SHARE_PAGES &&
 			 num_online_cpus() > 1 &&
 			 !want_init_on_alloc(GFP_HIGHUSER);
+	heap_headroom_init(&room);
 	ret = system_heap_take_all(&take) ?: system_take_hand_over(&take);
 	if (ret) {
 		list_splice_init(&take.unzeroed, &take.ready);
 		heap_free_folios(&take.ready);
 	}
+	this_cpu_add(system_used, buffer->nr_filled);
+	heap_headroom_release(&room);
 	return ret;
 }
 
@@ -317,6 +316,7 @@ static void system_heap_put_dirty(struct folio *folio)
 
 static void system_heap_put(struct heap_buffer *buffer)
 {
+	this_cpu_sub(system_used, buffer->nr_filled);
 	heap_buffer_visit_folios(buffer, buffer->untouched ?
 				 system_heap_put_zeroed : system_heap_put_dirty);
 }

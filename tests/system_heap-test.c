@@ -10,8 +10,12 @@
 #include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/iosys-map.h>
+#include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/shrinker.h>
 #include <linux/sizes.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "../heaps/heap_buffer.h"
@@ -179,6 +183,119 @@ static void system_heap_test_too_much(struct kunit *test)
 	KUNIT_EXPECT_LE(test, free / 2, global_zone_page_state(NR_FREE_PAGES));
 }
 
+/* -- memory that nothing but a shrinker can free ------------------------------ */
+
+#define HOG_ORDER	4
+
+/* A driver that keeps pages in a pool of its own, which no statistic tells of. */
+struct system_heap_hog {
+	struct shrinker *shrinker;
+	spinlock_t lock; /* folios, nr */
+	struct list_head folios;
+	unsigned long nr;
+};
+
+static unsigned long system_heap_hog_drop(struct system_heap_hog *hog,
+					  unsigned long nr)
+{
+	unsigned long done = 0;
+	struct folio *folio;
+
+	while (done < nr) {
+		spin_lock(&hog->lock);
+		folio = list_first_entry_or_null(&hog->folios, struct folio, lru);
+		if (folio) {
+			list_del(&folio->lru);
+			WRITE_ONCE(hog->nr, hog->nr - folio_nr_pages(folio));
+		}
+		spin_unlock(&hog->lock);
+		if (!folio)
+			break;
+		done += folio_nr_pages(folio);
+		folio_put(folio);
+	}
+	return done;
+}
+
+static unsigned long system_heap_hog_count(struct shrinker *shrinker,
+					   struct shrink_control *sc)
+{
+	struct system_heap_hog *hog = shrinker->private_data;
+
+	return READ_ONCE(hog->nr) ?: SHRINK_EMPTY;
+}
+
+static unsigned long system_heap_hog_scan(struct shrinker *shrinker,
+					  struct shrink_control *sc)
+{
+	return system_heap_hog_drop(shrinker->private_data, sc->nr_to_scan) ?:
+	       SHRINK_STOP;
+}
+
+static void system_heap_hog_end(void *data)
+{
+	struct system_heap_hog *hog = data;
+
+	shrinker_free(hog->shrinker);
+	system_heap_hog_drop(hog, ULONG_MAX);
+}
+
+static struct system_heap_hog *system_heap_hog_begin(struct kunit *test,
+						     unsigned long nr)
+{
+	struct system_heap_hog *hog = kunit_kzalloc(test, sizeof(*hog), GFP_KERNEL);
+	struct folio *folio;
+
+	KUNIT_ASSERT_NOT_NULL(test, hog);
+	spin_lock_init(&hog->lock);
+	INIT_LIST_HEAD(&hog->folios);
+	hog->shrinker = shrinker_alloc(0, "dma-heap-kunit-hog");
+	KUNIT_ASSERT_NOT_NULL(test, hog->shrinker);
+	hog->shrinker->count_objects = system_heap_hog_count;
+	hog->shrinker->scan_objects = system_heap_hog_scan;
+	hog->shrinker->private_data = hog;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, system_heap_hog_end,
+							   hog));
+	while (hog->nr < nr) {
+		folio = folio_alloc(GFP_HIGHUSER | __GFP_NORETRY | __GFP_NOWARN,
+				    HOG_ORDER);
+		if (!folio)
+			break;
+		list_add(&folio->lru, &hog->folios);
+		hog->nr += folio_nr_pages(folio);
+		cond_resched();
+	}
+	shrinker_register(hog->shrinker);
+	return hog;
+}
+
+/* Succeeds if a heap gets the memory of others who are only asked to give it. */
+static void system_heap_test_reclaims(struct kunit *test)
+{
+	unsigned long free = si_mem_available(), held, i, nr;
+	struct system_heap_hog *hog = system_heap_hog_begin(test, free / 2);
+	const unsigned long size = SZ_16M;
+	struct dma_buf **dmabuf;
+
+	held = hog->nr;
+	KUNIT_ASSERT_GT(test, held, free / 3);
+	nr = ((free - held) + held / 2) / (size >> PAGE_SHIFT);
+	dmabuf = kunit_kcalloc(test, nr, sizeof(*dmabuf), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, dmabuf);
+
+	for (i = 0; i < nr; i++) {
+		dmabuf[i] = dma_heap_buffer_alloc(test->priv, size, O_RDWR, 0);
+		KUNIT_EXPECT_EQ_MSG(test, 0, PTR_ERR_OR_ZERO(dmabuf[i]),
+				    "buffer %lu of %lu", i, nr);
+		if (IS_ERR(dmabuf[i]))
+			break;
+	}
+	KUNIT_EXPECT_LT(test, READ_ONCE(hog->nr), held);
+	while (i)
+		dma_buf_put(dmabuf[--i]);
+	flush_delayed_fput();
+}
+
 static void system_heap_test_killed(struct kunit *test)
 {
 	struct dma_buf *dmabuf;
@@ -197,6 +314,7 @@ static struct kunit_case system_heap_cases[] = {
 	KUNIT_CASE_PARAM(system_heap_test_chunks, system_heap_size_gen_params),
 	KUNIT_CASE(system_heap_test_sorted),
 	KUNIT_CASE(system_heap_test_too_much),
+	KUNIT_CASE(system_heap_test_reclaims),
 	KUNIT_CASE(system_heap_test_killed),
 	{ }
 };
