@@ -122,6 +122,27 @@ static bool udmabuf_folio_is_exhausted(const struct folio *folio)
 }
 
 /*
+ * Test whether a folio of the page cache has a page with a memory error. Whoever
+ * reads or maps the file is refused such a page.
+ */
+static bool udmabuf_folio_is_poisoned(struct folio *folio)
+{
+	return folio_test_hwpoison(folio) ||
+	       (folio_test_large(folio) && !folio_test_hugetlb(folio) &&
+		folio_test_has_hwpoisoned(folio));
+}
+
+/* Test whether a folio may be pinned (once more). */
+static int udmabuf_folio_check(struct folio *folio)
+{
+	if (unlikely(udmabuf_folio_is_exhausted(folio)))
+		return -EINVAL;
+	if (udmabuf_memory_has_errors() && udmabuf_folio_is_poisoned(folio))
+		return -EIO;
+	return 0;
+}
+
+/*
  * Make a pin of a reference that the caller has, and the opposite of pinning,
  * which leaves none. What a pin consists of is defined in
  * Documentation/core-api/pin_user_pages.rst; the suite compares these with what
@@ -165,7 +186,8 @@ static void udmabuf_count_pins(const struct udmabuf_folios *folios, size_t from,
 /*
  * Append what is there and may stay there, from page @index of the file to before
  * @end: one look-up full of it, or nothing if something has to be done first.
- * -EINVAL when a folio must not be pinned once more, as memfd_pin_folios() has it.
+ * -EINVAL when a folio must not be pinned once more, as memfd_pin_folios() has it,
+ * and -EIO when it is broken.
  *
  * memfd_pin_folios() would look the same folios up, pin each by itself, drop the
  * references of the look-up, and ask the pageblock of each whether it has to be
@@ -197,10 +219,9 @@ static int udmabuf_append_present(struct udmabuf_folios *folios,
 	for (i = 0; i < found; i++) {
 		struct folio *folio = batch.folios[i];
 
-		if (udmabuf_folio_is_exhausted(folio)) {
-			ret = -EINVAL;
+		ret = udmabuf_folio_check(folio);
+		if (ret)
 			break;
-		}
 		/* One after the other, or the buffer would not be the file. */
 		if (folio->index > index || folio_next_index(folio) <= index)
 			break;
@@ -217,14 +238,14 @@ static int udmabuf_append_present(struct udmabuf_folios *folios,
 }
 
 /* memfd_pin_folios() pins as long as the count does not wrap: find that out. */
-static bool udmabuf_any_exhausted(struct folio **folios, long nr)
+static int udmabuf_folios_check(struct folio **folios, long nr)
 {
+	int ret = 0;
 	long i;
 
-	for (i = 0; i < nr; i++)
-		if (udmabuf_folio_is_exhausted(folios[i]))
-			return true;
-	return false;
+	for (i = 0; i < nr && !ret; i++)
+		ret = udmabuf_folio_check(folios[i]);
+	return ret;
 }
 
 /* The same for what has to be allocated, read from swap, or migrated. */
@@ -242,7 +263,7 @@ static int udmabuf_append_absent(struct udmabuf_folios *folios,
 	if (nr <= 0)
 		return nr ?: -EINVAL;
 
-	ret = udmabuf_any_exhausted(batch, nr) ? -EINVAL :
+	ret = udmabuf_folios_check(batch, nr) ?:
 	      udmabuf_folios_reserve(folios, nr, 1, 0);
 	if (ret) {
 		unpin_folios(batch, nr);
@@ -385,8 +406,9 @@ EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_populate);
  * Return: 0; -EINVAL when the range is empty, unaligned, does not lie within
  * the file or makes the list longer than it can be, when the file is of the
  * wrong kind or of huge pages and not populated, or when a folio has been pinned
- * %UDMABUF_PINS_MAX times; -ENOMEM; -EINTR when a fatal
- * signal is pending; or what the file system says when it cannot provide a page.
+ * %UDMABUF_PINS_MAX times; -EIO when a page has a memory error; -ENOMEM; -EINTR
+ * when a fatal signal is pending; or what the file system says when it cannot
+ * provide a page.
  */
 int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,
 		       u64 offset, u64 size)

@@ -7,7 +7,10 @@
 #ifndef _DMA_BUF_UDMABUF_PRIVATE_H
 #define _DMA_BUF_UDMABUF_PRIVATE_H
 
+#include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/compiler.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 
 /*
@@ -75,6 +78,19 @@ struct udmabuf_run {
 	u32 limit;
 	size_t extent;
 };
+
+/*
+ * Test whether the machine has had a memory error, so that pages have to be looked
+ * at one by one.
+ */
+static inline bool udmabuf_memory_has_errors(void)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	return unlikely(atomic_long_read(&num_poisoned_pages));
+#else
+	return false;
+#endif
+}
 
 int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size);
 int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,

@@ -326,6 +326,10 @@ static int udmabuf_enter_page(pte_t *pte, unsigned long addr, void *data)
 	}
 	pfn = window->run.pfn + window->done++;
 
+	/* Not for being near: only who wants this page is to hear of the error. */
+	if (udmabuf_memory_has_errors() && PageHWPoison(pfn_to_page(pfn)))
+		return 0;
+
 	/* Another task may have been here first. */
 	if (pte_none(ptep_get(pte))) {
 		set_pte_at(vma->vm_mm, addr, pte,
@@ -360,6 +364,17 @@ static vm_fault_t udmabuf_fault_around(struct udmabuf *buf,
 	return VM_FAULT_NOPAGE;
 }
 
+/* Test whether the page under the fault has got a memory error meanwhile. */
+static bool udmabuf_fault_is_poisoned(struct udmabuf *buf, struct vm_fault *vmf)
+{
+	struct udmabuf_run run;
+
+	if (!udmabuf_memory_has_errors())
+		return false;
+	udmabuf_run_start(&run, &buf->folios, vmf->pgoff, 1);
+	return udmabuf_run_next(&run) && PageHWPoison(pfn_to_page(run.pfn));
+}
+
 static vm_fault_t udmabuf_vm_fault(struct vm_fault *vmf)
 {
 	struct udmabuf *buf = vmf->vma->vm_private_data;
@@ -367,6 +382,8 @@ static vm_fault_t udmabuf_vm_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff >= buf->folios.pages)
 		return VM_FAULT_SIGBUS;
+	if (udmabuf_fault_is_poisoned(buf, vmf))
+		return VM_FAULT_HWPOISON;
 
 	/* A page table may be left from when the VMA had another shape. */
 	if (udmabuf_pmd_pfn(buf, vmf, &pfn)) {

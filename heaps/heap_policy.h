@@ -46,6 +46,7 @@ static inline int heap_policy_preferred_nid(void)
 		return NUMA_NO_NODE;
 	}
 }
+
 /* The nodes that the task's memory must be of; NULL if it may be of all. */
 static inline const nodemask_t *heap_policy_bound_nodes(void)
 {

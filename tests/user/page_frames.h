@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Page frames of a mapping, their state, and memory errors in them. Needs root.
+ */
+#ifndef PAGE_FRAMES_H
+#define PAGE_FRAMES_H
+
+#include "sys_file.h"
+
+#define PAGE_BREAK_FILE	"/sys/kernel/debug/hwpoison/corrupt-pfn"
+
+/* Bits of /proc/kpageflags. */
+#define KPF_COMPOUND_TAIL	16
+#define KPF_HWPOISON		19
+
+static inline uint64_t word_at(const char *path, uint64_t index)
+{
+	int fd = xopen(path, O_RDONLY);
+	uint64_t word = 0;
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &word, 8, (off_t)(index * 8)) != 8)
+		word = 0;
+	close(fd);
+	return word;
+}
+
+static inline bool page_has(uint64_t pfn, unsigned int flag)
+{
+	return word_at("/proc/kpageflags", pfn) >> flag & 1;
+}
+
+/* 0 for none. The page has to be in the page table. */
+static inline uint64_t page_pfn(const void *addr)
+{
+	uint64_t entry = word_at("/proc/self/pagemap",
+				 (uintptr_t)addr / page_size());
+
+	return entry >> 63 ? entry & ((1ull << 55) - 1) : 0;
+}
+
+static inline void page_break(uint64_t pfn)
+{
+	/* What memory_failure() says of such a page is not what matters. */
+	file_write_number(PAGE_BREAK_FILE, (long long)pfn);
+}
+
+#endif /* PAGE_FRAMES_H */
