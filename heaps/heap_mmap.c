@@ -4,6 +4,7 @@
  *
  * What it is: the mmap op of all page-backed heaps, and the fault handlers behind
  * it. Faults map in batches, or in huge entries where the folios are large enough.
+ * Pages that must not be pinned are mapped by their frames, all at once.
  * What it owns: nothing; a mapping holds the buffer's file.
  * Locks: none of ours, the chunks of a buffer do not change while it lives.
  * Faults run under the mmap lock or the lock of the mapping, and take the page
@@ -13,11 +14,11 @@
  * Units: offsets and lengths in pages.
  */
 #include <linux/dma-buf.h>
+#include <linux/highmem.h>
 #include <linux/huge_mm.h>
 #include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/pgtable.h>
-#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/userfaultfd_k.h>
 
@@ -77,19 +78,13 @@ static bool heap_fault_is_huge(const struct vm_fault *vmf, struct folio *folio)
 
 /*
  * Must this fault be resolved by the core, page by page? So it is when a
- * private copy is about to be made, and when somebody watches single pages.
+ * private copy is about to be made, and when userfaultfd watches single pages.
  */
 static bool heap_fault_is_single(const struct vm_fault *vmf)
 {
 	return vmf->cow_page || userfaultfd_armed(vmf->vma) ||
 	       (vmf->flags & FAULT_FLAG_ORIG_PTE_VALID &&
 		!pte_none(vmf->orig_pte));
-}
-
-/* Is this to pin for long what must not be? See heap_short_pin_vm_ops. */
-static bool heap_fault_is_refused(const struct heap_buffer *buffer)
-{
-	return !buffer->backing->longterm_pin && current->flags & PF_MEMALLOC_PIN;
 }
 
 /*
@@ -172,11 +167,7 @@ static vm_fault_t heap_fault(struct vm_fault *vmf)
 	struct page *page;
 	struct folio *folio;
 
-	/* mremap() can make a mapping longer than the buffer. */
 	if (vmf->pgoff >= buffer->nr_pages)
-		return VM_FAULT_SIGBUS;
-
-	if (heap_fault_is_refused(buffer))
 		return VM_FAULT_SIGBUS;
 
 	page = heap_buffer_page(buffer, vmf->pgoff);
@@ -185,14 +176,25 @@ static vm_fault_t heap_fault(struct vm_fault *vmf)
 
 	vmf->page = page;
 	folio = page_folio(page);
-	if (heap_fault_is_single(vmf) || heap_fault_is_huge(vmf, folio)) {
+	if (!heap_fault_is_single(vmf) && heap_fault_is_huge(vmf, folio)) {
+		folio_get(folio);
+		return 0;
+	}
+
+	/*
+	 * With a page table there, finish_fault() does not try an entry of the
+	 * level above. It would not look which page of the folio belongs here.
+	 */
+	if (pte_alloc(vmf->vma->vm_mm, vmf->pmd)) {
+		vmf->page = NULL;
+		return VM_FAULT_OOM;
+	}
+	if (heap_fault_is_single(vmf)) {
 		folio_get(folio);
 		return 0;
 	}
 
 	vmf->page = NULL;
-	if (pte_alloc(vmf->vma->vm_mm, vmf->pmd))
-		return VM_FAULT_OOM;
 	heap_fault_batch(vmf, buffer);
 	return VM_FAULT_NOPAGE;
 }
@@ -203,7 +205,7 @@ static vm_fault_t heap_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t en
 	const struct heap_buffer *buffer = vmf->vma->vm_private_data;
 
 	if (vmf->pgoff >= buffer->nr_pages || pmd_none(*vmf->pmd) ||
-	    heap_fault_is_single(vmf) || heap_fault_is_refused(buffer) ||
+	    heap_fault_is_single(vmf) ||
 	    PageHWPoison(heap_buffer_page(buffer, vmf->pgoff)))
 		return 0;
 	heap_fault_batch(vmf, buffer);
@@ -215,40 +217,92 @@ static const struct vm_operations_struct heap_vm_ops = {
 	.map_pages	= heap_map_pages,
 };
 
-/* Never called for pages that are in the mem_map, as all of ours are. */
-static vm_fault_t heap_pfn_mkwrite(struct vm_fault *vmf)
+/* What a debugger reads and writes, as page frames are not for it to pin. */
+static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
+			      void *data, int len, int write)
 {
-	return VM_FAULT_SIGBUS;
+	size_t offset = offset_in_page(address);
+	struct page *page;
+
+	/* A debugger may force its way, but there is no copy for it to write to. */
+	if (write && !(vma->vm_flags & VM_WRITE))
+		return -EFAULT;
+
+	page = heap_buffer_page(vma->vm_private_data,
+				vma->vm_pgoff +
+				((address - vma->vm_start) >> PAGE_SHIFT));
+	len = min_t(size_t, len, PAGE_SIZE - offset);
+	if (write)
+		memcpy_to_page(page, offset, data, len);
+	else
+		memcpy_from_page(data, page, offset, len);
+	return len;
 }
 
-/*
- * For memory that must come back when its owner wants it, as that of CMA. The mm
- * would try to migrate such a page before it pins it for long, and try forever,
- * as ours cannot migrate. So it has to refuse: it does, for writing, where a
- * mapping says that it wants to know of writes, which is all that the extra op
- * is for. For reading it does not ask; there only pages which are not yet in the
- * page table can be refused, by the fault handler. Short pins, as for direct
- * I/O, are not concerned.
- */
-static const struct vm_operations_struct heap_short_pin_vm_ops = {
-	.fault		= heap_fault,
-	.map_pages	= heap_map_pages,
-	.pfn_mkwrite	= heap_pfn_mkwrite,
+/* All entries are made by mmap(), so a fault finds one or is an error. */
+static const struct vm_operations_struct heap_frames_vm_ops = {
+	.access		= heap_frames_access,
 };
+
+/*
+ * Map memory that its owner may want back at any time, as that of CMA. A
+ * long-term pin would take it away for good. When get_user_pages() meets a page
+ * of CMA it migrates it first and tries again, but these pages do not migrate,
+ * so it would try forever. It cannot be told to refuse long-term pins only: the
+ * checks it has for that do not cover read-only pins of pages that are in the
+ * page table already. It does refuse page frames, whatever the kind of pin, and
+ * the fast variant does not take entries that are marked as such.
+ *
+ * So all entries are made here, without references; the mapping holds the file,
+ * which holds the pages. fork() and mremap() copy such entries, and the calls
+ * which would drop them (MADV_DONTNEED) refuse.
+ */
+static int heap_mmap_frames(struct heap_buffer *buffer,
+			    struct vm_area_struct *vma)
+{
+	pgoff_t index = vma->vm_pgoff, end = index + vma_pages(vma);
+	unsigned long address = vma->vm_start, nr;
+	unsigned int i;
+	int ret;
+
+	vma->vm_private_data = buffer;
+	vma->vm_ops = &heap_frames_vm_ops;
+	for (i = heap_buffer_chunk_at(buffer, index); index < end; i++) {
+		const struct heap_chunk *chunk = &buffer->chunks[i];
+		pgoff_t offset = index - chunk->start;
+
+		nr = min(end - index, heap_chunk_pages(buffer, i) - offset);
+		ret = remap_pfn_range(vma, address,
+				      page_to_pfn(chunk->page) + offset,
+				      nr << PAGE_SHIFT, vma->vm_page_prot);
+		if (ret)
+			return ret;
+		index += nr;
+		address += nr << PAGE_SHIFT;
+	}
+	return 0;
+}
 
 /**
  * heap_mmap - map a buffer into a program
  * @dmabuf: the buffer, of a page-backed heap
- * @vma: the mapping
+ * @vma: the mapping, which ends within the buffer
  *
- * Whoever calls, mmap() itself or a driver through dma_buf_mmap(): the mapping
- * is one of the dma-buf's own file, at the offset that is wanted, and keeps that
- * file, and so the buffer, alive.
+ * It does not matter whether the caller is mmap() or a driver through
+ * dma_buf_mmap(): the mapping is one of the dma-buf's own file, at the offset
+ * that is wanted, and keeps that file, and so the buffer, alive.
  *
- * No VM_PFNMAP, no VM_MIXEDMAP: these are pages as in any file.
+ * Where &heap_backing.longterm_pin is set, faults enter ordinary pages, as in any
+ * file, without VM_PFNMAP or VM_MIXEDMAP. Elsewhere these are page frames, which
+ * no call can pin.
  *
- * Context: Process context, with the mmap lock. Does not sleep.
- * Return: 0; -EINVAL for MAP_PRIVATE where the heap does not allow it.
+ * VM_DONTEXPAND is what DRM demands of each mapping of an object, and buffers do
+ * not grow. Core dumps leave out what belongs to devices.
+ *
+ * Context: Process context, with the mmap lock. May sleep.
+ * Return: 0; -EINVAL for MAP_PRIVATE where the heap does not allow it, or when
+ * the mapping ends behind the buffer; -ENOMEM when there is no memory for page
+ * tables.
  */
 int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
@@ -256,11 +310,16 @@ int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 	if (!buffer->backing->private_mmap && !(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
+	if (vma->vm_pgoff >= buffer->nr_pages ||
+	    vma_pages(vma) > buffer->nr_pages - vma->vm_pgoff)
+		return -EINVAL;
 
 	WRITE_ONCE(buffer->untouched, false);
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	if (!buffer->backing->longterm_pin)
+		return heap_mmap_frames(buffer, vma);
+
 	vma->vm_private_data = buffer;
-	vma->vm_ops = buffer->backing->longterm_pin ?
-		      &heap_vm_ops : &heap_short_pin_vm_ops;
-	vm_flags_set(vma, VM_DONTDUMP);
+	vma->vm_ops = &heap_vm_ops;
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/sched.h>
 #include <linux/uaccess.h>
 
 #include "mock_heap.h"
@@ -43,11 +44,12 @@ static const struct heap_mmap_touch_case heap_mmap_touch_cases[] = {
 	{ "write into a run", MOCK_HEAP_RUN, true, true },
 	{ "write into strangers", MOCK_HEAP_BACKWARD, true, true },
 	{ "write into folios", MOCK_HEAP_FOLIOS, true, true },
-	{ "write where long pins are refused", MOCK_HEAP_RUN, false, true },
+	{ "write into page frames in a run", MOCK_HEAP_RUN, false, true },
+	{ "write into page frames here and there", MOCK_HEAP_BACKWARD, false, true },
 	{ "read a run", MOCK_HEAP_RUN, true, false },
 	{ "read strangers", MOCK_HEAP_BACKWARD, true, false },
 	{ "read folios", MOCK_HEAP_FOLIOS, true, false },
-	{ "read where long pins are refused", MOCK_HEAP_RUN, false, false },
+	{ "read page frames", MOCK_HEAP_RUN, false, false },
 };
 
 KUNIT_ARRAY_PARAM_DESC(heap_mmap_touch, heap_mmap_touch_cases, description);
@@ -84,13 +86,17 @@ static void heap_mmap_test_touch(struct kunit *test)
 		kunmap_local(there);
 	}
 
-	/* Ordinary pages: each is in one page table and counted in the RSS. */
+	/*
+	 * Ordinary pages: each is in one page table and counted in the RSS. Not so
+	 * page frames. It is the sum that counts: with several CPUs each keeps a part.
+	 */
 	for (i = 0; i < HEAP_MMAP_TEST_PAGES; i++)
-		KUNIT_EXPECT_TRUE(test, folio_mapped(page_folio(mock->pages[i])));
-	/* The sum: with several CPUs each keeps a part of the count. */
-	KUNIT_EXPECT_GE(test,
-			percpu_counter_sum(&current->mm->rss_stat[MM_FILEPAGES]),
-			HEAP_MMAP_TEST_PAGES);
+		KUNIT_EXPECT_EQ(test, param->longterm_pin,
+				folio_mapped(page_folio(mock->pages[i])));
+	if (param->longterm_pin)
+		KUNIT_EXPECT_GE(test,
+				percpu_counter_sum(&current->mm->rss_stat[MM_FILEPAGES]),
+				HEAP_MMAP_TEST_PAGES);
 
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
 	mock_heap_close(dmabuf);
@@ -162,6 +168,77 @@ static void heap_mmap_test_part(struct kunit *test)
 	mock_heap_expect_home(test, mock);
 }
 
+/* A part of the buffer, by page frames: the right ones, and no more. */
+static void heap_mmap_test_frames_part(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_frames");
+	struct dma_buf *dmabuf;
+	unsigned long address;
+	u32 __user *user;
+	u32 value = 0;
+
+	mock->backing.longterm_pin = false;
+	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_BACKWARD, 10);
+	address = kunit_vm_mmap(test, dmabuf->file, 0, 5 * PAGE_SIZE,
+				PROT_READ | PROT_WRITE, MAP_SHARED, 3 * PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address));
+
+	user = (u32 __user *)(address + 4 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 0, put_user(77, user));
+	KUNIT_EXPECT_EQ(test, 77, *(u32 *)page_address(mock->pages[7]));
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, get_user(value, user));
+	KUNIT_EXPECT_EQ(test, 77, value);
+	KUNIT_EXPECT_NE(test, 0, get_user(value, (u32 __user *)address));
+	KUNIT_EXPECT_NE(test, 0, get_user(value, user + PAGE_SIZE / sizeof(*user)));
+
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address + 2 * PAGE_SIZE, 3 * PAGE_SIZE));
+	mock_heap_close(dmabuf);
+	mock_heap_expect_home(test, mock);
+}
+
+struct heap_mmap_flags_case {
+	const char *description;
+	bool longterm_pin;
+	unsigned long set;
+	unsigned long clear;
+};
+
+static const struct heap_mmap_flags_case heap_mmap_flags_cases[] = {
+	{ "pages", true, VM_DONTEXPAND | VM_DONTDUMP, VM_PFNMAP | VM_MIXEDMAP | VM_IO },
+	{ "page frames", false, VM_DONTEXPAND | VM_DONTDUMP | VM_PFNMAP, VM_MIXEDMAP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(heap_mmap_flags, heap_mmap_flags_cases, description);
+
+/* What DRM warns of when it is missing, and what core dumps go by. */
+static void heap_mmap_test_flags(struct kunit *test)
+{
+	const struct heap_mmap_flags_case *param = test->param_value;
+	struct mock_heap *mock = mock_heap_create(test, "kunit_flags");
+	struct vm_area_struct *vma;
+	struct dma_buf *dmabuf;
+	unsigned long address;
+
+	mock->backing.longterm_pin = param->longterm_pin;
+	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_RUN, 4);
+	address = heap_mmap_test_map(test, dmabuf, MAP_SHARED);
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, address);
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	if (vma) {
+		KUNIT_EXPECT_EQ(test, param->set, vma->vm_flags & param->set);
+		KUNIT_EXPECT_EQ(test, 0, vma->vm_flags & param->clear);
+		KUNIT_EXPECT_FALSE(test, vma_is_anonymous(vma));
+	}
+	mmap_read_unlock(current->mm);
+
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
+	mock_heap_close(dmabuf);
+	mock_heap_expect_home(test, mock);
+}
+
 struct heap_mmap_pin_case {
 	const char *description;
 	bool longterm_pin;
@@ -174,39 +251,46 @@ static const struct heap_mmap_pin_case heap_mmap_pin_cases[] = {
 	{ "a short pin for writing", true, FOLL_WRITE, false, 1 },
 	{ "a long pin for writing", true, FOLL_WRITE | FOLL_LONGTERM, false, 1 },
 	{ "a long pin for reading", true, FOLL_LONGTERM, true, 1 },
-	{ "a short pin where long pins are refused", false, FOLL_WRITE, true, 1 },
-	{ "a long pin for writing is refused", false, FOLL_WRITE | FOLL_LONGTERM,
+	{ "refuses a short pin for writing of page frames", false, FOLL_WRITE,
+	  true, -EFAULT },
+	{ "refuses a short pin for reading of page frames", false, 0, true, -EFAULT },
+	{ "refuses a long pin for writing", false, FOLL_WRITE | FOLL_LONGTERM,
 	  false, -EFAULT },
-	{ "a long pin for writing is refused, touched or not", false,
+	{ "refuses a long pin for writing, touched", false,
 	  FOLL_WRITE | FOLL_LONGTERM, true, -EFAULT },
-	{ "a long pin for reading is refused", false, FOLL_LONGTERM, false, -EFAULT },
+	{ "refuses a long pin for reading", false, FOLL_LONGTERM, false, -EFAULT },
+	{ "refuses a long pin for reading, touched", false, FOLL_LONGTERM,
+	  true, -EFAULT },
+	{ "refuses a long pin that is forced, touched", false,
+	  FOLL_LONGTERM | FOLL_FORCE, true, -EFAULT },
 };
 
 KUNIT_ARRAY_PARAM_DESC(heap_mmap_pin, heap_mmap_pin_cases, description);
 
-/* A page that somebody pins outlives the buffer, and belongs to him alone. */
-static void heap_mmap_test_pin(struct kunit *test)
+static void heap_mmap_test_pin_one(struct kunit *test, bool fast)
 {
 	const struct heap_mmap_pin_case *param = test->param_value;
 	struct mock_heap *mock = mock_heap_create(test, "kunit_pin");
 	struct dma_buf *dmabuf;
-	unsigned long address;
+	unsigned long address, at;
 	struct page *page;
+	long ret;
 	int refs;
 
 	mock->backing.longterm_pin = param->longterm_pin;
 	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_BACKWARD, 4);
 	address = heap_mmap_test_map(test, dmabuf, MAP_SHARED);
+	at = address + PAGE_SIZE;
 	if (param->touched)
-		KUNIT_EXPECT_EQ(test, 0, put_user(1, (u32 __user *)address));
+		KUNIT_EXPECT_EQ(test, 0, put_user(1, (u32 __user *)at));
 
-	KUNIT_ASSERT_EQ(test, param->ret,
-			pin_user_pages_unlocked(address + PAGE_SIZE, 1, &page,
-						param->gup_flags));
+	ret = fast ? pin_user_pages_fast(at, 1, param->gup_flags, &page) :
+		     pin_user_pages_unlocked(at, 1, &page, param->gup_flags);
+	KUNIT_EXPECT_EQ(test, param->ret, ret);
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
 	mock_heap_close(dmabuf);
 	KUNIT_EXPECT_EQ(test, 1, mock->puts);
-	if (param->ret > 0) {
+	if (ret > 0) {
 		KUNIT_EXPECT_PTR_EQ(test, mock->pages[1], page);
 		refs = page_ref_count(page);
 		KUNIT_EXPECT_GT(test, refs, 1);
@@ -216,40 +300,25 @@ static void heap_mmap_test_pin(struct kunit *test)
 	mock_heap_expect_home(test, mock);
 }
 
-/* Refused also where a neighbour keeps the page table in place. */
-static void heap_mmap_test_pin_untouched(struct kunit *test)
+/* A page that is pinned outlives the buffer, and is the holder's alone. */
+static void heap_mmap_test_pin(struct kunit *test)
 {
-	struct mock_heap *mock = mock_heap_create(test, "kunit_untouched");
-	unsigned long address, half;
-	struct dma_buf *dmabuf;
-	struct page *page;
+	heap_mmap_test_pin_one(test, false);
+}
 
-	mock->backing.longterm_pin = false;
-	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_RUN, 4);
-	address = heap_mmap_test_map(test, dmabuf, MAP_SHARED);
-	KUNIT_EXPECT_EQ(test, 0, put_user(1, (u32 __user *)address));
-	half = address + dmabuf->size / 2;
-	KUNIT_EXPECT_EQ(test, 0, vm_munmap(half, dmabuf->size / 2));
-	KUNIT_EXPECT_EQ(test, half,
-			kunit_vm_mmap(test, dmabuf->file, half, dmabuf->size / 2,
-				      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-				      dmabuf->size / 2));
-
-	KUNIT_EXPECT_EQ(test, -EFAULT,
-			pin_user_pages_unlocked(half, 1, &page, FOLL_LONGTERM));
-	KUNIT_EXPECT_EQ(test, 1, pin_user_pages_unlocked(half, 1, &page, 0));
-	unpin_user_page(page);
-	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
-	mock_heap_close(dmabuf);
-	mock_heap_expect_home(test, mock);
+static void heap_mmap_test_pin_fast(struct kunit *test)
+{
+	heap_mmap_test_pin_one(test, true);
 }
 
 static struct kunit_case heap_mmap_cases[] = {
 	KUNIT_CASE_PARAM(heap_mmap_test_touch, heap_mmap_touch_gen_params),
 	KUNIT_CASE(heap_mmap_test_private),
 	KUNIT_CASE(heap_mmap_test_part),
+	KUNIT_CASE(heap_mmap_test_frames_part),
+	KUNIT_CASE_PARAM(heap_mmap_test_flags, heap_mmap_flags_gen_params),
 	KUNIT_CASE_PARAM(heap_mmap_test_pin, heap_mmap_pin_gen_params),
-	KUNIT_CASE(heap_mmap_test_pin_untouched),
+	KUNIT_CASE_PARAM(heap_mmap_test_pin_fast, heap_mmap_pin_gen_params),
 	{ }
 };
 

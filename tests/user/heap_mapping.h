@@ -28,7 +28,7 @@ FIXTURE(mapping)
 FIXTURE_VARIANT(mapping)
 {
 	const char *name;
-	/* Takes MAP_PRIVATE, and lets pages be pinned for long. */
+	/* Takes MAP_PRIVATE, and lets pages be pinned. */
 	bool ordinary;
 };
 
