@@ -337,13 +337,46 @@ static void heap_buffer_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 
 static void heap_buffer_free(struct heap_buffer *buffer)
 {
-	heap_uncharge(buffer->payer, buffer->nr_pages);
+	if (buffer->counted)
+		dma_heap_buffer_died(buffer->heap,
+				     buffer->nr_pages << PAGE_SHIFT);
+	heap_uncharge(buffer->payer, buffer->nr_charged);
 	dma_heap_put(buffer->heap);
 	mutex_destroy(&buffer->lock);
 	if (buffer->chunks != &buffer->sole_chunk)
 		kvfree(buffer->chunks);
 	kmem_cache_free(heap_buffer_cache, buffer);
 }
+
+/**
+ * heap_buffer_get - keep a buffer charged and counted
+ * @buffer: the buffer, as passed to &heap_backing.put
+ *
+ * For a heap that has to wait for its pages when the dma-buf is released. The
+ * charge lives as long as the pages, so the buffer does too.
+ *
+ * Context: Any, before &heap_backing.put returns.
+ */
+void heap_buffer_get(struct heap_buffer *buffer)
+{
+	refcount_inc(&buffer->refs);
+}
+EXPORT_SYMBOL_NS_GPL(heap_buffer_get, DMA_BUF);
+
+/**
+ * heap_buffer_put - drop what heap_buffer_get() took
+ * @buffer: the buffer, all of whose pages are back
+ *
+ * May drop the last reference on the module of the heap.
+ *
+ * Context: Process context. May sleep.
+ */
+void heap_buffer_put(struct heap_buffer *buffer)
+{
+	if (refcount_dec_and_test(&buffer->refs))
+		heap_buffer_free(buffer);
+}
+EXPORT_SYMBOL_NS_GPL(heap_buffer_put, DMA_BUF);
 
 static void heap_buffer_destroy(struct heap_buffer *buffer)
 {
@@ -352,15 +385,12 @@ static void heap_buffer_destroy(struct heap_buffer *buffer)
 	if (is_vmalloc_addr(buffer->vaddr))
 		vunmap(buffer->vaddr);
 	buffer->backing->put(buffer);
-	heap_buffer_free(buffer);
+	heap_buffer_put(buffer);
 }
 
 static void heap_buffer_release(struct dma_buf *dmabuf)
 {
-	struct heap_buffer *buffer = dmabuf->priv;
-
-	dma_heap_buffer_died(buffer->heap, dmabuf->size);
-	heap_buffer_destroy(buffer);
+	heap_buffer_destroy(dmabuf->priv);
 }
 
 static const struct dma_buf_ops heap_buffer_ops = {
@@ -446,14 +476,43 @@ int heap_buffer_add(struct heap_buffer *buffer, struct page *page,
 }
 EXPORT_SYMBOL_NS_GPL(heap_buffer_add, DMA_BUF);
 
+static bool heap_folio_is_poisoned(struct folio *folio)
+{
+	unsigned long nr = folio_nr_pages(folio), i;
+
+	for (i = 0; i < nr; i++)
+		if (PageHWPoison(folio_page(folio, i)))
+			return true;
+	return false;
+}
+
+/*
+ * Give up a folio that is pinned. The holder of the pin frees it, so from now on
+ * the folio and not the buffer has the charge. A broken one is never freed, and is
+ * no more use to anybody in the cgroup; memory_failure() uncharges such pages too.
+ */
+static void heap_buffer_abandon(struct heap_buffer *buffer, struct folio *folio)
+{
+	if (!heap_folio_is_poisoned(folio))
+		buffer->nr_charged -= heap_charge_move(buffer->payer, folio);
+	folio_put(folio);
+}
+
 /**
- * heap_buffer_visit_folios - call a function for each folio of a buffer
- * @buffer: the buffer
- * @each: the function; it may drop the buffer's reference
+ * heap_buffer_release_folios - give up all folios of a buffer
+ * @buffer: the buffer, as passed to &heap_backing.put
+ * @keep: called for each folio on which only the buffer has a reference, which
+ *	@keep then owns
+ *
+ * A folio with more references is pinned, for direct I/O or by a pipe say. No new
+ * pin can be made, as the buffer is in no page table any more. Such a folio is not
+ * for @keep: it takes its part of the charge with it, and is freed by the holder
+ * of the last reference. A folio which passes for pinned, as some page scanner
+ * looks at it, is freed likewise.
  *
  * Context: Process context. May sleep.
  */
-void heap_buffer_visit_folios(struct heap_buffer *buffer, heap_folio_fn each)
+void heap_buffer_release_folios(struct heap_buffer *buffer, heap_folio_fn keep)
 {
 	unsigned int i;
 
@@ -465,12 +524,15 @@ void heap_buffer_visit_folios(struct heap_buffer *buffer, heap_folio_fn each)
 		for (; left; left -= nr, page = nth_page(page, nr)) {
 			folio = page_folio(page);
 			nr = folio_nr_pages(folio);
-			each(folio);
+			if (likely(folio_ref_count(folio) == 1))
+				keep(folio);
+			else
+				heap_buffer_abandon(buffer, folio);
 		}
 		cond_resched();
 	}
 }
-EXPORT_SYMBOL_NS_GPL(heap_buffer_visit_folios, DMA_BUF);
+EXPORT_SYMBOL_NS_GPL(heap_buffer_release_folios, DMA_BUF);
 
 static void heap_folio_put(struct folio *folio)
 {
@@ -481,13 +543,13 @@ static void heap_folio_put(struct folio *folio)
  * heap_buffer_put_folios - drop the buffer's reference on each of its folios
  * @buffer: the buffer, as passed to &heap_backing.put
  *
- * A &heap_backing.put for pages that need nothing else to go home.
+ * A &heap_backing.put for pages that need nothing else to be freed.
  *
  * Context: Process context. May sleep.
  */
 void heap_buffer_put_folios(struct heap_buffer *buffer)
 {
-	heap_buffer_visit_folios(buffer, heap_folio_put);
+	heap_buffer_release_folios(buffer, heap_folio_put);
 }
 EXPORT_SYMBOL_NS_GPL(heap_buffer_put_folios, DMA_BUF);
 
@@ -508,6 +570,8 @@ static struct heap_buffer *heap_buffer_new(struct dma_heap *heap,
 	buffer->heap = dma_heap_get(heap);
 	buffer->backing = backing;
 	buffer->nr_pages = nr_pages;
+	buffer->nr_charged = nr_pages;
+	refcount_set(&buffer->refs, 1);
 	buffer->chunks = &buffer->sole_chunk;
 	buffer->max_chunks = 1;
 	mutex_init(&buffer->lock);
@@ -565,6 +629,7 @@ struct dma_buf *heap_buffer_create(struct dma_heap *heap, unsigned long len,
 		ret = PTR_ERR(dmabuf);
 		goto err_destroy_buffer;
 	}
+	buffer->counted = true;
 	dma_heap_buffer_born(heap, len);
 	return dmabuf;
 

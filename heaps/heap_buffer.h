@@ -12,6 +12,7 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/refcount.h>
 #include <linux/types.h>
 
 struct dma_buf;
@@ -40,7 +41,8 @@ struct heap_chunk {
  *	signal, @put is called next for the pages that were added.
  * @put: drop the reference on each page that heap_buffer_add() took over. Called
  *	once for each call of @get. The pages are in no mapping of the buffer any
- *	more, but somebody may still have them pinned.
+ *	more, but may still be pinned, see heap_buffer_release_folios(). A heap that
+ *	gives them back later takes a reference on the buffer, heap_buffer_get().
  * @private_mmap: MAP_PRIVATE is allowed
  * @longterm_pin: the pages may stay pinned for as long as a program likes, as
  *	io_uring does with registered buffers
@@ -59,7 +61,11 @@ struct heap_backing {
  * @heap: which heap; constant
  * @backing: how to get rid of the pages; constant
  * @backing_priv: between the two callbacks of @backing
- * @payer: whose memory cgroup is charged; constant
+ * @payer: the cgroup charged; constant
+ * @nr_charged: for how many pages; less than @nr_pages only at the end
+ * @refs: one for the dma-buf, more where the heap needs longer to get the pages
+ *	back
+ * @counted: is in the totals of @heap
  * @untouched: all of it is zero, since nobody has ever had a mapping; for @backing,
  *	which may spare itself the zeroing. Set once, and cleared by every mapping
  * @nr_pages: size of the buffer; constant
@@ -79,6 +85,9 @@ struct heap_buffer {
 	const struct heap_backing *backing;
 	void *backing_priv;
 	struct obj_cgroup *payer;
+	unsigned long nr_charged;
+	refcount_t refs;
+	bool counted;
 	bool untouched;
 	unsigned long nr_pages;
 	unsigned long nr_filled;
@@ -92,8 +101,8 @@ struct heap_buffer {
 };
 
 /**
- * typedef heap_folio_fn - what to do with a folio of a buffer
- * @folio: the folio
+ * typedef heap_folio_fn - take over a folio that a buffer gives up
+ * @folio: the folio, with the reference that the buffer had
  */
 typedef void (*heap_folio_fn)(struct folio *folio);
 
@@ -120,8 +129,10 @@ struct dma_buf *heap_buffer_create(struct dma_heap *heap, unsigned long len,
 				   const struct heap_backing *backing);
 int heap_buffer_add(struct heap_buffer *buffer, struct page *page,
 		    unsigned long nr_pages);
-void heap_buffer_visit_folios(struct heap_buffer *buffer, heap_folio_fn each);
+void heap_buffer_release_folios(struct heap_buffer *buffer, heap_folio_fn keep);
 void heap_buffer_put_folios(struct heap_buffer *buffer);
+void heap_buffer_get(struct heap_buffer *buffer);
+void heap_buffer_put(struct heap_buffer *buffer);
 
 /* heap_mmap.c */
 int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);

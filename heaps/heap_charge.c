@@ -2,9 +2,10 @@
 /*
  * Who pays for a buffer
  *
- * What it is: charges the bytes of a buffer to a memory cgroup, from birth to
- * death, as kernel memory. The charge is the buffer's and not its pages': pages
- * wait on shelves at nobody's expense, and go to others from there.
+ * What it is: charges the bytes of a buffer to a memory cgroup as kernel memory,
+ * as long as the buffer has the pages. One charge for all of them is cheap, and
+ * pages in the pool are charged to no cgroup. A folio that is still pinned when
+ * its buffer goes takes its part of the charge along, until it is freed.
  * What it owns: nothing; a buffer keeps the reference on its payer.
  * Locks: none.
  * May call: memory cgroups.
@@ -65,6 +66,24 @@ static int heap_charge_spare(struct obj_cgroup *payer)
 	return ret;
 }
 
+/* Is this more than the group, or one above, may ever have? */
+static bool heap_charge_impossible(struct obj_cgroup *payer,
+				   unsigned long nr_pages)
+{
+	struct mem_cgroup *memcg;
+	unsigned long max;
+
+	guard(rcu)();
+	for (memcg = obj_cgroup_memcg(payer); memcg;
+	     memcg = parent_mem_cgroup(memcg)) {
+		max = READ_ONCE(memcg->memory.max);
+		if (max < HEAP_CHARGE_SPARE ||
+		    nr_pages > max - HEAP_CHARGE_SPARE)
+			return true;
+	}
+	return false;
+}
+
 /**
  * heap_charge - let the running task pay
  * @payer: who pays, for heap_uncharge(); NULL when nobody has to
@@ -86,6 +105,12 @@ int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages)
 		 get_obj_cgroup_from_current() : NULL;
 	if (!*payer)
 		return 0;
+
+	/* Reclaim would swap out all of the group, for nothing. */
+	done = 0;
+	ret = -ENOMEM;
+	if (heap_charge_impossible(*payer, nr_pages))
+		goto err_uncharge;
 
 	for (done = 0; done < nr_pages; done += step) {
 		step = min(nr_pages - done, HEAP_CHARGE_STEP);
@@ -123,4 +148,35 @@ void heap_uncharge(struct obj_cgroup *payer, unsigned long nr_pages)
 		obj_cgroup_uncharge(payer, step << PAGE_SHIFT);
 	}
 	obj_cgroup_put(payer);
+}
+
+/**
+ * heap_charge_move - let a folio carry its part of a charge
+ * @payer: what heap_charge() made of it; NULL is fine
+ * @folio: a folio of the buffer, to which the caller has a reference
+ *
+ * For a folio that outlives its buffer. It becomes what a page allocated with
+ * __GFP_ACCOUNT is, and the charge ends when the last reference goes, as for any
+ * such page: __folio_put() and its relatives call mem_cgroup_uncharge() for the
+ * folio's size. Nothing is charged or uncharged here; both ways count in the same
+ * pages of the same cgroup.
+ *
+ * A kernel page must not get into the page cache, whose lists are those of the
+ * folio's cgroup: the objcg of a cgroup that is removed goes to the parent and the
+ * folio would be on a list of the wrong one. FUSE takes over pages out of a
+ * pipe that have no other holder, and neither map nor flags that tell of a user.
+ * Being dirty is such a flag, and freeing the page clears it.
+ *
+ * Context: Any.
+ * Return: for how many pages heap_uncharge() must not be called any more.
+ */
+unsigned long heap_charge_move(struct obj_cgroup *payer, struct folio *folio)
+{
+	if (!payer || WARN_ON_ONCE(folio->memcg_data))
+		return 0;
+
+	obj_cgroup_get(payer);
+	folio_set_dirty(folio);
+	WRITE_ONCE(folio->memcg_data, (unsigned long)payer | MEMCG_DATA_KMEM);
+	return folio_nr_pages(folio);
 }

@@ -10,11 +10,13 @@
 
 #include <linux/types.h>
 
+struct folio;
 struct obj_cgroup;
 
 #ifdef CONFIG_MEMCG
 int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages);
 void heap_uncharge(struct obj_cgroup *payer, unsigned long nr_pages);
+unsigned long heap_charge_move(struct obj_cgroup *payer, struct folio *folio);
 #else
 static inline int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages)
 {
@@ -25,6 +27,12 @@ static inline int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages)
 static inline void heap_uncharge(struct obj_cgroup *payer,
 				 unsigned long nr_pages)
 {
+}
+
+static inline unsigned long heap_charge_move(struct obj_cgroup *payer,
+					     struct folio *folio)
+{
+	return 0;
 }
 #endif
 

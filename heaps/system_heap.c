@@ -317,8 +317,8 @@ static void system_heap_put_dirty(struct folio *folio)
 static void system_heap_put(struct heap_buffer *buffer)
 {
 	this_cpu_sub(system_used, buffer->nr_filled);
-	heap_buffer_visit_folios(buffer, buffer->untouched ?
-				 system_heap_put_zeroed : system_heap_put_dirty);
+	heap_buffer_release_folios(buffer, buffer->untouched ?
+				   system_heap_put_zeroed : system_heap_put_dirty);
 }
 
 static const struct heap_backing system_heap_backing = {
