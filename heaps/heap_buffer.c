@@ -430,6 +430,20 @@ static int heap_buffer_grow(struct heap_buffer *buffer)
 	return 0;
 }
 
+/*
+ * Without CONFIG_TRANSPARENT_HUGEPAGE no folio can be split, but split_folio() says
+ * that it was: madvise(MADV_COLD or MADV_PAGEOUT) for a part of a mapping would look
+ * at the same folio again, for ever. It leaves alone what is mapped elsewhere, as
+ * far as the number of mappings tells. So there the buffer counts as a mapping of
+ * each page, in the sum alone: that each page is in one mapping remains visible.
+ */
+static void heap_folio_count_mapped(struct folio *folio, int sign)
+{
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) && folio_test_large(folio))
+		atomic_add(sign * (int)folio_nr_pages(folio),
+			   &folio->_large_mapcount);
+}
+
 /**
  * heap_buffer_add - give a buffer its next pages
  * @buffer: the buffer, as passed to &heap_backing.get
@@ -471,6 +485,7 @@ int heap_buffer_add(struct heap_buffer *buffer, struct page *page,
 	/* finish_fault() compares a large folio's place with the file's end. */
 	if (folio_test_large(folio))
 		folio->index = start;
+	heap_folio_count_mapped(folio, 1);
 	buffer->nr_filled += nr_pages;
 	return 0;
 }
@@ -524,6 +539,7 @@ void heap_buffer_release_folios(struct heap_buffer *buffer, heap_folio_fn keep)
 		for (; left; left -= nr, page = nth_page(page, nr)) {
 			folio = page_folio(page);
 			nr = folio_nr_pages(folio);
+			heap_folio_count_mapped(folio, -1);
 			if (likely(folio_ref_count(folio) == 1))
 				keep(folio);
 			else
