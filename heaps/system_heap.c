@@ -60,6 +60,7 @@
 /* What share of all memory may wait on the shelves, unless told otherwise. */
 #define SYSTEM_HEAP_POOL_SHARE	16
 
+static struct dma_heap *system_heap;
 static struct heap_pool *system_pool;
 
 /* How many pages this CPU has handed out since it looked how many are left. */
@@ -361,6 +362,7 @@ static int __init system_heap_init(void)
 	static const struct dma_heap_export_info exp_info = {
 		.name = "system",
 		.ops = &system_heap_ops,
+		.owner = THIS_MODULE,
 	};
 	struct heap_pool *pool;
 	struct dma_heap *heap;
@@ -377,8 +379,19 @@ static int __init system_heap_init(void)
 		heap_pool_destroy(pool);
 		return PTR_ERR(heap);
 	}
+	system_heap = heap;
 	return 0;
 }
 module_init(system_heap_init);
 
-MODULE_DESCRIPTION("Buffers of ordinary memory");
+/* An open node and a buffer hold the module, so all folios are in the pool. */
+static void __exit system_heap_exit(void)
+{
+	dma_heap_remove(system_heap);
+	heap_pool_destroy(system_pool);
+}
+module_exit(system_heap_exit);
+
+MODULE_DESCRIPTION("DMA-BUF heap of ordinary memory");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(DMA_BUF);

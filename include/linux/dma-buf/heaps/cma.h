@@ -5,9 +5,11 @@
 #ifndef _LINUX_DMA_BUF_HEAPS_CMA_H
 #define _LINUX_DMA_BUF_HEAPS_CMA_H
 
+#include <linux/kconfig.h>
+
 struct cma;
 
-#ifdef CONFIG_DMABUF_HEAPS_CMA
+#if IS_ENABLED(CONFIG_DMABUF_HEAPS_CMA)
 int dma_heap_cma_register_heap(struct cma *cma);
 #else
 static inline int dma_heap_cma_register_heap(struct cma *cma)
