@@ -16,6 +16,7 @@
  * dma_heap_buffer_alloc().
  */
 #include <linux/atomic.h>
+#include <linux/capability.h>
 #include <linux/cdev.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -60,10 +61,10 @@ static_assert(sizeof(struct dma_heap_allocation_data_charged) == 32);
 static_assert(offsetof(struct dma_heap_allocation_data_charged, charge_pid_fd) == 24);
 
 /* See heaps/heap_charge.c; here because this is the name that programs know. */
-bool mem_accounting __read_mostly = true;
+bool mem_accounting __read_mostly = IS_ENABLED(CONFIG_DMABUF_HEAPS_ACCOUNTING);
 module_param(mem_accounting, bool, 0444);
 MODULE_PARM_DESC(mem_accounting,
-		 "Charge buffers of heaps to memory cgroups (default: yes)");
+		 "Charge buffers of heaps to memory cgroups (default: CONFIG_DMABUF_HEAPS_ACCOUNTING)");
 
 /**
  * struct dma_heap - one heap
@@ -71,7 +72,7 @@ MODULE_PARM_DESC(mem_accounting,
  * @node: entry of heap_list; heap_list_lock
  * @in_use: keeps the owner's code and data in place while it allocates
  * @removed: the owner is gone; @in_use
- * @buffers: how many of its buffers live
+ * @buffers: how many of its buffers live, or wait for their memory
  * @bytes: how much memory they have
  * @stats: its folder in sysfs; holds @dev
  * @dev: the device; its reference count is the heap's
@@ -129,7 +130,27 @@ struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, size_t len,
 }
 EXPORT_SYMBOL_GPL(dma_heap_buffer_alloc);
 
-/* The memory cgroup of the process behind a pidfd; NULL where there are none. */
+/*
+ * May the caller have a buffer charged to this memory cgroup? A process that could
+ * name any would leave its own limit behind, or use up that of others. Moving to
+ * the cgroup would ask for write permission to its cgroup.procs and to that of the
+ * common ancestor, which only the file system knows. But no cgroup below the
+ * caller's own takes it out of a limit that it has, whatever the files say. All else
+ * is overriding a resource limit, and there is a capability for that.
+ */
+static bool dma_heap_may_charge(struct mem_cgroup *memcg)
+{
+	struct mem_cgroup *own = get_mem_cgroup_from_mm(current->mm);
+	bool below = mem_cgroup_is_descendant(memcg, own);
+
+	mem_cgroup_put(own);
+	return below || capable(CAP_SYS_RESOURCE);
+}
+
+/*
+ * The memory cgroup of the process behind a pidfd, if the caller may have it charged;
+ * NULL where there are none.
+ */
 static struct mem_cgroup *dma_heap_payer(int pidfd)
 {
 	struct mem_cgroup *memcg;
@@ -149,6 +170,10 @@ static struct mem_cgroup *dma_heap_payer(int pidfd)
 
 	memcg = get_mem_cgroup_from_mm(mm);
 	mmput(mm);
+	if (!dma_heap_may_charge(memcg)) {
+		mem_cgroup_put(memcg);
+		return ERR_PTR(-EPERM);
+	}
 	return memcg;
 }
 
@@ -223,10 +248,11 @@ err_unused_fd:
 	return ret;
 }
 
+/* The answer needs room for the descriptor; what is in front of it has to be there. */
 static const struct ioctl_entry dma_heap_ioctls[] = {
 	IOCTL_GROWS(DMA_HEAP_IOCTL_ALLOC_CHARGED,
 		    struct dma_heap_allocation_data_charged,
-		    fd_flags, IOCTL_TAIL_IGNORE, dma_heap_ioctl_alloc),
+		    fd, IOCTL_TAIL_IGNORE, dma_heap_ioctl_alloc),
 };
 
 static long dma_heap_ioctl(struct file *file, unsigned int cmd,

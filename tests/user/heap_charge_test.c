@@ -7,8 +7,12 @@
  */
 #include "sys_file.h"
 
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #define MIB		0x100000ull
 
@@ -39,6 +43,92 @@ static long long cg_read(const char *group, const char *name, const char *key)
 static long long cg_current(const char *group)
 {
 	return cg_read(group, "memory.current", NULL);
+}
+
+static int cg_set(const char *group, const char *name, long long bytes)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld", bytes);
+	return cg_write(group, name, text);
+}
+
+static int cg_move(const char *group, pid_t pid)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return cg_write(group, "cgroup.procs", text);
+}
+
+static int cg_make(const char *group)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", cgroot, group);
+	return mkdir(path, 0755) ? -errno : 0;
+}
+
+/* A group is busy for a moment after its last process has gone. */
+static int cg_remove(const char *group)
+{
+	char path[256];
+	int tries;
+
+	snprintf(path, sizeof(path), "%s/%s", cgroot, group);
+	for (tries = 0; rmdir(path); tries++) {
+		if (errno != EBUSY || tries == 500)
+			return -errno;
+		usleep(10000);
+	}
+	return 0;
+}
+
+/* As fork(2), with the child in a group before it does anything. */
+static pid_t cg_fork(const char *group)
+{
+	int go[2], ret;
+	char byte = 0;
+	pid_t pid;
+
+	if (pipe(go))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		close(go[1]);
+		if (read(go[0], &byte, 1) != 1)
+			_exit(1);
+		close(go[0]);
+		return 0;
+	}
+	close(go[0]);
+	ret = cg_move(group, pid);
+	if (!ret && write(go[1], &byte, 1) != 1)
+		ret = -EPIPE;
+	close(go[1]);
+	return ret ?: pid;
+}
+
+/* Into a group below, so that this one may have others. */
+static int cg_push_down(const char *group, pid_t pid)
+{
+	char leaf[256];
+
+	snprintf(leaf, sizeof(leaf), "%s/leaf", group);
+	return cg_make(leaf) ?: cg_move(leaf, pid) ?:
+	       cg_write(group, "cgroup.subtree_control", "+memory");
+}
+
+/* Without the effective capability, as a service that never had it. */
+static int drop_capability(int number)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	data[number / 32].effective &= ~(1u << number % 32);
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
 /* Each test is a process with a mount of its own. */
@@ -148,7 +238,6 @@ FIXTURE_SETUP(charge)
 FIXTURE_TEARDOWN(charge)
 {
 	char path[256];
-	int tries;
 
 	if (self->child <= 0)
 		return;
@@ -156,9 +245,9 @@ FIXTURE_TEARDOWN(charge)
 	waitpid(self->child, NULL, 0);
 	close(self->from_child);
 	close(self->heap);
-	snprintf(path, sizeof(path), "%s/%s", cgroot, self->group);
-	for (tries = 0; tries < 100 && rmdir(path); tries++)
-		usleep(10000);
+	snprintf(path, sizeof(path), "%s/leaf", self->group);
+	cg_remove(path);
+	EXPECT_EQ(0, cg_remove(self->group));
 	umount(cgroot);
 	rmdir(cgroot);
 }
@@ -334,6 +423,238 @@ TEST_F(charge, needs_the_right_to_look_into_the_process)
 	ASSERT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(EPERM, WEXITSTATUS(status));
 	close(pidfd);
+}
+
+/*
+ * More than the limit is refused without reclaim: the event that counts how often
+ * the limit was hit does not happen. Within the limit it is tried.
+ */
+TEST_F(charge, what_can_never_fit_is_refused_at_once)
+{
+	long long before = cg_current(self->group), hits;
+
+	if (variant->accounting != 'Y')
+		SKIP(return, "nothing is charged");
+	ASSERT_EQ(0, CHILD_ALLOC(4 * MIB));
+	ASSERT_EQ(0, CHILD_ALLOC(0));
+	ASSERT_EQ(0, cg_set(self->group, "memory.max", before + 16 * (long long)MIB));
+	hits = cg_read(self->group, "memory.events", "max");
+	EXPECT_EQ(-ENOMEM, CHILD_ALLOC(48 * MIB));
+	EXPECT_EQ(-ENOMEM, CHILD_ALLOC(4096 * MIB));
+	EXPECT_EQ(hits, cg_read(self->group, "memory.events", "max"));
+
+	/* That of a group above counts as well. */
+	ASSERT_EQ(0, cg_write(self->group, "memory.max", "max"));
+	ASSERT_EQ(0, cg_push_down(self->group, self->child));
+	ASSERT_EQ(0, cg_set(self->group, "memory.max", before + 16 * (long long)MIB));
+	hits = cg_read(self->group, "memory.events", "max");
+	EXPECT_EQ(-ENOMEM, CHILD_ALLOC(48 * MIB));
+	EXPECT_EQ(hits, cg_read(self->group, "memory.events", "max"));
+	EXPECT_EQ(0, CHILD_ALLOC(8 * MIB));
+	EXPECT_EQ(0, CHILD_ALLOC(0));
+}
+
+/* ------------------------------------------------------------ pinned pages */
+
+/* A byte of each so many is put into a pipe, which then holds the folio around it. */
+#define PIN_STEP	0x10000ull
+#define PIN_BUFFER	(2 * MIB)
+#define PIN_LIMIT	(32 * (long long)MIB)
+#define PIN_BUFFERS	((int)(4 * (unsigned long long)PIN_LIMIT / PIN_BUFFER))
+#define PINS_PER_PIPE	256
+#define PIN_PIPES	(PIN_BUFFERS * (int)(PIN_BUFFER / PIN_STEP) / PINS_PER_PIPE)
+
+/* Allocate, pin here and there, forget; what the first call that fails says. */
+static int pin_and_forget(int heap, int pipe)
+{
+	struct iovec iov[PIN_BUFFER / PIN_STEP];
+	ssize_t n;
+	void *mem;
+	int fd, ret;
+
+	fd = heap_alloc(heap, PIN_BUFFER);
+	if (fd < 0)
+		return fd;
+	ret = map_rw(fd, PIN_BUFFER, &mem);
+	close(fd);
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < ARRAY_SIZE(iov); i++)
+		iov[i] = (struct iovec) {
+			.iov_base = (char *)mem + i * PIN_STEP, .iov_len = 1,
+		};
+	n = sysret(vmsplice(pipe, iov, ARRAY_SIZE(iov), SPLICE_F_NONBLOCK));
+	munmap(mem, PIN_BUFFER);
+	return n < 0 ? (int)n : n == (ssize_t)ARRAY_SIZE(iov) ? 0 : -EAGAIN;
+}
+
+struct pin_result {
+	int buffers;
+	int ret;
+};
+
+/* As an ordinary user, in the group, until there is no more to be had. */
+static void pin_all(int heap, int pipes[][2], int answers)
+{
+	struct pin_result result = {};
+	int per_pipe = PINS_PER_PIPE / (int)(PIN_BUFFER / PIN_STEP);
+
+	if (setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000))
+		_exit(1);
+	while (!result.ret && result.buffers < PIN_BUFFERS) {
+		result.ret = pin_and_forget(heap, pipes[result.buffers / per_pipe][1]);
+		if (!result.ret)
+			result.buffers++;
+	}
+	if (write(answers, &result, sizeof(result)) != sizeof(result))
+		_exit(1);
+	pause();
+	_exit(0);
+}
+
+static void close_pipes(int pipes[][2])
+{
+	for (int i = 0; i < PIN_PIPES; i++) {
+		close(pipes[i][0]);
+		close(pipes[i][1]);
+	}
+}
+
+/* Pipes large enough, all of them, or -errno. */
+static int open_pipes(int pipes[][2])
+{
+	for (int i = 0; i < PIN_PIPES; i++)
+		if (pipe(pipes[i]) ||
+		    fcntl(pipes[i][1], F_SETPIPE_SZ, PINS_PER_PIPE * (int)page_size()) < 0)
+			return -errno;
+	return 0;
+}
+
+/*
+ * A pipe keeps pages of buffers that are gone: they stay charged, so that the limit
+ * holds. When the pipe lets them go the charge is gone too, as often as you like.
+ */
+TEST_F(charge, lasts_as_long_as_pages_are_pinned)
+{
+	int pipes[PIN_PIPES][2], answers[2], round;
+	struct pin_result result;
+	long long before;
+	pid_t pid;
+
+	if (variant->accounting != 'Y' || strcmp(variant->heap, "system"))
+		SKIP(return, "nothing is charged, or can be pinned");
+	before = cg_current(self->group);
+	ASSERT_EQ(0, cg_set(self->group, "memory.max", before + PIN_LIMIT));
+	for (round = 0; round < 3; round++) {
+		ASSERT_EQ(0, open_pipes(pipes));
+		ASSERT_EQ(0, pipe(answers));
+		pid = cg_fork(self->group);
+		ASSERT_LE(0, pid);
+		if (!pid)
+			pin_all(self->heap, pipes, answers[1]);
+		close(answers[1]);
+		ASSERT_EQ((ssize_t)sizeof(result), read(answers[0], &result, sizeof(result)));
+		close(answers[0]);
+
+		TH_LOG("%d buffers of 2 MiB, then %s", result.buffers, strerror(-result.ret));
+		EXPECT_EQ(-ENOMEM, result.ret);
+		EXPECT_LE(4, result.buffers);
+		EXPECT_GE(PIN_LIMIT, result.buffers * (long long)PIN_BUFFER);
+		EXPECT_LE(result.buffers * (long long)PIN_BUFFER - SLACK,
+			  cg_current(self->group) - before);
+
+		/* The process may go, and the charge does not. */
+		kill(pid, SIGKILL);
+		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+		EXPECT_TRUE(balance_is(self->group, before +
+				       result.buffers * (long long)PIN_BUFFER));
+		close_pipes(pipes);
+		EXPECT_TRUE(balance_is(self->group, before));
+	}
+	EXPECT_EQ(0, cg_read(self->group, "memory.events", "oom_kill"));
+}
+
+/* The group may go as well: what is left is charged to its parent. */
+TEST_F(charge, of_pinned_pages_outlives_the_group)
+{
+	int pipes[PIN_PIPES][2], answers[2];
+	struct pin_result result;
+	long long before;
+	char text[64];
+	pid_t pid;
+
+	if (variant->accounting != 'Y' || strcmp(variant->heap, "system"))
+		SKIP(return, "nothing is charged, or can be pinned");
+	before = cg_current(self->group);
+	ASSERT_EQ(0, cg_push_down(self->group, self->child));
+	snprintf(text, sizeof(text), "%s/brief", self->group);
+	ASSERT_EQ(0, cg_make(text));
+	ASSERT_EQ(0, cg_set(text, "memory.max", PIN_LIMIT));
+	ASSERT_EQ(0, open_pipes(pipes));
+	ASSERT_EQ(0, pipe(answers));
+	pid = cg_fork(text);
+	ASSERT_LE(0, pid);
+	if (!pid)
+		pin_all(self->heap, pipes, answers[1]);
+	close(answers[1]);
+	ASSERT_EQ((ssize_t)sizeof(result), read(answers[0], &result, sizeof(result)));
+	close(answers[0]);
+	EXPECT_LE(4, result.buffers);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	EXPECT_EQ(0, cg_remove(text));
+
+	EXPECT_TRUE(balance_is(self->group, before + result.buffers * (long long)PIN_BUFFER));
+	close_pipes(pipes);
+	EXPECT_TRUE(balance_is(self->group, before));
+}
+
+/* --------------------------------------------------- at the cost of others */
+
+/* What allocating at the cost of @pid gives a process of @group with these rights. */
+static int alloc_from(const char *group, int heap, pid_t pid, bool capable)
+{
+	int pidfd = pidfd_of(pid), status;
+	pid_t child;
+
+	if (pidfd < 0)
+		return pidfd;
+	child = cg_fork(group);
+	if (!child) {
+		if (!capable && drop_capability(CAP_SYS_RESOURCE))
+			_exit(100);
+		_exit(-alloc_charged(heap, MIB, (__u32)pidfd) & 0x7f);
+	}
+	close(pidfd);
+	if (child < 0)
+		return child;
+	waitpid(child, &status, 0);
+	if (!WIFEXITED(status))
+		return -ECHILD;
+	/* A descriptor is a small number, and negated below zero. */
+	return WEXITSTATUS(status) > 64 && WEXITSTATUS(status) != 100 ? 0 :
+	       -WEXITSTATUS(status);
+}
+
+/*
+ * Without the right to override limits a process cannot leave its own for that of
+ * another group; within its own group, or further down, it can.
+ */
+TEST_F(charge, stays_within_the_limits_of_the_caller)
+{
+	char other[96];
+
+	if (variant->accounting != 'Y')
+		SKIP(return, "nothing is charged");
+	snprintf(other, sizeof(other), "%s-other", self->group);
+	ASSERT_EQ(0, cg_make(other));
+	EXPECT_EQ(-EPERM, alloc_from(other, self->heap, self->child, false));
+	EXPECT_EQ(0, alloc_from(other, self->heap, self->child, true));
+	EXPECT_EQ(0, alloc_from(self->group, self->heap, self->child, false));
+	/* All groups are below the first one. */
+	EXPECT_EQ(0, alloc_from(".", self->heap, self->child, false));
+	EXPECT_EQ(-EPERM, alloc_from(other, self->heap, getpid(), false));
+	EXPECT_EQ(0, cg_remove(other));
 }
 
 TEST_HARNESS_MAIN

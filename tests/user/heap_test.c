@@ -396,6 +396,26 @@ TEST_F(heap, a_shorter_struct_is_filled_up_with_zero)
 	close((int)data.fd);
 }
 
+/* As short as it may be: room for the descriptor, which is read-only then. */
+TEST_F(heap, a_struct_may_end_behind_the_descriptor)
+{
+	struct dma_heap_allocation_data data = {
+		.len = 1, .fd_flags = ~0u, .heap_flags = ~0ull,
+	};
+
+	ASSERT_EQ(0, alloc_as(self->heap, offsetof(struct dma_heap_allocation_data, fd_flags),
+			      &data));
+	EXPECT_EQ(O_RDONLY, fcntl((int)data.fd, F_GETFL) & O_ACCMODE);
+	EXPECT_EQ(~0u, data.fd_flags);
+	EXPECT_EQ(~0ull, data.heap_flags);
+	close((int)data.fd);
+
+	data.fd = 0;
+	EXPECT_REFUSED(EINVAL, alloc_as(self->heap,
+					offsetof(struct dma_heap_allocation_data, fd_flags) - 1,
+					&data));
+}
+
 TEST_F(heap, an_answer_that_cannot_be_stored_is_undone)
 {
 	struct dma_heap_allocation_data *data;

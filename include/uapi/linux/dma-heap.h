@@ -49,7 +49,8 @@ struct dma_heap_allocation_data {
  * @heap_flags: see &struct dma_heap_allocation_data
  * @charge_pid_fd: in: a pidfd of the process whose memory cgroup is charged for
  *	the buffer, as long as it lives; 0 or -1 for the caller. For a service that
- *	allocates on behalf of others.
+ *	allocates on behalf of others. The cgroup is the caller's own or one below
+ *	it, or the caller has CAP_SYS_RESOURCE.
  * @reserved: fills the struct up; not looked at
  *
  * What &struct dma_heap_allocation_data has grown to. It keeps its own name, so
@@ -75,14 +76,15 @@ struct dma_heap_allocation_data_charged {
  * for it. Fails with
  *
  * - EINVAL: @len is zero or overflows when rounded up, @fd is not zero, a
- *   flag is unknown, or the struct is shorter than its first version
+ *   flag is unknown, or the struct ends before @fd
  * - ENOMEM: there is not that much memory to be had, or not in one piece where
  *   the heap promises one
  * - EINTR: a fatal signal arrived meanwhile
  * - EBADF, ESRCH: @charge_pid_fd is not a pidfd; its process is gone, or has no
  *   memory of its own, as the kernel's threads
  * - EPERM: @charge_pid_fd is a process that the caller must not look into, as
- *   ptrace(2) would for reading
+ *   ptrace(2) would for reading, or is in a memory cgroup that the caller must not
+ *   have charged
  * - ENODEV: the heap has been removed
  * - EMFILE, ENFILE: no descriptor is left
  * - EFAULT: the struct cannot be read or written
