@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of heaps/cma_heap.c: runs that are taken, parked and given back, and
- * which regions become heaps.
+ * Tests of heaps/cma_run.c and cma_heap.c: runs that are taken, parked and given
+ * back, and which regions become heaps.
  *
  * The allocator of contiguous memory is the real one; the mock CMA listens. The
  * region is a small one of the lab where there is one, otherwise the default.
@@ -303,6 +303,60 @@ static void cma_heap_test_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&mock->released));
 }
 
+/* As long as a run is parked its buffer is there, charged and counted. */
+static void cma_heap_test_parked_is_counted(struct kunit *test)
+{
+	struct cma_heap_test *stage = test->priv;
+	struct heap_buffer *buffer;
+	struct dma_buf *dmabuf;
+	struct page *page;
+
+	dmabuf = cma_heap_test_alloc(stage, CMA_HEAP_SIZE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
+	page = cma_heap_test_page(dmabuf, 3);
+	get_page(page);
+	buffer = dmabuf->priv;
+	heap_buffer_get(buffer);
+	cma_heap_test_put(dmabuf);
+	KUNIT_EXPECT_EQ(test, 2, refcount_read(&buffer->refs));
+	KUNIT_EXPECT_TRUE(test, buffer->counted);
+	KUNIT_EXPECT_EQ(test, buffer->nr_pages, buffer->nr_charged);
+
+	put_page(page);
+	KUNIT_EXPECT_TRUE(test, mock_cma_wait_home(stage->mock));
+	/* The work item that gave the run back drops the buffer next. */
+	while (refcount_read(&buffer->refs) > 1)
+		cond_resched();
+	heap_buffer_put(buffer);
+}
+
+/*
+ * A page that is never let go of is looked at less and less often: in 31.5 seconds
+ * six times, and these are fewer however long they take. A new one starts over.
+ */
+static void cma_heap_test_backs_off(struct kunit *test)
+{
+	struct cma_heap_test *stage = test->priv;
+	struct page *page = cma_heap_test_parked(test), *other;
+	struct mock_cma *mock = stage->mock;
+	int looks;
+
+	msleep(7000);
+	looks = atomic_read(&mock->looks);
+	KUNIT_EXPECT_LE(test, 1, looks);
+	KUNIT_EXPECT_GE(test, 6, looks);
+
+	other = cma_heap_test_parked(test);
+	put_page(other);
+	KUNIT_EXPECT_TRUE(test, mock_cma_wait_home(mock));
+	KUNIT_EXPECT_EQ(test, looks + 1, atomic_read(&mock->looks));
+
+	put_page(page);
+	other = cma_heap_test_parked(test);
+	put_page(other);
+	KUNIT_EXPECT_TRUE(test, mock_cma_wait_home(mock));
+}
+
 /* Who needs a run that is parked, but free, does not wait for its turn. */
 static void cma_heap_test_fetched(struct kunit *test)
 {
@@ -404,6 +458,8 @@ static struct kunit_case cma_heap_cases[] = {
 	KUNIT_CASE_PARAM(cma_heap_test_killed, cma_heap_killed_gen_params),
 	KUNIT_CASE(cma_heap_test_goes_home),
 	KUNIT_CASE_SLOW(cma_heap_test_held),
+	KUNIT_CASE(cma_heap_test_parked_is_counted),
+	KUNIT_CASE_SLOW(cma_heap_test_backs_off),
 	KUNIT_CASE(cma_heap_test_fetched),
 	KUNIT_CASE_PARAM(cma_heap_test_nodes, cma_heap_node_gen_params),
 	KUNIT_CASE(cma_heap_test_handed_over),

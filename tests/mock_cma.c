@@ -12,9 +12,12 @@
 #include <kunit/resource.h>
 #include <kunit/test.h>
 
+#include <linux/kallsyms.h>
 #include <linux/sched.h>
+#include <linux/sprintf.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
+#include <linux/workqueue.h>
 
 #include "mock_cma.h"
 #include "mock_user.h"
@@ -58,6 +61,17 @@ static void mock_cma_release(void *data, const char *name, unsigned long pfn,
 	complete(&mock->home);
 }
 
+/* By its name, as the function is not ours to call. */
+static void mock_cma_work(void *data, struct work_struct *work)
+{
+	struct mock_cma *mock = data;
+	char name[KSYM_NAME_LEN];
+
+	snprintf(name, sizeof(name), "%ps", work->func);
+	if (!strcmp(name, "cma_run_unpark_work"))
+		atomic_inc(&mock->looks);
+}
+
 static const struct {
 	const char *event;
 	void *probe;
@@ -65,6 +79,7 @@ static const struct {
 	{ "cma_alloc_start", mock_cma_start },
 	{ "cma_alloc_finish", mock_cma_finish },
 	{ "cma_release", mock_cma_release },
+	{ "workqueue_execute_start", mock_cma_work },
 };
 
 /* Tracepoints by name: those of memory management are not for modules. */

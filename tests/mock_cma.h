@@ -29,6 +29,7 @@ struct task_struct;
  * @got: record: first page of the last request that succeeded
  * @count: record: how many pages that were
  * @released: record: how often @got, and so many pages, went back
+ * @looks: record: how often the parked runs were looked at
  */
 struct mock_cma {
 	unsigned int kill_at_start;
@@ -39,6 +40,7 @@ struct mock_cma {
 	const struct page *got;
 	unsigned long count;
 	atomic_t released;
+	atomic_t looks;
 
 	/* private: of mock_cma.c */
 	struct task_struct *thread;
