@@ -27,7 +27,7 @@
 #include "mock_fence.h"
 
 /* How long a fence may take to die after its test: put from a workqueue, say. */
-#define MOCK_FENCE_GRACE	(5 * HZ)
+#define MOCK_FENCE_GRACE	(60 * HZ)
 
 struct mock_fence_ledger {
 	struct kunit *test;

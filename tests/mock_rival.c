@@ -18,8 +18,8 @@
 #include <linux/kthread.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
-#include <linux/sched/clock.h>
 #include <linux/smp.h>
+#include <linux/timekeeping.h>
 
 #include "mock_rival.h"
 
@@ -39,6 +39,29 @@
 #define MOCK_RIVAL_LINGER	(50 * NSEC_PER_USEC)
 #define MOCK_RIVAL_FROST	(2 * NSEC_PER_MSEC)
 #define MOCK_RIVAL_PATIENCE	(10 * NSEC_PER_MSEC)
+/* And how often it looks at the clock for that, which may stand still. */
+#define MOCK_RIVAL_LOOKS	(1U << 18)
+
+/*
+ * Stay here until the time is up or @flag is @value; without @flag, for the time.
+ *
+ * The scheduler's clock does not advance with interrupts off unless the CPU's own
+ * counter is trusted, and no clock does when it is the halted CPU that drives
+ * it: then the number of looks ends this.
+ */
+static void mock_rival_spin(u64 ns, const bool *flag, bool value)
+{
+	u64 end = ktime_get_mono_fast_ns() + ns;
+	unsigned int looks;
+
+	for (looks = 0; looks < MOCK_RIVAL_LOOKS; looks++) {
+		if (flag && READ_ONCE(*flag) == value)
+			return;
+		if (ktime_get_mono_fast_ns() >= end)
+			return;
+		cpu_relax();
+	}
+}
 
 /**
  * mock_rival_suite_init - skip what one CPU cannot run; init op of a suite
@@ -58,11 +81,13 @@ static int mock_rival_thread(void *data)
 {
 	struct mock_rival *rival = data;
 
-	while (!kthread_should_stop()) {
+	complete(&rival->running);
+	/* At least one turn, also when the test was done with its rounds first. */
+	do {
 		rival->turn(rival->data);
 		atomic_inc(&rival->turns);
 		cond_resched();
-	}
+	} while (!kthread_should_stop());
 	return 0;
 }
 
@@ -77,11 +102,9 @@ static void mock_rival_end(void *data)
 static void mock_rival_stand_still(void *data)
 {
 	struct mock_rival *rival = data;
-	u64 end = local_clock() + MOCK_RIVAL_FROST;
 
 	WRITE_ONCE(rival->frozen, true);
-	while (READ_ONCE(rival->ice) && local_clock() < end)
-		cpu_relax();
+	mock_rival_spin(MOCK_RIVAL_FROST, &rival->ice, false);
 	WRITE_ONCE(rival->frozen, false);
 	atomic_inc(&rival->melts);
 }
@@ -119,13 +142,16 @@ struct mock_rival *mock_rival_start(struct kunit *test,
 	KUNIT_ASSERT_NOT_NULL(test, rival);
 	rival->turn = turn;
 	rival->data = data;
-	rival->end = jiffies + MOCK_RIVAL_TIME;
 	rival->step = 1;
 	INIT_CSD(&rival->frost, mock_rival_stand_still, rival);
 	rival->thread = kthread_create(mock_rival_thread, rival, "mock-rival");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(rival->thread));
 	KUNIT_EXPECT_EQ(test, 0, mock_rival_part(rival));
+	init_completion(&rival->running);
 	wake_up_process(rival->thread);
+	/* On a busy machine its CPU comes late, and the rounds would be over. */
+	wait_for_completion(&rival->running);
+	rival->end = jiffies + MOCK_RIVAL_TIME;
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, mock_rival_end, rival));
 	return rival;
@@ -206,10 +232,7 @@ void mock_rival_lag(struct mock_rival *rival)
  */
 void mock_rival_linger(void)
 {
-	u64 end = local_clock() + MOCK_RIVAL_LINGER;
-
-	while (local_clock() < end)
-		cpu_relax();
+	mock_rival_spin(MOCK_RIVAL_LINGER, NULL, false);
 }
 
 /**
@@ -221,10 +244,7 @@ void mock_rival_linger(void)
  */
 void mock_rival_await(const bool *flag)
 {
-	u64 end = local_clock() + MOCK_RIVAL_PATIENCE;
-
-	while (!READ_ONCE(*flag) && local_clock() < end)
-		cpu_relax();
+	mock_rival_spin(MOCK_RIVAL_PATIENCE, flag, true);
 }
 
 /**
@@ -241,15 +261,12 @@ void mock_rival_await(const bool *flag)
  */
 bool mock_rival_freeze(struct mock_rival *rival)
 {
-	u64 end = local_clock() + MOCK_RIVAL_FROST;
-
 	WRITE_ONCE(rival->ice, true);
 	if (smp_call_function_single_async(rival->cpu, &rival->frost))
 		return false;
 
 	rival->freezes++;
-	while (!READ_ONCE(rival->frozen) && local_clock() < end)
-		cpu_relax();
+	mock_rival_spin(MOCK_RIVAL_FROST, &rival->frozen, true);
 	return READ_ONCE(rival->frozen);
 }
 

@@ -15,6 +15,7 @@
 #define _DMA_BUF_TESTS_MOCK_RIVAL_H
 
 #include <linux/atomic.h>
+#include <linux/completion.h>
 #include <linux/smp.h>
 #include <linux/types.h>
 
@@ -32,6 +33,7 @@ struct mock_rival {
 
 	/* private: of mock_rival.c */
 	struct task_struct *thread;
+	struct completion running;
 	void (*turn)(void *data);
 	void *data;
 	unsigned long end;
