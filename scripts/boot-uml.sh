@@ -13,6 +13,19 @@ set -euo pipefail
 default_kernel=uml
 default_memory=512M
 
+# The registers of AMX are more than User Mode Linux 6.12 can restore.
+preload_xstate() {
+	local shim=$BUILD/uml-xstate.so
+
+	grep -qw amx_tile /proc/cpuinfo || return 0
+	(
+		lock_place uml-xstate
+		[ "$shim" -nt "$ROOT/tests/host/uml_xstate.c" ] ||
+			"${CC:-gcc}" -O2 -Wall -shared -fPIC -o "$shim" "$ROOT/tests/host/uml_xstate.c"
+	)
+	export LD_PRELOAD=$shim
+}
+
 start_guest() {
 	local -a line words
 
@@ -25,16 +38,19 @@ start_guest() {
 	   findmnt -no OPTIONS -T /dev/shm 2>/dev/null | grep -qw noexec; then
 		export TMPDIR=$out
 	fi
-	if [ -n "$shell" ]; then
+	preload_xstate
+	if [ -n "$shell" ] && [ -t 0 ]; then
 		"$image" "${line[@]}" con0=fd:0,fd:1 "${words[@]}"
+	elif [ -n "$shell" ]; then
+		guest_input | "$image" "${line[@]}" con0=fd:0,fd:1 "${words[@]}"
 	else
 		# Both consoles are pipes: UML cannot wait for a plain file.
 		{
-			timeout -k 5 "$limit" "$image" "${line[@]}" "${words[@]}" \
+			guest_run "$image" "${line[@]}" "${words[@]}" \
 				con0=null,fd:3 con1=null,fd:4 \
 				3>&1 4>&5 </dev/null >"$out/uml.log" 2>&1 |
 				cat >"$kernel_log"
-		} 5>&1 | cat
+		} 5>&1 | guest_output
 	fi
 }
 
