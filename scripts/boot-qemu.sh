@@ -46,16 +46,18 @@ start_guest() {
 	# remapping the kernel takes for a broken one, and panics.
 	line=(console=ttyS0 guest=qemu no_timer_check "cma=${CMA:-96M}@0-4G" "$append")
 	rm -f -- "$tar"
-	if [ -n "$shell" ]; then
+	if [ -n "$shell" ] && [ -t 0 ]; then
 		"${qemu[@]}" -append "${line[*]}" -serial mon:stdio
+	elif [ -n "$shell" ]; then
+		guest_input | "${qemu[@]}" -append "${line[*]}" -serial mon:stdio
 	else
 		# The pipe ends when all of it has been written, which a process
 		# substitution does not wait for.
-		timeout -k 5 "$limit" "${qemu[@]}" -append "${line[*]} quiet loglevel=7" \
+		guest_run "${qemu[@]}" -append "${line[*]} quiet loglevel=7" \
 			-serial "file:$kernel_log" \
 			-chardev "file,id=user,path=/dev/fd/3" \
 			-device "virtserialport,chardev=user,name=user" \
-			3>&1 >&2 </dev/null | cat || result=$?
+			3>&1 >&2 </dev/null | guest_output || result=$?
 	fi
 	if [ -s "$tar" ]; then
 		tar -xmf "$tar" -C "$out" --no-same-owner || result=1

@@ -7,10 +7,12 @@
 #   default_memory   in the guest's own notation
 #
 # and then calls guest_main "$@", which calls its start_guest(); that starts
-# the guest, with the kernel log going to $kernel_log, what the command prints
-# to standard output and /out to $out.
+# the guest by guest_run(), with the kernel log going to $kernel_log, what the command
+# prints through guest_output() to standard output, and /out to $out.
 #
 # shellcheck disable=SC2034,SC2154
+
+default_cap=14400
 
 guest_usage() {
 	cat <<-EOF
@@ -26,8 +28,11 @@ guest_usage() {
 	                     folder below build/guest)
 	  --append STRING    more kernel parameters; may be repeated
 	  --memory SIZE      default: $default_memory
-	  --timeout SECONDS  default: 120
-	  --shell            an interactive shell instead of COMMAND, no time limit
+	  --timeout SECONDS  stop a guest which has printed nothing, neither on its
+	                     kernel log nor by COMMAND, for so long (default: 120)
+	  --cap SECONDS      stop any guest after that (default: $default_cap)
+	  --shell            an interactive shell instead of COMMAND, no time limit;
+	                     ends with its input
 
 	Exit status: the command's; 124 when time is up; 70 when the kernel
 	complained or the guest did not come to an end.
@@ -41,6 +46,7 @@ guest_options() {
 	out=
 	append=
 	limit=120
+	cap=$default_cap
 	shell=
 	command=
 	adds=()
@@ -63,6 +69,7 @@ guest_options() {
 		--append)	append+=" $2" ;;
 		--memory)	memory=$2 ;;
 		--timeout)	limit=$2 ;;
+		--cap)		cap=$2 ;;
 		*)		die "$1: no such option, see --help" ;;
 		esac
 		shift 2
@@ -74,6 +81,65 @@ guest_options() {
 # The one line that init leaves on the kernel log.
 guest_status() {
 	sed -n 's/.*guest: exit status \([0-9]*\).*/\1/p' "$kernel_log" | tail -n 1
+}
+
+# guest_run COMMAND...: the guest itself, which guest_watch() may end. In a process of
+# its own: one side of a pipe, or in parentheses.
+guest_run() {
+	printf '%s\n' "$BASHPID" >"$out/guest.pid.$$"
+	exec timeout -k 5 "$cap" "$@"
+}
+
+# What the command prints, on its way to standard output.
+guest_output() {
+	tee -- "$out/output.log"
+}
+
+# How much the guest has said so far. A kernel that is stuck says so again and again,
+# which is no progress: then only what the command says is.
+guest_progress() {
+	local logs=("$out/output.log")
+
+	grep -qE 'soft lockup|hard LOCKUP|detected stalls|blocked for more than' "$kernel_log" ||
+		logs+=("$kernel_log")
+	stat -c %s -- "${logs[@]}" 2>/dev/null || true
+}
+
+# End the guest when it has said nothing for too long, or when this script is gone.
+# How much it says in a minute depends on what else this machine does, but silence
+# means the same everywhere.
+guest_watch() {
+	local seen='' now silent=0 pid
+
+	trap '' INT TERM HUP
+	while sleep 1 && kill -0 $$ 2>/dev/null; do
+		[ -e "$out/guest.pid.$$" ] || return 0
+		silent=$((silent + 1))
+		now=$(guest_progress)
+		if [ "$now" != "$seen" ]; then
+			seen=$now
+			silent=0
+		elif [ "$silent" -ge "$limit" ]; then
+			: >"$out/guest.silent"
+			break
+		fi
+	done
+	pid=$(cat -- "$out/guest.pid.$$" 2>/dev/null) || return 0
+	[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+}
+
+# The input of a shell. Where it can end, its end is typed, and typed again, as a
+# program in the guest may be the one that reads it.
+guest_input() {
+	cat
+	while sleep 1; do
+		printf '\n\004' 2>/dev/null || break
+	done
+}
+
+guest_stopped() {
+	printf '%s: %s, the guest was stopped; its log is %s\n' "${0##*/}" "$1" "$kernel_log" >&2
+	tail -n 15 "$kernel_log" >&2
 }
 
 guest_main() {
@@ -88,7 +154,7 @@ guest_main() {
 	out=$(cd -- "$out" && pwd -P)
 	kernel_log=$out/kernel.log
 	initramfs=$out/initramfs.gz
-	rm -f -- "$kernel_log"
+	rm -f -- "$kernel_log" "$out/output.log" "$out"/guest.pid.* "$out/guest.silent"
 	: >"$kernel_log"
 	# Modules of the kernel that is booted lie where build-kernel put them.
 	modules=${image:-$kernel_dir/arch/x86/boot/bzImage}
@@ -98,14 +164,21 @@ guest_main() {
 
 	append="panic=-1 oops=panic $append"
 	[ -z "$shell" ] || append+=" shell=1"
+	if [ -n "$shell" ]; then
+		start_guest || true
+		return 0
+	fi
+	: >"$out/guest.pid.$$"
+	guest_watch </dev/null >/dev/null 2>&1 &
 	start_guest || result=$?
-	[ -z "$shell" ] || return 0
+	rm -f -- "$out/guest.pid.$$"
 
 	status=$(guest_status)
-	if [ "$result" -eq 124 ] || [ "$result" -eq 137 ]; then
-		printf '%s: %s seconds are up, the guest was stopped; its log is %s\n' \
-			"${0##*/}" "$limit" "$kernel_log" >&2
-		tail -n 15 "$kernel_log" >&2
+	if [ -e "$out/guest.silent" ]; then
+		guest_stopped "no output for $limit seconds"
+		status=124
+	elif [ "$result" -eq 124 ] || [ "$result" -eq 137 ]; then
+		guest_stopped "$cap seconds are up"
 		status=124
 	elif [ -z "$status" ]; then
 		printf '%s: the guest did not come to an end; its log is %s\n' \

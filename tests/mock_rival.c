@@ -40,7 +40,7 @@
 #define MOCK_RIVAL_FROST	(2 * NSEC_PER_MSEC)
 #define MOCK_RIVAL_PATIENCE	(10 * NSEC_PER_MSEC)
 /* And how often it looks at the clock for that, which may stand still. */
-#define MOCK_RIVAL_LOOKS	(1U << 18)
+#define MOCK_RIVAL_LOOKS	250000U
 
 /*
  * Stay here until the time is up or @flag is @value; without @flag, for the time.
