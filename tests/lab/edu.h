@@ -48,7 +48,7 @@
 /* A copy has to end some day, and a transfer takes a tenth of a second. */
 #define EDU_MAX_LENGTH		(4ULL << 20)
 
-#define EDU_TIMEOUT_MS		2000
+#define EDU_TIMEOUT_MS		30000
 #define EDU_TIMEOUT_MAX_MS	60000
 
 struct edu_job;

@@ -16,7 +16,7 @@
 #define EDU_DIR		"/sys/bus/pci/drivers/dmabuf_edu"
 #define EDU_CLASS	"/sys/class/misc"
 #define SIZE		65536UL
-#define PATIENCE_MS	30000
+#define PATIENCE_MS	300000
 
 /* The first device that is there: descriptor, or -ENODEV. Its number in @id. */
 static int edu_open(int *id)
@@ -483,14 +483,18 @@ TEST_F(edu, closing_the_file_ends_a_copy_between_two_transfers)
 TEST_F(edu, device_that_is_too_slow_is_stopped_and_works_again)
 {
 	struct dmabuf_edu_copy copy;
-	int fence, src, dst;
+	int fence, src, dst, ret, tries;
 
 	ASSERT_GIVES(src, edu_attach(self->edu, self->src, 0));
 	ASSERT_GIVES(dst, edu_attach(self->edu, self->dst, 0));
 	copy = edu_job(src, 0, dst, 0, 100);
 	copy.timeout_ms = 1;
-	ASSERT_GIVES(fence, edu_copy(self->edu, copy));
-	EXPECT_EQ(-ETIMEDOUT, fence_result(fence));
+	/* Where the CPU comes even later than the device, the device was in time. */
+	for (tries = 0, ret = 1; tries < 100 && ret == 1; tries++) {
+		ASSERT_GIVES(fence, edu_copy(self->edu, copy));
+		ret = fence_result(fence);
+	}
+	EXPECT_EQ(-ETIMEDOUT, ret);
 
 	ASSERT_EQ(0, seen_fill(self, 0));
 	ASSERT_GIVES(fence, edu_copy(self->edu, edu_job(src, 0, dst, 0, 5000)));
@@ -760,7 +764,7 @@ TEST_F(edu, killed_in_the_middle_leaves_nothing)
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_EQ(POLLIN | POLLOUT, poll_wait(self->src, POLLIN | POLLOUT, 1000));
+	EXPECT_EQ(POLLIN | POLLOUT, poll_wait(self->src, POLLIN | POLLOUT, PATIENCE_MS));
 }
 
 TEST_HARNESS_MAIN

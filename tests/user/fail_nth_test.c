@@ -613,14 +613,14 @@ TEST_F(fail_nth, poll)
 	sweep(_metadata, "poll", tell_poll);
 }
 
-TEST_F_TIMEOUT(fail_nth, merge, 600)
+TEST_F(fail_nth, merge)
 {
 	if (!variant_is_plain(variant))
 		SKIP(return, "the same for every buffer");
 	sweep(_metadata, "merge 64", tell_merge);
 }
 
-TEST_F_TIMEOUT(fail_nth, crowd, 600)
+TEST_F(fail_nth, crowd)
 {
 	if (!variant_is_plain(variant))
 		SKIP(return, "the same for every buffer");

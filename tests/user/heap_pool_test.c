@@ -5,6 +5,7 @@
  */
 #include <sys/resource.h>
 
+#include "progress.h"
 #include "sys_file.h"
 
 #define MIB		0x100000ull
@@ -28,7 +29,7 @@ static bool shelf_is_clean(void)
 {
 	int tries;
 
-	for (tries = 0; tries < 2000 && shelf("shelf_dirty_bytes"); tries++)
+	for (tries = 0; tries < 12000 && shelf("shelf_dirty_bytes"); tries++)
 		usleep(10000);
 	return !shelf("shelf_dirty_bytes");
 }
@@ -38,7 +39,7 @@ static bool shelf_is_empty(void)
 {
 	int tries;
 
-	for (tries = 0; tries < 2000 && shelf("shelf_bytes"); tries++)
+	for (tries = 0; tries < 12000 && shelf("shelf_bytes"); tries++)
 		usleep(10000);
 	return !shelf("shelf_bytes");
 }
@@ -236,8 +237,10 @@ static int child_takes(size_t size)
 
 		if (mem == MAP_FAILED)
 			_exit(2);
-		for (i = 0; i < size; i += page_size())
+		for (i = 0; i < size; i += page_size()) {
 			mem[i] = 1;
+			test_progress("bytes touched", i);
+		}
 		_exit(0);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -253,10 +256,14 @@ TEST_F(pool, gives_way_before_anybody_is_killed)
 
 	/* Half of what there is, all on the shelves. */
 	ASSERT_EQ(0, limit_set(total));
-	for (count = 0; count < 64; count++)
+	for (count = 0; count < 64; count++) {
 		ASSERT_GIVES(fd[count], heap_alloc(self->heap, (__u64)available / 128));
-	for (i = 0; i < count; i++)
+		test_progress("buffers", (unsigned long)count);
+	}
+	for (i = 0; i < count; i++) {
 		close(fd[i]);
+		test_progress("buffers closed", (unsigned long)i);
+	}
 	kept = shelf("shelf_bytes");
 	EXPECT_LT(available / 3, kept);
 
@@ -280,6 +287,7 @@ TEST_F(pool, small_buffers_leave_something_too)
 	while ((fd = heap_alloc(self->heap, MIB / 2)) >= 0) {
 		last = fd;
 		n++;
+		test_progress("buffers", (unsigned long)n);
 	}
 	EXPECT_EQ(-ENOMEM, fd);
 	EXPECT_EQ(kills, oom_kills());

@@ -21,7 +21,7 @@ static void shelf_wait_clean(const char *heap)
 {
 	int tries;
 
-	for (tries = 0; tries < 2000 && heap_total(heap, "shelf_dirty_bytes") > 0; tries++)
+	for (tries = 0; tries < 12000 && heap_total(heap, "shelf_dirty_bytes") > 0; tries++)
 		usleep(10000);
 }
 

@@ -24,7 +24,7 @@
 #define MODULE		"dmabuf_lab_leaver"
 #define NODE		"/dev/dmabuf_leaver"
 #define SYNC_INFO	"/sys/kernel/debug/sync/info"
-#define PATIENCE_MS	30000
+#define PATIENCE_MS	300000
 
 static int module_load(void)
 {

@@ -9,6 +9,7 @@
  * kernel says on its log.
  */
 #include "dma_buf_test.h"
+#include "progress.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -18,7 +19,7 @@
 #define MIN_ROUNDS	50
 #define MAX_ROUNDS	20000
 #define SECONDS		3
-#define PATIENCE_MS	30000
+#define PATIENCE_MS	300000	/* for what must come */
 
 /* What a test shares with its rival. */
 struct race {
@@ -68,6 +69,7 @@ static bool race_again(struct race *race)
 	if (race->rounds >= MIN_ROUNDS && now.tv_sec - race->began.tv_sec >= SECONDS)
 		return false;
 	race->rounds++;
+	test_progress("race rounds", (unsigned long)race->rounds);
 	return true;
 }
 

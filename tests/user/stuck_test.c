@@ -16,7 +16,7 @@
 #include <sys/select.h>
 
 #define SIZE		(4 * page_size())
-#define PATIENCE_MS	30000
+#define PATIENCE_MS	300000
 
 FIXTURE(stuck) {
 	int timeline;
