@@ -23,6 +23,9 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
 #endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24
+#endif
 
 /* ------------------------------------------------------------------- heaps -- */
 
@@ -202,7 +205,9 @@ static long op_advise(struct thread *t, const __u64 *d)
 	static const int advices[] = {
 		MADV_NORMAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTFORK,
 		MADV_DOFORK, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_POPULATE_READ,
-		MADV_POPULATE_WRITE, MADV_COLLAPSE, MADV_DONTDUMP, MADV_COLD, MADV_PAGEOUT,
+		MADV_POPULATE_WRITE, MADV_COLLAPSE, MADV_DONTDUMP, MADV_DODUMP, MADV_RANDOM,
+		MADV_SEQUENTIAL, MADV_MERGEABLE, MADV_UNMERGEABLE, MADV_WIPEONFORK,
+		MADV_KEEPONFORK, MADV_DONTNEED_LOCKED, MADV_COLD, MADV_PAGEOUT,
 	};
 	size_t n = ARRAY_SIZE(advices) - (world.large_folios ? 0 : 2);
 	size_t len = length_pick(d[1]);
@@ -210,6 +215,8 @@ static long op_advise(struct thread *t, const __u64 *d)
 	/* What lies behind the area may be a stack of ours. */
 	if (len > AREA_SIZE)
 		len = AREA_SIZE;
+	if (d[3] & 1)
+		len = page_size();
 	return sysret(madvise(area_at(d[0]), len, advices[d[2] % n]));
 }
 
@@ -257,7 +264,9 @@ static long op_close(struct thread *t, const __u64 *d)
 /* Nodes, that is: a device with all it has imported is closed at the end. */
 static long op_close_node(struct thread *t, const __u64 *d)
 {
-	static const enum kind nodes[] = { HEAP, TIMELINE, UDMABUF, SOCKET, EPOLL };
+	static const enum kind nodes[] = {
+		HEAP, TIMELINE, UDMABUF, SOCKET, EPOLL, PIPE_IN, PIPE_OUT, UFFD, VIDEO,
+	};
 
 	return slot_close(nodes[d[0] % ARRAY_SIZE(nodes)], d[1]);
 }
@@ -477,7 +486,7 @@ static long op_fork(struct thread *t, const __u64 *d)
 		return -errno;
 	if (!pid) {
 		/* The watcher's clock does not tick for a child. */
-		alarm(20);
+		alarm(120);
 		for (i = 0; i < 6; i++) {
 			__u64 die = dice_mix(d[0] + (__u64)i);
 
@@ -496,6 +505,7 @@ static long op_fork(struct thread *t, const __u64 *d)
 }
 
 #include "fuzz_ops_devices.h"
+#include "fuzz_ops_memory.h"
 
 /* ------------------------------------------------------------------- table -- */
 
@@ -505,6 +515,7 @@ struct op {
 	int weight;
 	enum kind needs;	/* this device; HEAP where nothing special */
 	bool never;		/* success is no aim */
+	bool root;		/* success is not for everyone */
 };
 
 static const struct op ops[] = {
@@ -521,7 +532,28 @@ static const struct op ops[] = {
 	{ "mmap, anywhere", op_map_anywhere, 4 },
 	{ "munmap", op_unmap, 3 },
 	{ "mprotect", op_protect, 4 },
-	{ "madvise", op_advise, 4 },
+	{ "madvise", op_advise, 10 },
+	{ "mmap of private memory", op_map_private, 6 },
+	{ "mlock, munlock, mlockall", op_lock, 3 },
+	{ "pipe", op_pipe, 2 },
+	{ "vmsplice", op_vmsplice, 6 },
+	{ "splice, tee, read of a pipe", op_pipe_drain, 4 },
+	{ "mbind", op_bind, 3, NUMA },
+	{ "set_mempolicy", op_policy, 1, NUMA },
+	{ "migrate_pages", op_migrate, 1, NUMA },
+	{ "move_pages", op_move, 3, NUMA },
+	{ "userfaultfd", op_uffd, 2, UFFD },
+	{ "userfaultfd: register", op_uffd_register, 6, UFFD },
+	{ "userfaultfd: copy, zero, continue, poison", op_uffd_resolve, 8, UFFD },
+	{ "userfaultfd: write-protect", op_uffd_protect, 6, UFFD },
+	{ "memory.reclaim", op_reclaim, 2, SWAP },
+	{ "memory.high, memory.max", op_group_limit, 1, GROUP },
+	{ "vivid: open", op_video_open, 1, VIDEO },
+	{ "vivid: format and buffers", op_video_setup, 4, VIDEO },
+	{ "vivid: queue a pointer", op_video_userptr, 8, VIDEO },
+	{ "vivid: queue a dma-buf", op_video_dmabuf, 6, VIDEO },
+	{ "vivid: stream on, off", op_video_stream, 2, VIDEO },
+	{ "vivid: dequeue", op_video_dequeue, 3, VIDEO },
 	{ "mremap", op_remap, 1 },
 	{ "read memory", op_touch_read, 10 },
 	{ "write memory", op_touch_write, 10 },
@@ -569,7 +601,7 @@ static const struct op ops[] = {
 	{ "edu: copy", op_edu_copy, 2, EDU },
 	{ "edu: detach", op_edu_detach, 3, EDU },
 	{ "look into debugfs, sysfs", op_look, 2 },
-	{ "shrink, compact, limit", op_pressure, 1 },
+	{ "shrink, compact, limit", op_pressure, 1, HEAP, false, true },
 	{ "ioctl, any number", op_ioctl_any, 3, HEAP, true },
 	{ "ioctl, of something else", op_ioctl_crossed, 4, HEAP, true },
 };

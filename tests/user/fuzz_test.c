@@ -24,10 +24,13 @@
 #include "kselftest.h"
 #include "fuzz_ops.h"
 
-#define PATIENCE_MS	180000	/* with one program, and with a killed one */
-#define SETTLE_MS	20000	/* until what it left behind is gone */
+#define PATIENCE_MS	180000	/* with a program that makes no call any more */
+#define SETTLE_MS	120000	/* until what it left behind is gone */
 #define MEMORY_SLACK	50	/* one part in so many */
 #define PROGRAMS_MIN	10	/* a slow machine takes its time to try everything */
+#define PROGRAMS_MOST	400	/* after which nothing new is to be expected */
+#define USER		1000	/* as whom half of the programs run */
+#define GROUP_MAX	"64M"	/* what a third of them may have */
 
 static struct {
 	int seconds;
@@ -39,7 +42,7 @@ static struct {
 } options = { .seconds = 60, .program = -1, .calls = 400, .seed = 1 };
 
 /* Whether the machine has what an operation needs, by the kind of its node. */
-static bool present[KINDS];
+static bool present[NEEDS];
 static int total_weight;
 static bool failed;
 
@@ -130,6 +133,8 @@ static void *thread_main(void *arg)
 		atomic_fetch_add(&world.log->tried[op], 1);
 		atomic_fetch_add(call->ret < 0 ? &world.log->refused[op] : &world.log->worked[op],
 				 1);
+		if (call->ret >= 0 && world.user)
+			atomic_fetch_add(&world.log->worked_user[op], 1);
 		if (t->trace)
 			call_print(t->number, call);
 	}
@@ -138,6 +143,30 @@ static void *thread_main(void *arg)
 
 static void nothing(int number)
 {
+}
+
+/* The first one has all privileges and all memory. */
+static bool program_is_user(int program)
+{
+	return program % 2;
+}
+
+static bool program_is_grouped(int program)
+{
+	return present[GROUP] && program % 3 == 2;
+}
+
+/* Into the group, and out of the privileges. */
+static void program_confine(int program)
+{
+	world.user = program_is_user(program);
+	world.grouped = program_is_grouped(program);
+	if (world.grouped && (file_write(FUZZ_GROUP "/memory.max", GROUP_MAX) ||
+			      file_write(FUZZ_GROUP "/memory.high", "max") ||
+			      file_write_number(FUZZ_GROUP "/cgroup.procs", getpid())))
+		_exit(1);
+	if (world.user && (setgid(USER) || setuid(USER) || prctl(PR_SET_DUMPABLE, 1)))
+		_exit(1);
 }
 
 /* Signals, memory and the first descriptors of a program. */
@@ -173,6 +202,9 @@ static void program_prepare(void)
 	world.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	op_socket(NULL, dice);
 	op_epoll_create(NULL, dice);
+	op_pipe(NULL, dice);
+	for (i = 0; present[VIDEO] && i < 2; i++)
+		slot_put(VIDEO, i << 8, video_open(i));
 }
 
 static __noreturn void program_main(int program)
@@ -182,6 +214,7 @@ static __noreturn void program_main(int program)
 	pthread_t ids[THREADS_MAX];
 	int i, n = program_threads(program);
 
+	program_confine(program);
 	program_prepare();
 	pthread_barrier_init(&start, NULL, (unsigned int)n);
 	for (i = 0; i < n; i++) {
@@ -245,16 +278,7 @@ static struct census census_take(void)
 /* Sockets that exist, in some cycle of each other perhaps; see op_send(). */
 static int count_sockets(void)
 {
-	FILE *file = fopen("/proc/net/unix", "re");
-	char line[512];
-	int n = -1;	/* the headline */
-
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof(line), file))
-		n++;
-	fclose(file);
-	return n;
+	return count_lines("/proc/net/unix") - 1;	/* the headline */
 }
 
 static bool census_settles(const struct census *want)
@@ -310,13 +334,32 @@ static void program_explain(int program, const char *what)
 	}
 }
 
-/* Every process that is left over is a child of ours, and ends. */
-static bool wait_for_all(pid_t pid, int ms, int *status)
+static unsigned long calls_made(void)
 {
-	int one;
+	unsigned long n = 0;
+	int i;
+
+	for (i = 0; i < THREADS_MAX; i++)
+		n += *(volatile unsigned long *)&world.log->threads[i].calls;
+	return n;
+}
+
+/*
+ * Every process that is left over is a child of ours, and ends. With @progress the
+ * time counts from the last call that was made.
+ */
+static bool wait_for_all(pid_t pid, int patience, bool progress, int *status)
+{
+	unsigned long calls = 0;
+	int one, ms;
 	pid_t got;
 
-	for (; ms > 0; ms -= 2) {
+	for (ms = patience; ms > 0; ms -= 2) {
+		if (progress && calls != calls_made()) {
+			calls = calls_made();
+			ms = patience;
+		}
+		test_progress("calls", calls_made());
 		while ((got = waitpid(-1, &one, WNOHANG)) > 0)
 			if (got == pid)
 				*status = one;
@@ -336,8 +379,10 @@ static void program_run(int program, struct census *before)
 	pid_t pid;
 
 	/* Said first: when the kernel dies of it, this is the last line. */
-	ksft_print_msg("program %d of seed %llu: %d threads%s\n", program,
+	ksft_print_msg("program %d of seed %llu: %d threads%s%s%s\n", program,
 		       (unsigned long long)options.seed, program_threads(program),
+		       program_is_user(program) ? ", an ordinary user" : "",
+		       program_is_grouped(program) ? ", little memory" : "",
 		       lifetime < 0 ? "" : ", killed");
 	fflush(stdout);
 	memset(world.log->threads, 0, sizeof(world.log->threads));
@@ -347,16 +392,20 @@ static void program_run(int program, struct census *before)
 	if (!pid)
 		program_main(program);
 
-	ended = wait_for_all(pid, lifetime < 0 ? PATIENCE_MS : lifetime, &status);
+	ended = wait_for_all(pid, lifetime < 0 ? PATIENCE_MS : lifetime, lifetime < 0,
+			     &status);
 	if (!ended) {
 		if (lifetime < 0)
 			program_explain(program, "does not end");
 		kill(pid, SIGKILL);
-		if (!wait_for_all(pid, PATIENCE_MS, &status))
+		if (!wait_for_all(pid, PATIENCE_MS, false, &status))
 			program_explain(program, "cannot be killed");
 		else if (lifetime >= 0 && WIFSIGNALED(status))
 			status = 0;
 	}
+	/* A group that is too small for its programs may well end them. */
+	if (program_is_grouped(program) && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		status = 0;
 	if (status && !failed)
 		program_explain(program, WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) :
 				"could not be prepared");
@@ -394,21 +443,41 @@ static void test_replay(struct census *before)
 	ksft_test_result(same && !failed, "a seed replays\n");
 }
 
+/* Did it happen what is to happen? Also without privileges, where that is possible. */
+static bool op_is_done(size_t i)
+{
+	if (!present[ops[i].needs])
+		return true;
+	if (ops[i].never)
+		return world.log->refused[i];
+	return world.log->worked[i] && (ops[i].root || world.log->worked_user[i]);
+}
+
+static bool ops_are_done(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		if (!op_is_done(i))
+			return false;
+	return true;
+}
+
 static bool test_op(size_t i)
 {
 	unsigned long tried = world.log->tried[i], worked = world.log->worked[i];
-	unsigned long refused = world.log->refused[i];
+	unsigned long user = world.log->worked_user[i];
 
 	if (!present[ops[i].needs]) {
 		ksft_test_result_skip("%s: there is no such device\n", ops[i].name);
 		return false;
 	}
 	/* One program alone need not get round to everything. */
-	if (options.program >= 0 && !(ops[i].never ? refused : worked))
+	if (options.program >= 0 && !op_is_done(i))
 		ksft_test_result_skip("%s: not in this program\n", ops[i].name);
 	else
-		ksft_test_result(ops[i].never ? refused : worked, "%s: %lu worked of %lu\n",
-				 ops[i].name, worked, tried);
+		ksft_test_result(op_is_done(i), "%s: %lu worked of %lu, %lu for a user\n",
+				 ops[i].name, worked, tried, user);
 	return true;
 }
 
@@ -479,10 +548,19 @@ static void find_heap(const char *name, void *data)
 
 static void find_devices(void)
 {
-	static const enum kind nodes[] = { HEAP, TIMELINE, UDMABUF, VGEM, VKMS, EDU };
+	static const enum kind nodes[] = {
+		HEAP, TIMELINE, UDMABUF, VGEM, VKMS, EDU, UFFD, VIDEO, NUMA, GROUP, SWAP,
+	};
 	size_t i;
 	int fd;
 
+	for (world.nodes = 1; world.nodes < 8; world.nodes++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%u", world.nodes);
+		if (!file_has(path))
+			break;
+	}
 	world.large_folios = access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
 	for (i = 0; i < ARRAY_SIZE(nodes); i++) {
 		fd = device_open(nodes[i]);
@@ -492,6 +570,45 @@ static void find_devices(void)
 	}
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		total_weight += present[ops[i].needs] ? ops[i].weight : 0;
+}
+
+/*
+ * An ordinary user may open what programs of one are let open where this is set up,
+ * and may set the limits of the group that he is put into.
+ */
+static void let_users_in(void)
+{
+	static const char * const groups[] = {
+		FUZZ_GROUP, FUZZ_GROUP "/memory.reclaim", FUZZ_GROUP "/memory.high",
+		FUZZ_GROUP "/memory.max", FUZZ_GROUP "/cgroup.procs",
+	};
+	static const char * const places[] = { DMA_HEAP_DIR, DRM_DIR, "/dev" };
+	char path[600];
+	size_t i;
+
+	file_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	if (!mkdir(FUZZ_GROUP, 0755) || errno == EEXIST)
+		for (i = 0; i < ARRAY_SIZE(groups); i++)
+			if (chown(groups[i], USER, USER))
+				break;
+	chmod("/sys/kernel/debug", 0755);
+	chmod(SW_SYNC_NODE, 0666);
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		DIR *dir = opendir(places[i]);
+		struct dirent *entry;
+
+		while (dir && (entry = readdir(dir))) {
+			if (i == 2 && strncmp(entry->d_name, "video", 5) &&
+			    strncmp(entry->d_name, "udmabuf", 7) &&
+			    strncmp(entry->d_name, "dmabuf_edu", 10))
+				continue;
+			snprintf(path, sizeof(path), "%s/%s", places[i], entry->d_name);
+			if (entry->d_type == DT_CHR)
+				chmod(path, 0666);
+		}
+		if (dir)
+			closedir(dir);
+	}
 }
 
 static time_t now(void)
@@ -515,6 +632,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	heap_for_each(find_heap, NULL);
+	let_users_in();
 	find_devices();
 	if (!world.n_heaps || !present[HEAP])
 		ksft_exit_skip("no heaps\n");
@@ -537,8 +655,12 @@ int main(int argc, char **argv)
 		test_replay(&before);
 		/* Caches that fill up for good have done so by now. */
 		memory_before = memory_available();
-		for (programs = 2; !failed && (now() < end || programs < PROGRAMS_MIN); programs++)
+		for (programs = 2; !failed; programs++) {
+			if (now() >= end && programs >= PROGRAMS_MIN &&
+			    (ops_are_done() || programs >= PROGRAMS_MOST))
+				break;
 			program_run(programs, &before);
+		}
 		programs += 2;
 	}
 	memory_after = memory_available();

@@ -20,6 +20,8 @@
 
 #include <limits.h>
 #include <linux/memfd.h>
+#include <linux/userfaultfd.h>
+#include <linux/videodev2.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -30,6 +32,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "progress.h"
 #include "sys_file.h"
 #include <drm/drm_fourcc.h>
 #include <drm/vgem_drm.h>
@@ -46,7 +49,10 @@
 #define SLOTS		12
 #define AREAS		6
 #define AREA_SIZE	(6ul << 20)
-#define OPS_MAX		64
+#define OPS_MAX		96
+
+/* A group of its own for some of the programs, where there are groups. */
+#define FUZZ_GROUP	"/sys/fs/cgroup/fuzz"
 
 /* -------------------------------------------------------------------- dice -- */
 
@@ -74,7 +80,9 @@ static __u64 dice_next(__u64 *state)
 
 enum kind {
 	HEAP, BUFFER, SYNC_FILE, TIMELINE, MEMFD, UDMABUF, VGEM, VKMS, EDU, SOCKET, EPOLL,
-	KINDS
+	PIPE_IN, PIPE_OUT, UFFD, VIDEO, KINDS,
+	/* No descriptors, but what a machine may not have. */
+	NUMA = KINDS, GROUP, SWAP, NEEDS
 };
 
 /* Names that only mean something to a device. */
@@ -111,6 +119,7 @@ struct fuzz_log {
 	struct thread_log threads[THREADS_MAX];
 	atomic_ulong tried[OPS_MAX];
 	atomic_ulong worked[OPS_MAX];
+	atomic_ulong worked_user[OPS_MAX];	/* of those, without privileges */
 	atomic_ulong refused[OPS_MAX];
 };
 
@@ -121,6 +130,9 @@ static struct {
 	char heaps[8][64];
 	int n_heaps;
 	int pidfd;
+	unsigned int nodes;	/* of memory */
+	bool user;		/* this program has no privileges */
+	bool grouped;		/* and this one a small group */
 	/*
 	 * The kernel knows how to deal with large folios in page tables. One
 	 * without transparent huge pages believes that it has split a folio
@@ -223,6 +235,47 @@ static unsigned int handle_put(enum handle kind, __u64 die, unsigned int handle)
 	return atomic_exchange(&world.handles[kind][(die >> 8) % handle_slots[kind]], handle);
 }
 
+/* vivid's first capture device, or its first output. */
+static int video_open(bool output)
+{
+	__u32 want = output ? V4L2_CAP_VIDEO_OUTPUT : V4L2_CAP_VIDEO_CAPTURE;
+	struct v4l2_capability cap;
+	char path[64];
+	int i, fd;
+
+	for (i = 0; i < 16; i++) {
+		snprintf(path, sizeof(path), "/dev/video%d", i);
+		fd = xopen(path, O_RDWR | O_NONBLOCK);
+		if (fd < 0)
+			continue;
+		if (!ioctl(fd, VIDIOC_QUERYCAP, &cap) &&
+		    !strcmp((char *)cap.driver, "vivid") &&
+		    (cap.device_caps & (V4L2_CAP_VIDEO_OUTPUT | V4L2_CAP_VIDEO_CAPTURE)) == want)
+			return fd;
+		close(fd);
+	}
+	return -ENODEV;
+}
+
+static int count_lines(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+	int n = 0;
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		n++;
+	fclose(file);
+	return n;
+}
+
+static bool file_has(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
 /* A device, or whatever else has a node, freshly opened. */
 static int device_open(enum kind kind)
 {
@@ -251,6 +304,18 @@ static int device_open(enum kind kind)
 				return fd;
 		}
 		return -ENODEV;
+	case UFFD:
+		return (int)sysret(syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY));
+	case VIDEO:
+		return video_open(false);
+	case NUMA:
+		return file_has("/proc/self/numa_maps") ? xopen("/dev/null", O_RDONLY) : -ENODEV;
+	case GROUP:
+		return file_has(FUZZ_GROUP "/memory.reclaim") ? xopen("/dev/null", O_RDONLY) :
+								 -ENODEV;
+	case SWAP:
+		/* A line for each, below the headline; and a group that can use it. */
+		return count_lines("/proc/swaps") > 1 ? device_open(GROUP) : -ENODEV;
 	default:
 		return -EINVAL;
 	}
