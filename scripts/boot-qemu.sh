@@ -3,7 +3,8 @@
 #
 # Boot an x86-64 kernel in QEMU with two CPUs, an IOMMU and an "edu" device.
 # See --help; ACCEL=kvm in the environment replaces software emulation, EDU=N
-# plugs in N edu devices, QEMU_ARGS has more words for QEMU. ACCEL=icount emulates
+# plugs in N edu devices, NODES=N divides memory and CPUs into NUMA nodes, QEMU_ARGS
+# has more words for QEMU. ACCEL=icount emulates
 # one CPU whose clock is its count of instructions, a nanosecond each: for
 # measurements.
 
@@ -20,6 +21,7 @@ default_memory=1G
 start_guest() {
 	local accel=${ACCEL:-tcg} cpu=max cpus=2 tar=$out/out.tar result=0 i
 	local -a qemu line words clock=()
+	local share
 
 	case $accel in
 	tcg)	accel="tcg,thread=multi" ;;
@@ -31,7 +33,7 @@ start_guest() {
 
 	# shellcheck disable=SC2054
 	qemu=(qemu-system-x86_64 -accel "$accel" "${clock[@]}" -M "q35,kernel-irqchip=split"
-	      -cpu "$cpu" -smp "$cpus" -m "$memory"
+	      -cpu "$cpu" -smp "$cpus,sockets=$cpus" -m "$memory"
 	      -nodefaults -display none -no-reboot -no-user-config
 	      -device "intel-iommu,intremap=on"
 	      -device virtio-serial-pci
@@ -40,6 +42,14 @@ start_guest() {
 	for ((i = 0; i < ${EDU:-1}; i++)); do
 		qemu+=(-device edu)
 	done
+	if [ "${NODES:-1}" -gt 1 ]; then
+		share=$(($(numfmt --from=iec "$memory") / NODES))
+		for ((i = 0; i < NODES; i++)); do
+			qemu+=(-object "memory-backend-ram,id=node$i,size=$share"
+			       -numa "node,nodeid=$i,memdev=node$i"
+			       -numa "cpu,node-id=$i,socket-id=$i")
+		done
+	fi
 	read -ra words <<<"${QEMU_ARGS:-}"
 	qemu+=("${words[@]}")
 	# An emulated timer on a busy machine is late, which with interrupt
