@@ -42,7 +42,7 @@
 #define EDU_WINDOW_BASE		0x40000
 
 /* How long a stuck transfer is given to end when it can do no harm any more. */
-#define EDU_SETTLE_US		(USEC_PER_SEC)
+#define EDU_SETTLE_US		(10 * USEC_PER_SEC)
 
 static bool edu_engine_busy(struct edu_device *edu)
 {
