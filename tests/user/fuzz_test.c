@@ -25,7 +25,7 @@
 #include "fuzz_ops.h"
 
 #define PATIENCE_MS	180000	/* with a program that makes no call any more */
-#define SETTLE_MS	120000	/* until what it left behind is gone */
+#define SETTLE_MS	30000	/* until what it left behind is gone */
 #define MEMORY_SLACK	50	/* one part in so many */
 #define PROGRAMS_MIN	10	/* a slow machine takes its time to try everything */
 #define PROGRAMS_MOST	400	/* after which nothing new is to be expected */
@@ -288,6 +288,7 @@ static bool census_settles(const struct census *want)
 
 	for (ms = 0; ms < SETTLE_MS && memcmp(&now, want, sizeof(now)); ms += 10) {
 		usleep(10000);
+		test_progress("until nothing is left, ms", (unsigned long)ms);
 		now = census_take();
 	}
 	if (!memcmp(&now, want, sizeof(now)))
