@@ -743,8 +743,8 @@ static void count_turn(void *data)
 /*
  * One side signals a member of each array from the first to the last, the other
  * side the other member from the last to the first. So the two are sure to meet,
- * and in each array one of them is the last, and only one. Caught: a count that
- * is lowered in one step and looked at in another.
+ * and in each array one of them is the last, and only one. Meant for a count that
+ * is lowered in one step and looked at in another; not seen to catch that yet.
  */
 static void race_array_count(struct kunit *test)
 {
