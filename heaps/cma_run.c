@@ -139,21 +139,20 @@ static void cma_run_unpark_idle(void)
 		cond_resched();
 	}
 
+	/* The work item may have found nothing, as all of it was here. */
 	spin_lock(&parked_lock);
 	list_splice(&busy, &parked_runs);
+	if (!list_empty(&parked_runs))
+		queue_delayed_work(system_unbound_wq, &unpark_work, parked_pause);
 	spin_unlock(&parked_lock);
 }
 
 static void cma_run_unpark_work(struct work_struct *work)
 {
-	cma_run_unpark_idle();
-
 	spin_lock(&parked_lock);
-	if (!list_empty(&parked_runs)) {
-		parked_pause = min(2 * parked_pause, CMA_RUN_PAUSE_MAX);
-		queue_delayed_work(system_unbound_wq, &unpark_work, parked_pause);
-	}
+	parked_pause = min(2 * parked_pause, CMA_RUN_PAUSE_MAX);
 	spin_unlock(&parked_lock);
+	cma_run_unpark_idle();
 }
 
 static int cma_run_zero(const struct cma_run *run)
