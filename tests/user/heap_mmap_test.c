@@ -317,7 +317,8 @@ TEST_F(mapping, madvise_of_parts)
 
 TEST_F(mapping, populate)
 {
-	long want = PAGES;
+	/* The pagemap leaves page frames out; there is nothing to populate, either. */
+	long want = variant->ordinary ? PAGES : 0;
 	void *mem;
 
 	ASSERT_EQ(0, map_fd(self->fd, self->size, PROT_READ | PROT_WRITE,
@@ -357,7 +358,7 @@ TEST_F(mapping, mlock)
 
 	ASSERT_LE(0, locked);
 	ASSERT_EQ(0, mlock(self->mem, 20 * self->page));
-	EXPECT_LE(20, pages_present(self->mem, self->size));
+	EXPECT_LE(variant->ordinary ? 20 : 0, pages_present(self->mem, self->size));
 	EXPECT_EQ(locked, file_read_number("/proc/self/status", "VmLck:\t"));
 	EXPECT_EQ(0, munlock(self->mem, 20 * self->page));
 
