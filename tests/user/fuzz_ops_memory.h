@@ -343,6 +343,12 @@ static long video_queue(__u32 memory, const __u64 *d)
 		buffer.length = (__u32)room;
 	if (V4L2_TYPE_IS_OUTPUT(buffer.type))
 		buffer.bytesused = buffer.length;
+	/*
+	 * All of the buffer, whatever its size. When more is asked for than it has,
+	 * videobuf2 of 6.12 refuses to attach and keeps its reference for good.
+	 */
+	if (memory == V4L2_MEMORY_DMABUF)
+		buffer.length = 0;
 	return xioctl(fd, VIDIOC_QBUF, &buffer);
 }
 
