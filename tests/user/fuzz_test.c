@@ -28,7 +28,7 @@
 #define SETTLE_MS	30000	/* until what it left behind is gone */
 #define MEMORY_SLACK	50	/* one part in so many */
 #define PROGRAMS_MIN	10	/* a slow machine takes its time to try everything */
-#define PROGRAMS_MOST	400	/* after which nothing new is to be expected */
+#define PROGRAMS_MOST	150	/* after which nothing new is to be expected */
 #define USER		1000	/* as whom half of the programs run */
 #define GROUP_MAX	"64M"	/* what a third of them may have */
 
