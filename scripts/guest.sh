@@ -157,8 +157,9 @@ guest_main() {
 	rm -f -- "$kernel_log" "$out/output.log" "$out"/guest.pid.* "$out/guest.silent"
 	: >"$kernel_log"
 	# Modules of the kernel that is booted lie where build-kernel put them.
-	modules=${image:-$kernel_dir/arch/x86/boot/bzImage}
-	modules=${modules%/arch/*}/modules/lib/modules
+	modules=${image:-$kernel_dir/linux}
+	modules=${modules%/arch/*}
+	modules=${modules%/linux}/modules/lib/modules
 	[ ! -d "$modules" ] || adds+=("$modules=/lib/modules")
 	"$ROOT/scripts/make-initramfs" "$initramfs" "$command" "${adds[@]}"
 
