@@ -73,12 +73,10 @@ struct dma_buf_poll {
 	struct dma_buf_poll_cb out;
 };
 
-/* The fence has signalled; its lock is held, interrupts may be off. */
-static void dma_buf_poll_fired(struct dma_fence *fence, struct dma_fence_cb *cb)
+/* Disarm a callback, and wake those who wait for what it was armed for. */
+static void dma_buf_poll_wake(struct dma_buf_poll_cb *waiter)
 {
-	struct dma_buf_poll_cb *waiter = container_of(cb, struct dma_buf_poll_cb, cb);
 	wait_queue_head_t *wait = &waiter->poll->wait;
-	struct dma_buf *dmabuf = waiter->poll->dmabuf;
 	unsigned long flags;
 	__poll_t ready;
 
@@ -87,22 +85,30 @@ static void dma_buf_poll_fired(struct dma_fence *fence, struct dma_fence_cb *cb)
 	waiter->active = 0;
 	wake_up_locked_poll(wait, ready);
 	spin_unlock_irqrestore(&wait->lock, flags);
+}
 
+/* The fence has signalled; its lock is held, interrupts may be off. */
+static void dma_buf_poll_fired(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	struct dma_buf_poll_cb *waiter = container_of(cb, struct dma_buf_poll_cb, cb);
+	struct dma_buf *dmabuf = waiter->poll->dmabuf;
+
+	dma_buf_poll_wake(waiter);
 	dma_fence_put(fence);
 	/* May be the last one; the buffer then dies elsewhere, not in here. */
 	fput(dmabuf->file);
 }
 
-/* Set whether @waiter is armed, and say whether it was. */
-static __poll_t dma_buf_poll_mark(struct dma_buf_poll_cb *waiter, __poll_t active)
+/* Mark @waiter as armed, unless it is; return whether it was. */
+static bool dma_buf_poll_mark(struct dma_buf_poll_cb *waiter, __poll_t event)
 {
 	wait_queue_head_t *wait = &waiter->poll->wait;
-	__poll_t before;
+	bool before;
 
 	spin_lock_irq(&wait->lock);
 	before = waiter->active;
-	if (!before || !active)
-		waiter->active = active;
+	if (!before)
+		waiter->active = event;
 	spin_unlock_irq(&wait->lock);
 	return before;
 }
@@ -144,8 +150,12 @@ static bool dma_buf_poll_ready_locked(struct dma_buf *dmabuf, __poll_t event)
 	if (dma_buf_poll_arm_locked(dmabuf, waiter, usage))
 		return false;
 
-	/* Still under the reservation lock, so nobody saw that it was marked. */
-	dma_buf_poll_mark(waiter, 0);
+	/*
+	 * Wake as a fence would. An edge-triggered epoll asks again only after
+	 * it was woken, and no fence is left to do so: without this it would
+	 * never arm a callback on fences that are added later.
+	 */
+	dma_buf_poll_wake(waiter);
 	return true;
 }
 

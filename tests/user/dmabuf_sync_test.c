@@ -119,6 +119,30 @@ TEST_F(dmabuf_sync, epoll_hears_of_it)
 	close(ep);
 }
 
+/* An event was taken when nothing was going on. Work that begins later ends in one more. */
+static void epoll_edge(struct __test_metadata *_metadata, int timeline, int dmabuf,
+		       __u32 events, __u32 value)
+{
+	struct epoll_event event = { .events = events | EPOLLET };
+	int ep;
+
+	ASSERT_GIVES(ep, sysret(epoll_create1(EPOLL_CLOEXEC)));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, dmabuf, &event));
+	EXPECT_EQ(1, epoll_wait(ep, &event, 1, 0));
+	ASSERT_EQ(0, add_fence(timeline, value, dmabuf, DMA_BUF_SYNC_WRITE));
+	EXPECT_EQ(0, epoll_wait(ep, &event, 1, 0));
+	ASSERT_EQ(0, sw_sync_inc(timeline, 1));
+	EXPECT_EQ(1, epoll_wait(ep, &event, 1, MINUTE_MS));
+	EXPECT_EQ(events, event.events);
+	close(ep);
+}
+
+TEST_F(dmabuf_sync, edge_triggered_epoll_hears_of_later_work)
+{
+	epoll_edge(_metadata, self->timeline, self->fd, EPOLLIN, 1);
+	epoll_edge(_metadata, self->timeline, self->fd, EPOLLOUT, 2);
+}
+
 TEST_F(dmabuf_sync, closing_while_polled_is_safe)
 {
 	long buffers = count_buffers();
