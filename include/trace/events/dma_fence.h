@@ -5,6 +5,9 @@
  * Each says which fence: driver, timeline, context, seqno. The names come from
  * the driver, which may be unloaded as soon as its fences have signalled; so
  * there are two classes, which differ only in whom they ask.
+ *
+ * Tools know @context and @seqno as fields of 32 bits, the lower ones. The whole
+ * numbers are @context64 and @seqno64, which is what the text shows.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dma_fence
@@ -21,15 +24,19 @@ DECLARE_EVENT_CLASS(dma_fence,
 		    TP_ARGS(fence),
 		    TP_STRUCT__entry(__string(driver, dma_fence_driver_name(fence))
 				     __string(timeline, dma_fence_timeline_name(fence))
-				     __field(u64, context)
-				     __field(u64, seqno)),
+				     __field(unsigned int, context)
+				     __field(unsigned int, seqno)
+				     __field(u64, context64)
+				     __field(u64, seqno64)),
 		    TP_fast_assign(__assign_str(driver);
 				   __assign_str(timeline);
 				   __entry->context = fence->context;
-				   __entry->seqno = fence->seqno;),
+				   __entry->seqno = fence->seqno;
+				   __entry->context64 = fence->context;
+				   __entry->seqno64 = fence->seqno;),
 		    TP_printk("driver=%s timeline=%s context=%llu seqno=%llu",
 			      __get_str(driver), __get_str(timeline),
-			      __entry->context, __entry->seqno)
+			      __entry->context64, __entry->seqno64)
 );
 
 /*
@@ -42,15 +49,19 @@ DECLARE_EVENT_CLASS(dma_fence_driver,
 		    TP_ARGS(fence),
 		    TP_STRUCT__entry(__string(driver, fence->ops->get_driver_name(fence))
 				     __string(timeline, fence->ops->get_timeline_name(fence))
-				     __field(u64, context)
-				     __field(u64, seqno)),
+				     __field(unsigned int, context)
+				     __field(unsigned int, seqno)
+				     __field(u64, context64)
+				     __field(u64, seqno64)),
 		    TP_fast_assign(__assign_str(driver);
 				   __assign_str(timeline);
 				   __entry->context = fence->context;
-				   __entry->seqno = fence->seqno;),
+				   __entry->seqno = fence->seqno;
+				   __entry->context64 = fence->context;
+				   __entry->seqno64 = fence->seqno;),
 		    TP_printk("driver=%s timeline=%s context=%llu seqno=%llu",
 			      __get_str(driver), __get_str(timeline),
-			      __entry->context, __entry->seqno)
+			      __entry->context64, __entry->seqno64)
 );
 
 /* The driver has handed the fence to its hardware. */
