@@ -296,19 +296,24 @@ static int heap_mmap_frames(struct heap_buffer *buffer,
  * file, without VM_PFNMAP or VM_MIXEDMAP. Elsewhere these are page frames, which
  * no call can pin.
  *
+ * A program which maps a buffer MAP_PRIVATE has made a mistake: what it writes
+ * never reaches the device. It is told so, but for mappings of a single page, which
+ * have always been accepted.
+ *
  * VM_DONTEXPAND is what DRM demands of each mapping of an object, and buffers do
  * not grow. Core dumps leave out what belongs to devices.
  *
  * Context: Process context, with the mmap lock. May sleep.
- * Return: 0; -EINVAL for MAP_PRIVATE where the heap does not allow it, or when
- * the mapping ends behind the buffer; -ENOMEM when there is no memory for page
+ * Return: 0; -EINVAL for MAP_PRIVATE where the heap does not allow it or of more
+ * than one page, or when the mapping ends behind the buffer; -ENOMEM when there is no memory for page
  * tables.
  */
 int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	struct heap_buffer *buffer = dmabuf->priv;
 
-	if (!buffer->backing->private_mmap && !(vma->vm_flags & VM_MAYSHARE))
+	if (!(vma->vm_flags & VM_MAYSHARE) &&
+	    (!buffer->backing->private_mmap || vma_pages(vma) > 1))
 		return -EINVAL;
 	if (vma->vm_pgoff >= buffer->nr_pages ||
 	    vma_pages(vma) > buffer->nr_pages - vma->vm_pgoff)

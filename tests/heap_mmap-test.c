@@ -104,6 +104,14 @@ static void heap_mmap_test_touch(struct kunit *test)
 	mock_heap_expect_home(test, mock);
 }
 
+static unsigned long heap_mmap_test_map_private(struct kunit *test,
+						struct dma_buf *dmabuf,
+						unsigned long length)
+{
+	return kunit_vm_mmap(test, dmabuf->file, 0, length,
+			     PROT_READ | PROT_WRITE, MAP_PRIVATE, 0);
+}
+
 static void heap_mmap_test_private(struct kunit *test)
 {
 	struct mock_heap *mock = mock_heap_create(test, "kunit_private");
@@ -113,22 +121,24 @@ static void heap_mmap_test_private(struct kunit *test)
 	u32 *there;
 
 	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_RUN, 4);
-	address = heap_mmap_test_map(test, dmabuf, MAP_PRIVATE);
+	address = heap_mmap_test_map_private(test, dmabuf, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, -EINVAL, (long)address);
 
-	/* Reads come from the buffer, the first write makes a copy. */
-	there = page_address(mock->pages[2]);
+	/* One page. Reads come from the buffer, the first write makes a copy. */
+	address = heap_mmap_test_map_private(test, dmabuf, PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address));
+	there = page_address(mock->pages[0]);
 	*there = 4711;
-	KUNIT_EXPECT_EQ(test, 0, get_user(value, (u32 __user *)(address + 2 * PAGE_SIZE)));
+	KUNIT_EXPECT_EQ(test, 0, get_user(value, (u32 __user *)address));
 	KUNIT_EXPECT_EQ(test, 4711, value);
-	KUNIT_EXPECT_EQ(test, 0, put_user(1, (u32 __user *)(address + 2 * PAGE_SIZE)));
-	KUNIT_EXPECT_EQ(test, 0, put_user(1, (u32 __user *)(address + 3 * PAGE_SIZE)));
+	KUNIT_EXPECT_EQ(test, 0, put_user(1, (u32 __user *)address));
 	KUNIT_EXPECT_EQ(test, 4711, *there);
-	KUNIT_EXPECT_EQ(test, 0, *(u32 *)page_address(mock->pages[3]));
-	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
+	KUNIT_EXPECT_EQ(test, 0, get_user(value, (u32 __user *)address));
+	KUNIT_EXPECT_EQ(test, 1, value);
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, PAGE_SIZE));
 
 	mock->backing.private_mmap = false;
-	address = kunit_vm_mmap(test, dmabuf->file, 0, dmabuf->size, PROT_READ,
-				MAP_PRIVATE, 0);
+	address = heap_mmap_test_map_private(test, dmabuf, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, -EINVAL, (long)address);
 
 	mock_heap_close(dmabuf);

@@ -28,7 +28,7 @@ FIXTURE(mapping)
 FIXTURE_VARIANT(mapping)
 {
 	const char *name;
-	/* Takes MAP_PRIVATE, and lets pages be pinned. */
+	/* Pages can be pinned, and one of them be mapped MAP_PRIVATE. */
 	bool ordinary;
 };
 

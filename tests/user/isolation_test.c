@@ -332,10 +332,10 @@ TEST_F(readonly, forced_writes_and_private_copies)
 	munmap(mem, self->len);
 
 	/* What is written to a private mapping is the program's own. */
-	if (map_fd(self->fd, self->len, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0, &mem))
+	if (map_fd(self->fd, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE, 0, &mem))
 		return;
-	memset(mem, SECRET, self->len);
-	munmap(mem, self->len);
+	memset(mem, SECRET, page_size());
+	munmap(mem, page_size());
 }
 
 /* -------------------------------------------------------------- read only once -- */
