@@ -101,6 +101,13 @@ struct dma_resv_list {
 /* A list is never made smaller than this: as much as fits into 64 bytes. */
 #define DMA_RESV_LIST_MIN	4U
 
+/*
+ * What a reservation makes room for beyond what was asked. Drivers add a fence
+ * for a copy, a flush or a move within the reservation that was made for their
+ * job, and have always found room: i915 without LLC and radeon without VM do.
+ */
+#define DMA_RESV_LIST_SPARE	1U
+
 #define DMA_RESV_SLOT_USAGE	3UL
 
 /*
@@ -323,6 +330,7 @@ static int dma_resv_list_grow(struct dma_resv *obj, unsigned int room, gfp_t gfp
 int dma_resv_reserve_fences(struct dma_resv *obj, unsigned int num_fences)
 {
 	struct dma_resv_list *list;
+	unsigned int room;
 
 	dma_resv_assert_held(obj);
 	might_alloc(GFP_KERNEL);
@@ -330,9 +338,12 @@ int dma_resv_reserve_fences(struct dma_resv *obj, unsigned int num_fences)
 	if (dma_fence_misuse(!num_fences))
 		return -EINVAL;
 
+	if (check_add_overflow(num_fences, DMA_RESV_LIST_SPARE, &room))
+		return -ENOMEM;
+
 	list = dma_resv_list_of(obj);
-	if (!list || list->capacity - list->num_fences < num_fences)
-		return dma_resv_list_grow(obj, num_fences, GFP_KERNEL);
+	if (!list || list->capacity - list->num_fences < room)
+		return dma_resv_list_grow(obj, room, GFP_KERNEL);
 
 	list->reserved = list->capacity;
 	return 0;
