@@ -166,7 +166,7 @@ EXPORT_SYMBOL(dma_fence_wait_timeout);
  * Return: jiffies left, at least 1, when one has signalled; 0 when none has in
  *	   that time; -ERESTARTSYS when @intr is true and a signal came first;
  *	   -ENOMEM when there is no memory; -EINVAL, with a warning, when there
- *	   are no fences or @timeout is negative.
+ *	   are no fences, one is NULL, or @timeout is negative.
  */
 signed long dma_fence_wait_any_timeout(struct dma_fence **fences, u32 count,
 				       bool intr, signed long timeout,
@@ -185,6 +185,8 @@ signed long dma_fence_wait_any_timeout(struct dma_fence **fences, u32 count,
 	}
 
 	for (which = 0; which < count; which++) {
+		if (dma_fence_misuse(!fences[which]))
+			return -EINVAL;
 		if (dma_fence_is_signaled(fences[which])) {
 			ret = max(timeout, 1L);
 			goto out;

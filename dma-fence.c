@@ -128,8 +128,9 @@ EXPORT_TRACEPOINT_SYMBOL(dma_fence_signaled);
  * run once, together or not. Memory reclaim is part of it: at boot dma-resv
  * shows lockdep that reclaim and MMU notifiers may wait for fences.
  *
- * Sections are recursive in the reading sense: two of them never wait for each
- * other, so a lock may be held around one and taken inside another.
+ * Two sections never wait for each other. Lockdep reports a lock which is held
+ * around one and taken inside another all the same, since between the two
+ * there may be a wait that has not run yet.
  *
  * Some cannot be checked. A section in atomic context is ignored, since a
  * wait is forbidden there anyway and found by might_sleep(). A wait for one
@@ -203,10 +204,10 @@ static struct lockdep_map dma_fence_map =
 bool dma_fence_begin_signalling(void)
 {
 	/* True means: no section was opened, so none is to be closed. */
-	if (!preemptible() || lock_is_held(&dma_fence_map))
+	if (in_atomic() || lock_is_held(&dma_fence_map))
 		return true;
 
-	lock_acquire_shared_recursive(&dma_fence_map, 0, 0, NULL, _RET_IP_);
+	lock_acquire_shared(&dma_fence_map, 0, 0, NULL, _RET_IP_);
 	return false;
 }
 EXPORT_SYMBOL(dma_fence_begin_signalling);
@@ -237,8 +238,7 @@ void __dma_fence_might_wait(void)
 	lock_map_release(&dma_fence_map);
 
 	if (inside)
-		lock_acquire_shared_recursive(&dma_fence_map, 0, 0, NULL,
-					      _THIS_IP_);
+		lock_acquire_shared(&dma_fence_map, 0, 0, NULL, _THIS_IP_);
 }
 #endif
 
