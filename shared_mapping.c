@@ -27,6 +27,7 @@
 #include <linux/minmax.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 
 #include "shared_mapping.h"
 
@@ -67,6 +68,37 @@ static int shared_mapping_map_as(struct shared_mapping *mapping,
 }
 
 /**
+ * shared_mapping_note_pieces - note where the device sees the memory
+ * @mapping: with a mapped table
+ *
+ * The table is in the hands of the importer, and RDMA cuts the DMA side of it to
+ * the part that it uses, for as long as that is registered.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or -ENOMEM.
+ */
+int shared_mapping_note_pieces(struct shared_mapping *mapping)
+{
+	struct shared_mapping_piece *piece;
+	struct scatterlist *sg;
+	unsigned int i;
+
+	mapping->pieces = kvmalloc_array(mapping->sgt.nents, sizeof(*piece),
+					 GFP_KERNEL);
+	if (!mapping->pieces)
+		return -ENOMEM;
+
+	piece = mapping->pieces;
+	for_each_sgtable_dma_sg(&mapping->sgt, sg, i)
+		*piece++ = (struct shared_mapping_piece) {
+			.addr = sg_dma_address(sg),
+			.length = sg_dma_len(sg),
+		};
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(shared_mapping_note_pieces, DMA_BUF);
+
+/**
  * shared_mapping_map - map a table for one device of several
  * @mapping: with the table, the device and the direction
  *
@@ -78,7 +110,7 @@ static int shared_mapping_map_as(struct shared_mapping *mapping,
  * for, and an IOMMU keeps the device from reading.
  *
  * Context: Process context. May sleep.
- * Return: 0, or what dma_map_sgtable() returned.
+ * Return: 0, -ENOMEM, or what dma_map_sgtable() returned.
  */
 int shared_mapping_map(struct shared_mapping *mapping)
 {
@@ -96,10 +128,19 @@ int shared_mapping_map(struct shared_mapping *mapping)
 				  DMA_ATTR_SKIP_CPU_SYNC);
 		ret = shared_mapping_map_as(mapping, DMA_BIDIRECTIONAL);
 	}
-	if (!ret)
-		dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt,
-					    mapping->mapped);
-	return ret;
+	if (ret)
+		return ret;
+
+	mapping->pieces = NULL;
+	if (dma_dev_need_sync(mapping->dev))
+		ret = shared_mapping_note_pieces(mapping);
+	if (ret) {
+		dma_unmap_sgtable(mapping->dev, &mapping->sgt, mapping->mapped,
+				  DMA_ATTR_SKIP_CPU_SYNC);
+		return ret;
+	}
+	dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt, mapping->mapped);
+	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(shared_mapping_map, DMA_BUF);
 
@@ -114,6 +155,7 @@ void shared_mapping_unmap(struct shared_mapping *mapping)
 	dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, mapping->mapped);
 	dma_unmap_sgtable(mapping->dev, &mapping->sgt, mapping->mapped,
 			  DMA_ATTR_SKIP_CPU_SYNC);
+	kvfree(mapping->pieces);
 }
 EXPORT_SYMBOL_NS_GPL(shared_mapping_unmap, DMA_BUF);
 
@@ -140,9 +182,8 @@ int shared_mapping_wait(struct dma_resv *resv, enum dma_data_direction dir)
 EXPORT_SYMBOL_NS_GPL(shared_mapping_wait, DMA_BUF);
 
 /**
- * shared_mapping_sync - bring a part of a mapped table in line
- * @dev: the device that it is mapped for
- * @sgt: the table
+ * shared_mapping_sync - sync a part of a mapped table
+ * @mapping: the mapping, with its pieces noted
  * @dir: which way data goes
  * @offset: of the first byte
  * @length: how many bytes; the table has as many from @offset on
@@ -154,24 +195,25 @@ EXPORT_SYMBOL_NS_GPL(shared_mapping_wait, DMA_BUF);
  *
  * Context: Process context. May sleep if @sync does.
  */
-void shared_mapping_sync(struct device *dev, struct sg_table *sgt,
+void shared_mapping_sync(struct shared_mapping *mapping,
 			 enum dma_data_direction dir, size_t offset,
 			 size_t length, shared_mapping_sync_t sync)
 {
-	struct scatterlist *memory = sgt->sgl, *mapped = sgt->sgl;
-	size_t in_memory = offset, in_mapped = offset, piece;
+	const struct shared_mapping_piece *mapped = mapping->pieces;
+	struct scatterlist *memory = mapping->sgt.sgl;
+	size_t in_memory = offset, in_mapped = offset, size;
 
-	for (; length; length -= piece) {
+	for (; length; length -= size) {
 		for (; in_memory >= memory->length; memory = sg_next(memory))
 			in_memory -= memory->length;
-		for (; in_mapped >= sg_dma_len(mapped); mapped = sg_next(mapped))
-			in_mapped -= sg_dma_len(mapped);
+		for (; in_mapped >= mapped->length; mapped++)
+			in_mapped -= mapped->length;
 
-		piece = min3(length, memory->length - in_memory,
-			     sg_dma_len(mapped) - in_mapped);
-		sync(dev, sg_dma_address(mapped) + in_mapped, piece, dir);
-		in_memory += piece;
-		in_mapped += piece;
+		size = min3(length, memory->length - in_memory,
+			    mapped->length - in_mapped);
+		sync(mapping->dev, mapped->addr + in_mapped, size, dir);
+		in_memory += size;
+		in_mapped += size;
 	}
 }
 EXPORT_SYMBOL_NS_GPL(shared_mapping_sync, DMA_BUF);
@@ -306,7 +348,7 @@ static void shared_mapping_sync_part(struct shared_mapping *mapping,
 	/* Coherent as a constant on most machines. */
 	if (!dev_is_dma_coherent(mapping->dev) && mapping->dir != DMA_TO_DEVICE)
 		shared_mapping_keep_edges(mapping, offset, length, for_device);
-	shared_mapping_sync(mapping->dev, &mapping->sgt, way, offset, length,
+	shared_mapping_sync(mapping, way, offset, length,
 			    for_device ? dma_sync_single_for_device :
 					 dma_sync_single_for_cpu);
 }
@@ -318,7 +360,6 @@ static void shared_mapping_sync_part(struct shared_mapping *mapping,
  *	(%DMA_TO_DEVICE), or both
  * @offset: of the first byte
  * @length: how many bytes
- * @size: of the buffer, in bytes
  * @for_device: devices take over from the CPU; false for the other way round
  *
  * Where several devices write, and bounce, each of them has a copy of its own; the
@@ -328,7 +369,7 @@ static void shared_mapping_sync_part(struct shared_mapping *mapping,
  */
 void shared_mapping_sync_all(struct list_head *mappings,
 			     enum dma_data_direction dir, size_t offset,
-			     size_t length, size_t size, bool for_device)
+			     size_t length, bool for_device)
 {
 	struct shared_mapping *mapping;
 
@@ -339,8 +380,6 @@ void shared_mapping_sync_all(struct list_head *mappings,
 		if (IS_ENABLED(CONFIG_DMA_API_DEBUG) &&
 		    shared_mapping_is_repeated(mappings, mapping))
 			shared_mapping_sync_repeated(mapping, way, for_device);
-		else if (length == size)
-			shared_mapping_sync_one(mapping, way, for_device);
 		else
 			shared_mapping_sync_part(mapping, way, offset, length,
 						 for_device);

@@ -17,11 +17,23 @@ struct device;
 struct dma_resv;
 
 /**
+ * struct shared_mapping_piece - contiguous memory, as a device sees it
+ * @addr: of the first byte
+ * @length: in bytes
+ */
+struct shared_mapping_piece {
+	dma_addr_t addr;
+	size_t length;
+};
+
+/**
  * struct shared_mapping - a buffer as one device sees it
  * @sgt: the table that the importer gets, mapped for @dev
  * @dev: the device
  * @dir: what the device does with the buffer, as the importer said
  * @mapped: what the DMA API was told; see shared_mapping_map()
+ * @pieces: where the device sees the memory, in the order of @sgt; only where the
+ *	device needs syncs, else NULL
  * @node: in the exporter's list of mappings that need care when the CPU takes
  *	its turn, or empty
  */
@@ -30,6 +42,7 @@ struct shared_mapping {
 	struct device *dev;
 	enum dma_data_direction dir;
 	enum dma_data_direction mapped;
+	struct shared_mapping_piece *pieces;
 	struct list_head node;
 };
 
@@ -51,11 +64,12 @@ void shared_mapping_unmap(struct shared_mapping *mapping);
 int shared_mapping_wait(struct dma_resv *resv, enum dma_data_direction dir);
 unsigned int shared_mapping_edges(size_t offset, size_t length, size_t line,
 				  size_t edges[2]);
-void shared_mapping_sync(struct device *dev, struct sg_table *sgt,
+int shared_mapping_note_pieces(struct shared_mapping *mapping);
+void shared_mapping_sync(struct shared_mapping *mapping,
 			 enum dma_data_direction dir, size_t offset,
 			 size_t length, shared_mapping_sync_t sync);
 void shared_mapping_sync_all(struct list_head *mappings,
 			     enum dma_data_direction dir, size_t offset,
-			     size_t length, size_t size, bool for_device);
+			     size_t length, bool for_device);
 
 #endif /* _DMA_BUF_SHARED_MAPPING_H */

@@ -180,7 +180,6 @@ static void udmabuf_sync(struct udmabuf *buf, enum dma_data_direction dir,
 
 	mutex_lock(&buf->lock);
 	shared_mapping_sync_all(&buf->mappings, dir, offset, length,
-				(size_t)buf->folios.pages << PAGE_SHIFT,
 				for_device);
 	mutex_unlock(&buf->lock);
 }

@@ -97,7 +97,9 @@ static struct heap_mapping *heap_mapping_create(const struct heap_buffer *buffer
 	unsigned int count = heap_segment_count(buffer, segment);
 	struct heap_mapping *mapping;
 
-	mapping = kvmalloc(struct_size(mapping, entries, count), GFP_KERNEL);
+	/* Too many entries are no reason to warn. */
+	mapping = kvmalloc(struct_size(mapping, entries, count),
+			   GFP_KERNEL | __GFP_NOWARN);
 	if (!mapping)
 		return NULL;
 
@@ -212,7 +214,7 @@ static noinline void heap_buffer_sync(struct heap_buffer *buffer,
 	guard(mutex)(&buffer->lock);
 	heap_buffer_sync_vmap_locked(buffer, offset, length, for_device);
 	shared_mapping_sync_all(&buffer->mappings, dir, offset, length,
-				buffer->nr_pages << PAGE_SHIFT, for_device);
+				for_device);
 }
 
 /* The core waits for devices later, but what they write has to be there now. */

@@ -126,8 +126,9 @@ static void fill_table(struct kunit *test, struct sg_table *sgt,
 static void shared_mapping_test_walk(struct kunit *test)
 {
 	const struct walk_case *walk = test->param_value;
+	struct shared_mapping mapping = {};
 	struct recorder *recorder;
-	struct sg_table sgt;
+	struct scatterlist *sg;
 	unsigned int i;
 
 	recorder = kunit_kzalloc(test, sizeof(*recorder), GFP_KERNEL);
@@ -136,10 +137,18 @@ static void shared_mapping_test_walk(struct kunit *test)
 	    memcmp(walk->memory, walk->mapped, sizeof(walk->memory)))
 		kunit_skip(test, "lengths in memory and for the device are one");
 
-	fill_table(test, &sgt, walk);
-	shared_mapping_sync(&recorder->dev, &sgt, DMA_TO_DEVICE, walk->offset,
-			    walk->length, record);
-	sg_free_table(&sgt);
+	mapping.dev = &recorder->dev;
+	fill_table(test, &mapping.sgt, walk);
+	KUNIT_ASSERT_EQ(test, 0, shared_mapping_note_pieces(&mapping));
+	/* What RDMA does to a table of which it uses only the middle. */
+	sg = mapping.sgt.sgl;
+	sg_dma_address(sg) += PAGE_SIZE / 2;
+	for (; sg; sg = sg_next(sg))
+		sg_dma_len(sg) = 1;
+	shared_mapping_sync(&mapping, DMA_TO_DEVICE, walk->offset, walk->length,
+			    record);
+	kvfree(mapping.pieces);
+	sg_free_table(&mapping.sgt);
 
 	for (i = 0; i < MAX_PIECES && walk->pieces[i].length; i++) {
 		const struct piece *piece = &walk->pieces[i];

@@ -70,6 +70,9 @@ struct sg_table {
 };
 
 #define sg_next(sg)		((sg)->last ? NULL : (sg) + 1)
+#define for_each_sgtable_dma_sg(sgt, sg, i)				\
+	for ((sg) = (sgt)->sgl, (i) = 0; (i) < (sgt)->nents;		\
+	     (i)++, (sg) = sg_next(sg))
 #define sg_phys(sg)		((sg)->phys)
 #define sg_dma_address(sg)	((sg)->phys)
 #define sg_dma_len(sg)		((sg)->length)

@@ -347,10 +347,12 @@ static inline void *krealloc_array(void *old, size_t n, size_t size, gfp_t gfp)
 #define kvzalloc(size, gfp)		kzalloc(size, gfp)
 #define kmalloc_size_roundup(size)	(((size) + 63) & ~(size_t)63)
 #define kfree(memory)			free((void *)(memory))
+#define kvmalloc_array(n, size, gfp)	kmalloc((n) * (size), gfp)
 #define kvfree(memory)			kfree(memory)
 
 /* -- time, interrupts, threads ------------------------------------------------ */
 
+typedef struct { unsigned long bits; } nodemask_t;
 typedef struct { int nothing; } wait_queue_head_t;
 struct irq_work { void (*func)(struct irq_work *work); struct irq_work *next; };
 struct lockdep_map { int nothing; };

@@ -302,7 +302,7 @@ static void range_pick(struct model_input *in, struct range *range, size_t from,
 static void program_begin(struct range *range)
 {
 	shared_mapping_sync_all(&mappings, range->dir, range->offset,
-				range->length, MODEL_SIZE, false);
+				range->length, false);
 }
 
 /* One that only writes, writes all of it: that is what it has said. */
@@ -323,7 +323,7 @@ static void program_access(struct range *range)
 static void program_end(struct range *range)
 {
 	shared_mapping_sync_all(&mappings, range->dir, range->offset,
-				range->length, MODEL_SIZE, true);
+				range->length, true);
 }
 
 /* Two programs, or threads, each with a part of its own, in any order. */
