@@ -170,7 +170,7 @@ static struct dma_buf_poll *dma_buf_poll_get(struct dma_buf *dmabuf)
 	if (poll)
 		return poll;
 
-	poll = kzalloc(sizeof(*poll), GFP_KERNEL | __GFP_NOFAIL);
+	poll = kzalloc(sizeof(*poll), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	init_waitqueue_head(&poll->wait);
 	poll->dmabuf = dmabuf;
 	poll->in.poll = poll;
