@@ -4,7 +4,7 @@
  *
  * What it is: the mmap op of all page-backed heaps, and the fault handlers behind
  * it. Faults map in batches, or in huge entries where the folios are large enough.
- * Pages that must not be pinned are mapped by their frames, all at once.
+ * Pages that must not be pinned are mapped by their frames.
  * What it owns: nothing; a mapping holds the buffer's file.
  * Locks: none of ours, the chunks of a buffer do not change while it lives.
  * Faults run under the mmap lock or the lock of the mapping, and take the page
@@ -18,6 +18,7 @@
 #include <linux/huge_mm.h>
 #include <linux/mm.h>
 #include <linux/mm_types.h>
+#include <linux/pagemap.h>
 #include <linux/pgtable.h>
 #include <linux/sizes.h>
 #include <linux/userfaultfd_k.h>
@@ -26,6 +27,9 @@
 
 /* How many pages one fault maps at most; they must share a page table. */
 #define HEAP_FAULT_PAGES	min_t(unsigned long, PTRS_PER_PTE, SZ_2M >> PAGE_SHIFT)
+
+/* How many bytes of page frames one fault maps at most. */
+#define HEAP_FRAMES_AROUND	max_t(unsigned long, SZ_64K, PAGE_SIZE)
 
 /*
  * How many pages of a folio are entered in one step: as many as there are, but
@@ -239,8 +243,35 @@ static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
 	return len;
 }
 
-/* All entries are made by mmap(), so a fault finds one or is an error. */
+/*
+ * Enter the frames around the fault, as far as buffer and mapping reach. Others than
+ * the faulting one are entered to spare faults: that they cannot be is no error.
+ */
+static vm_fault_t heap_frames_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	const struct heap_buffer *buffer = vma->vm_private_data;
+	unsigned long address = max(ALIGN_DOWN(vmf->address, HEAP_FRAMES_AROUND),
+				    vma->vm_start);
+	unsigned long end = min(ALIGN_DOWN(vmf->address, HEAP_FRAMES_AROUND) +
+				HEAP_FRAMES_AROUND, vma->vm_end);
+	vm_fault_t ret = VM_FAULT_SIGBUS, one;
+	pgoff_t index;
+
+	for (; address < end; address += PAGE_SIZE) {
+		index = linear_page_index(vma, address);
+		if (index >= buffer->nr_pages)
+			break;
+		one = vmf_insert_pfn(vma, address,
+				     page_to_pfn(heap_buffer_page(buffer, index)));
+		if (address == (vmf->address & PAGE_MASK))
+			ret = one;
+	}
+	return ret;
+}
+
 static const struct vm_operations_struct heap_frames_vm_ops = {
+	.fault		= heap_frames_fault,
 	.access		= heap_frames_access,
 };
 
@@ -253,34 +284,15 @@ static const struct vm_operations_struct heap_frames_vm_ops = {
  * page table already. It does refuse page frames, whatever the kind of pin, and
  * the fast variant does not take entries that are marked as such.
  *
- * So all entries are made here, without references; the mapping holds the file,
- * which holds the pages. fork() and mremap() copy such entries, and the calls
- * which would drop them (MADV_DONTNEED) refuse.
+ * The entries have no references; the mapping holds the file, which holds the
+ * pages. The calls which would drop them (MADV_DONTNEED) refuse.
  */
-static int heap_mmap_frames(struct heap_buffer *buffer,
-			    struct vm_area_struct *vma)
+static void heap_mmap_frames(struct heap_buffer *buffer,
+			     struct vm_area_struct *vma)
 {
-	pgoff_t index = vma->vm_pgoff, end = index + vma_pages(vma);
-	unsigned long address = vma->vm_start, nr;
-	unsigned int i;
-	int ret;
-
 	vma->vm_private_data = buffer;
 	vma->vm_ops = &heap_frames_vm_ops;
-	for (i = heap_buffer_chunk_at(buffer, index); index < end; i++) {
-		const struct heap_chunk *chunk = &buffer->chunks[i];
-		pgoff_t offset = index - chunk->start;
-
-		nr = min(end - index, heap_chunk_pages(buffer, i) - offset);
-		ret = remap_pfn_range(vma, address,
-				      page_to_pfn(chunk->page) + offset,
-				      nr << PAGE_SHIFT, vma->vm_page_prot);
-		if (ret)
-			return ret;
-		index += nr;
-		address += nr << PAGE_SHIFT;
-	}
-	return 0;
+	vm_flags_set(vma, VM_IO | VM_PFNMAP);
 }
 
 /**
@@ -303,10 +315,9 @@ static int heap_mmap_frames(struct heap_buffer *buffer,
  * VM_DONTEXPAND is what DRM demands of each mapping of an object, and buffers do
  * not grow. Core dumps leave out what belongs to devices.
  *
- * Context: Process context, with the mmap lock. May sleep.
+ * Context: Process context, with the mmap lock. Does not sleep.
  * Return: 0; -EINVAL for MAP_PRIVATE where the heap does not allow it or of more
- * than one page, or when the mapping ends behind the buffer; -ENOMEM when there is no memory for page
- * tables.
+ * than one page, or when the mapping ends behind the buffer.
  */
 int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
@@ -321,9 +332,10 @@ int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 	WRITE_ONCE(buffer->untouched, false);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	if (!buffer->backing->longterm_pin)
-		return heap_mmap_frames(buffer, vma);
-
+	if (!buffer->backing->longterm_pin) {
+		heap_mmap_frames(buffer, vma);
+		return 0;
+	}
 	vma->vm_private_data = buffer;
 	vma->vm_ops = &heap_vm_ops;
 	return 0;
