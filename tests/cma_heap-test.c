@@ -23,6 +23,7 @@
 #include "../heaps/heap_buffer.h"
 #include "lab/regions.h"
 #include "mock_cma.h"
+#include "mock_files.h"
 #include "mock_user.h"
 
 /* A region is used up in pieces of this size, of which so many are enough. */
@@ -52,7 +53,7 @@ struct cma_heap_test {
 static void cma_heap_test_put(struct dma_buf *dmabuf)
 {
 	dma_buf_put(dmabuf);
-	flush_delayed_fput();
+	mock_files_flush();
 }
 
 static void cma_heap_test_free_up(struct cma_heap_test *stage)

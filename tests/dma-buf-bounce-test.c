@@ -31,6 +31,7 @@
 #include "../udmabuf-private.h"
 #include "mock_device.h"
 #include "mock_fence.h"
+#include "mock_files.h"
 #include "mock_heap.h"
 #include "mock_importer.h"
 #include "mock_rival.h"
@@ -140,7 +141,7 @@ static void bounce_destroy(struct bounce *bounce)
 {
 	dma_buf_vunmap_unlocked(bounce->dmabuf, &bounce->map);
 	dma_buf_put(bounce->dmabuf);
-	flush_delayed_fput();
+	mock_files_flush();
 }
 
 static void bounce_open(struct kunit *test, struct bounce *bounce)

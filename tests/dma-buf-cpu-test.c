@@ -23,6 +23,7 @@
 
 #include "mock_exporter.h"
 #include "mock_fence.h"
+#include "mock_files.h"
 #include "mock_user.h"
 
 struct sync_case {
@@ -514,7 +515,7 @@ static void test_mmap_relayed(struct kunit *test)
 		expect_pages(test, mock, address, param->pages, param->first);
 	}
 	fput(file);
-	flush_delayed_fput();
+	mock_files_flush();
 	dma_buf_put(dmabuf);
 }
 

@@ -10,6 +10,7 @@
 #include <linux/kobject.h>
 
 #include "mock_exporter.h"
+#include "mock_files.h"
 #include "mock_user.h"
 
 static const char *stat(struct kunit *test, unsigned long ino, const char *which)
@@ -47,7 +48,7 @@ static void test_needs_a_name(struct kunit *test)
 	mock->info.exp_name = NULL;
 	KUNIT_EXPECT_PTR_EQ(test, mock_exporter_export(mock), ERR_PTR(-EINVAL));
 	/* All that the export had done until then is undone. */
-	flush_delayed_fput();
+	mock_files_flush();
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 0);
 
 	mock->info.exp_name = "named";

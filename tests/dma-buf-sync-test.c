@@ -26,6 +26,7 @@
 
 #include "mock_exporter.h"
 #include "mock_fence.h"
+#include "mock_files.h"
 #include "mock_rival.h"
 #include "mock_user.h"
 
@@ -201,7 +202,7 @@ static void test_poll_two_callbacks(struct kunit *test)
 	dma_fence_signal(fence);
 	KUNIT_EXPECT_EQ(test, watcher.wakes, 2);
 	EXPECT_EVENTS(test, watcher.heard, both);
-	flush_delayed_fput();
+	mock_files_flush();
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
 	unwatch(&watcher);
 	dma_fence_put(fence);
@@ -268,7 +269,7 @@ static void test_poll_holds_the_buffer(struct kunit *test)
 	EXPECT_EVENTS(test, watch(&watcher, dmabuf, EPOLLIN), 0);
 	unwatch(&watcher);
 	dma_buf_put(dmabuf);
-	flush_delayed_fput();
+	mock_files_flush();
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 0);
 
 	dma_fence_signal(fence);
@@ -324,7 +325,7 @@ static void test_export_flags(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, mock_user_closes_on_exec(fd));
 		dma_fence_put(fence);
 		close_fd(fd);
-		flush_delayed_fput();
+		mock_files_flush();
 	}
 	dma_buf_put(dmabuf);
 }
@@ -367,7 +368,7 @@ static void test_export_usage(struct kunit *test)
 	dma_fence_put(exported);
 	dma_fence_put(fence);
 	close_fd(fd);
-	flush_delayed_fput();
+	mock_files_flush();
 	dma_buf_put(dmabuf);
 }
 
@@ -399,7 +400,7 @@ static void test_export_is_a_snapshot(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(fences); i++)
 		dma_fence_put(fences[i]);
 	close_fd(fd);
-	flush_delayed_fput();
+	mock_files_flush();
 	dma_buf_put(dmabuf);
 }
 
@@ -438,7 +439,7 @@ static void test_export_fault(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, next_fd(), before);
 
 	/* A sync file that stayed would hold the fence, and fail the case. */
-	flush_delayed_fput();
+	mock_files_flush();
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
 	dma_buf_put(memory);
@@ -484,7 +485,7 @@ static void test_import_flags(struct kunit *test)
 	dma_fence_signal(fence);
 	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN | EPOLLOUT), EPOLLIN | EPOLLOUT);
 	close_fd(fd);
-	flush_delayed_fput();
+	mock_files_flush();
 	dma_fence_put(fence);
 	dma_buf_put(dmabuf);
 }
@@ -553,7 +554,7 @@ static void test_import_is_not_interrupted(struct kunit *test)
 							DMA_RESV_USAGE_WRITE));
 	dma_fence_signal(importer.fence);
 	dma_fence_put(importer.fence);
-	flush_delayed_fput();
+	mock_files_flush();
 	dma_buf_put(dmabuf);
 }
 
@@ -585,7 +586,7 @@ static void test_import_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			import_sync_file(test, dmabuf, DMA_BUF_SYNC_READ, fd));
 	close_fd(fd);
-	flush_delayed_fput();
+	mock_files_flush();
 	dma_buf_put(dmabuf);
 }
 
@@ -628,7 +629,7 @@ static void test_import_array(struct kunit *test)
 	}
 	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN), EPOLLIN);
 	close_fd(fd);
-	flush_delayed_fput();
+	mock_files_flush();
 	dma_fence_put(&array->base);
 	dma_buf_put(dmabuf);
 }
@@ -644,7 +645,7 @@ static void test_import_signalled(struct kunit *test)
 						  fd));
 	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN | EPOLLOUT), EPOLLIN | EPOLLOUT);
 	close_fd(fd);
-	flush_delayed_fput();
+	mock_files_flush();
 	dma_fence_put(fence);
 	dma_buf_put(dmabuf);
 }
@@ -665,7 +666,7 @@ static void test_export_import(struct kunit *test)
 	EXPECT_EVENTS(test, peek(to, EPOLLIN), EPOLLIN);
 
 	close_fd(fd);
-	flush_delayed_fput();
+	mock_files_flush();
 	dma_fence_put(fence);
 	dma_buf_put(from);
 	dma_buf_put(to);
@@ -724,7 +725,7 @@ static void test_race_poll_signal(struct kunit *test)
 		dma_fence_put(signaller.fence);
 	}
 	KUNIT_EXPECT_EQ(test, lost, 0);
-	flush_delayed_fput();
+	mock_files_flush();
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
 	dma_buf_put(dmabuf);
 	mock_rival_figure(test, RACE_ROUNDS);

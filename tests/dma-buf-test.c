@@ -18,6 +18,7 @@
 
 #include "mock_exporter.h"
 #include "mock_fence.h"
+#include "mock_files.h"
 #include "mock_importer.h"
 #include "mock_rival.h"
 #include "mock_user.h"
@@ -191,7 +192,7 @@ static void test_release_comes_last(struct kunit *test)
 	get_dma_buf(dmabuf);
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 2);
 	dma_buf_put(dmabuf);
-	flush_delayed_fput();
+	mock_files_flush();
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 0);
 
 	dma_buf_put(dmabuf);
@@ -227,7 +228,7 @@ static void test_export_holds_the_module(struct kunit *test)
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_TRUE(test, mock_exporter_wait_released(mock));
 	/* The release op is not the last thing that happens to a buffer. */
-	flush_delayed_fput();
+	mock_files_flush();
 	KUNIT_EXPECT_EQ(test, references_to_us(), before);
 }
 
@@ -251,7 +252,7 @@ static void test_release_while_attached(struct kunit *test)
 
 	mock_fence_expect_misuse(test);
 	dma_buf_put(dmabuf);
-	flush_delayed_fput();
+	mock_files_flush();
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 1);
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 0);
 	KUNIT_EXPECT_EQ(test, references_to_us(), before);
@@ -312,7 +313,7 @@ static void test_get_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file_count(file), 2);
 	close_fd(fd);
 	fput(file);
-	flush_delayed_fput();
+	mock_files_flush();
 }
 
 static void test_put_refuses(struct kunit *test)

@@ -26,6 +26,7 @@
 #include "mock_exporter.h"
 #include "mock_faults.h"
 #include "mock_fence.h"
+#include "mock_files.h"
 #include "mock_importer.h"
 
 #define FENCES	40
@@ -147,7 +148,7 @@ static int tell_sync_file(struct kunit *test, void *data)
 	if (!sync_file)
 		return -ENOMEM;
 	fput(sync_file->file);
-	flush_delayed_fput();
+	mock_files_flush();
 	return 0;
 }
 
@@ -345,7 +346,7 @@ static int visit(struct dma_buf *dmabuf, struct stage *stage)
 	int ret = visit_device(dmabuf, stage) ?: visit_vmap(dmabuf);
 
 	dma_buf_put(dmabuf);
-	flush_delayed_fput();
+	mock_files_flush();
 	return ret;
 }
 
@@ -360,7 +361,7 @@ static int tell_export(struct kunit *test, void *data)
 	reinit_completion(&mock->released);
 	dmabuf = mock_exporter_export(mock);
 	if (IS_ERR(dmabuf)) {
-		flush_delayed_fput();
+		mock_files_flush();
 		/* What was never a buffer is not released as one. */
 		return mock_exporter_calls(mock, MOCK_OP_RELEASE) == released ?
 		       PTR_ERR(dmabuf) : -EPROTO;
@@ -414,7 +415,7 @@ static int tell_heap(struct kunit *test, void *data)
 	dmabuf = dma_heap_buffer_alloc(stage->heap, SZ_256K + PAGE_SIZE,
 				       O_RDWR | O_CLOEXEC, 0);
 	if (IS_ERR(dmabuf)) {
-		flush_delayed_fput();
+		mock_files_flush();
 		return PTR_ERR(dmabuf);
 	}
 	return visit(dmabuf, stage);

@@ -29,6 +29,7 @@
 #include <linux/vmalloc.h>
 
 #include "mock_exporter.h"
+#include "mock_files.h"
 
 /* How long a buffer may take to die: its last fput() may come from elsewhere. */
 #define MOCK_EXPORTER_GRACE	(60 * HZ)
@@ -495,6 +496,6 @@ int mock_exporter_move(struct dma_buf *dmabuf)
  */
 bool mock_exporter_wait_released(struct mock_exporter *mock)
 {
-	flush_delayed_fput();
+	mock_files_flush();
 	return wait_for_completion_timeout(&mock->released, MOCK_EXPORTER_GRACE);
 }

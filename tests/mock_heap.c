@@ -13,6 +13,7 @@
 #include <kunit/resource.h>
 #include <kunit/test.h>
 
+#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
@@ -20,6 +21,7 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 
+#include "mock_files.h"
 #include "mock_heap.h"
 
 /* Let go of what is remembered of the last buffer. */
@@ -149,7 +151,7 @@ static void mock_heap_destroy(void *data)
 {
 	struct mock_heap *mock = data;
 
-	flush_delayed_fput();
+	mock_files_flush();
 	mock_heap_forget(mock);
 	if (mock->heap)
 		dma_heap_remove(mock->heap);
@@ -222,8 +224,22 @@ struct dma_buf *mock_heap_buffer(struct kunit *test, struct mock_heap *mock,
 void mock_heap_close(struct dma_buf *dmabuf)
 {
 	dma_buf_put(dmabuf);
-	/* A kernel thread's last fput() is left to a work item. */
-	flush_delayed_fput();
+	mock_files_flush();
+}
+
+/*
+ * Wait until a folio has no other references. Compaction, among others, takes one
+ * for a moment of any page that it comes across.
+ */
+static void mock_heap_wait_home(struct folio *folio)
+{
+	int tries;
+
+	for (tries = 0; tries < 10000; tries++) {
+		if (folio_ref_count(folio) == (int)folio_nr_pages(folio))
+			return;
+		usleep_range(1000, 2000);
+	}
 }
 
 /**
@@ -231,7 +247,7 @@ void mock_heap_close(struct dma_buf *dmabuf)
  * @test: the running test case
  * @mock: the heap
  *
- * Context: Process context of the test.
+ * Context: Process context of the test; may sleep.
  */
 void mock_heap_expect_home(struct kunit *test, struct mock_heap *mock)
 {
@@ -240,6 +256,7 @@ void mock_heap_expect_home(struct kunit *test, struct mock_heap *mock)
 	for (i = 0; i < mock->nr_pages; i++) {
 		struct folio *folio = page_folio(mock->pages[i]);
 
+		mock_heap_wait_home(folio);
 		KUNIT_EXPECT_EQ_MSG(test, folio_ref_count(folio),
 				    (int)folio_nr_pages(folio),
 				    "page %u of %u", i, mock->nr_pages);

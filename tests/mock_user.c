@@ -25,6 +25,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "mock_files.h"
 #include "mock_user.h"
 
 /**
@@ -147,7 +148,7 @@ static struct file *mock_user_open(struct kunit *test, const char *fs,
 static void mock_user_close(struct file *file, struct vfsmount *mnt)
 {
 	fput(file);
-	flush_delayed_fput();
+	mock_files_flush();
 	kern_unmount(mnt);
 }
 

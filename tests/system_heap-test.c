@@ -19,6 +19,7 @@
 #include <linux/string.h>
 
 #include "../heaps/heap_buffer.h"
+#include "mock_files.h"
 #include "mock_user.h"
 
 struct system_heap_case {
@@ -78,7 +79,7 @@ static void system_heap_test_zeroed(struct kunit *test)
 		memset(map.vaddr, 0xa5, size);
 		dma_buf_vunmap_unlocked(dmabuf, &map);
 		dma_buf_put(dmabuf);
-		flush_delayed_fput();
+		mock_files_flush();
 	}
 }
 
@@ -111,7 +112,7 @@ static void system_heap_test_chunks(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, size >> PAGE_SHIFT, sum);
 	dma_buf_put(dmabuf);
-	flush_delayed_fput();
+	mock_files_flush();
 }
 
 /*
@@ -132,7 +133,7 @@ static void system_heap_test_sorted(struct kunit *test)
 	}
 	dma_buf_put(dmabuf[1]);
 	dma_buf_put(dmabuf[0]);
-	flush_delayed_fput();
+	mock_files_flush();
 
 	dmabuf[0] = dma_heap_buffer_alloc(test->priv, SZ_16M, O_RDWR, 0);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf[0]);
@@ -158,7 +159,7 @@ static void system_heap_test_sorted(struct kunit *test)
 out:
 	dma_buf_put(dmabuf[0]);
 	dma_buf_put(dmabuf[2]);
-	flush_delayed_fput();
+	mock_files_flush();
 }
 
 static void system_heap_test_too_much(struct kunit *test)
@@ -293,7 +294,7 @@ static void system_heap_test_reclaims(struct kunit *test)
 	KUNIT_EXPECT_LT(test, READ_ONCE(hog->nr), held);
 	while (i)
 		dma_buf_put(dmabuf[--i]);
-	flush_delayed_fput();
+	mock_files_flush();
 }
 
 static void system_heap_test_killed(struct kunit *test)

@@ -26,6 +26,7 @@
 
 #include "../udmabuf-private.h"
 #include "mock_device.h"
+#include "mock_files.h"
 
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 
@@ -187,7 +188,7 @@ static void udmabuf_test_life(struct kunit *test)
 
 	/* The last reference goes by way of a work item here: see to it. */
 	dma_buf_put(dmabuf);
-	flush_delayed_fput();
+	mock_files_flush();
 	KUNIT_EXPECT_FALSE(test, folio_maybe_dma_pinned(page_folio(page)));
 }
 
