@@ -36,6 +36,7 @@
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
+#include <linux/signal.h>
 #include <linux/slab.h>
 #include <linux/vmstat.h>
 
@@ -345,9 +346,45 @@ static bool udmabuf_is_populated(struct file *memfd, u64 offset, u64 end)
 	return true;
 }
 
+/*
+ * Have the file system allocate what a file lacks within its size. This is
+ * vfs_fallocate() without the question how the file is open. The others that it
+ * asks have but one answer for hugetlbfs, which has neither swap files nor
+ * immutable ones, and for a range that lies within the file.
+ */
+static int udmabuf_allocate(struct file *memfd, u64 offset, u64 size)
+{
+	int ret;
+
+	if (!memfd->f_op->fallocate)
+		return -EOPNOTSUPP;
+
+	file_start_write(memfd);
+	ret = memfd->f_op->fallocate(memfd, FALLOC_FL_KEEP_SIZE, offset, size);
+	file_end_write(memfd);
+	return ret;
+}
+
+/*
+ * The same, which no signal but a deadly one cuts short. hugetlbfs gives up at
+ * any, and programs do not expect that of the ioctl.
+ */
+static int udmabuf_allocate_undisturbed(struct file *memfd, u64 offset,
+					u64 size)
+{
+	sigset_t most, before;
+	int ret;
+
+	siginitsetinv(&most, sigmask(SIGKILL));
+	sigprocmask(SIG_BLOCK, &most, &before);
+	ret = udmabuf_allocate(memfd, offset, size);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return ret;
+}
+
 /**
  * udmabuf_folios_populate - let a hugetlbfs file have its pages
- * @memfd: the file; one of another kind is left alone
+ * @memfd: the file, however it is open; one of another kind is left alone
  * @offset: start of the range, in bytes, a multiple of PAGE_SIZE
  * @size: its length, in bytes, a multiple of PAGE_SIZE and not 0
  *
@@ -355,10 +392,11 @@ static bool udmabuf_is_populated(struct file *memfd, u64 offset, u64 end)
  * not there is one for them: without, the count of reserved pages drops below
  * zero. The file system's own way of allocation keeps its books.
  *
- * Context: Process context, may sleep; takes @memfd's inode lock.
+ * Context: Process context of a system call, may sleep; takes @memfd's inode
+ * lock.
  * Return: 0; -EINVAL when the range is empty, unaligned or does not lie within
- * the file; -ENOMEM when the pool has no huge page left; -EBADF when pages are
- * missing and @memfd is not open for writing; -ERESTARTSYS when a signal came.
+ * the file; -ENOMEM when the pool has no huge page left; -ERESTARTNOINTR when the
+ * task is to die, or has to stop or to freeze before it goes on.
  */
 int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
 {
@@ -376,11 +414,11 @@ int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
 	if (udmabuf_is_populated(memfd, offset, end))
 		return 0;
 
-	ret = vfs_fallocate(memfd, FALLOC_FL_KEEP_SIZE, offset, size);
+	ret = udmabuf_allocate_undisturbed(memfd, offset, size);
 	switch (ret) {
 	case -EINTR:
 		/* What has been allocated stays: there is an end to it. */
-		return -ERESTARTSYS;
+		return -ERESTARTNOINTR;
 	case -ENOSPC:
 		return -ENOMEM;
 	default:

@@ -11,6 +11,7 @@
 #include <linux/falloc.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT		21
@@ -337,6 +338,61 @@ TEST_F(backing, untouched)
 	EXPECT_EQ(self->size, zero_check(self->mem, self->size));
 	munmap(mem, self->size);
 	close(fd);
+}
+
+/* Missing pages come also with a descriptor that could not ask for them itself. */
+TEST_F(backing, untouched_and_read_only)
+{
+	char path[64];
+	int readonly;
+	void *mem;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->memfd);
+	ASSERT_GIVES(readonly, xopen(path, O_RDONLY));
+	EXPECT_REFUSED(EBADF, sysret(fallocate(readonly, 0, 0, (off_t)self->size)));
+	ASSERT_GIVES(fd, create(self->dev, readonly, 0, self->size));
+	close(readonly);
+
+	ASSERT_EQ(0, map_rw(fd, self->size, &mem));
+	EXPECT_EQ(self->size, zero_check(mem, self->size));
+	expect_coherent(_metadata, self->mem, mem, self->size, 14);
+	munmap(mem, self->size);
+	close(fd);
+}
+
+static void signal_ignored(int sig)
+{
+}
+
+#define SIGNAL_ROUNDS	32
+
+/*
+ * A program that is sent signals all the time, and whose handler does not have
+ * calls restarted, gets its buffer.
+ */
+TEST_F(backing, untouched_and_signalled)
+{
+	static const struct itimerval often = { { 0, 200 }, { 0, 200 } }, never;
+	struct sigaction act = { .sa_handler = signal_ignored }, before;
+	int fds[SIGNAL_ROUNDS], i;
+
+	ASSERT_EQ(0, sigaction(SIGALRM, &act, &before));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
+	for (i = 0; i < SIGNAL_ROUNDS; i++) {
+		/* The memfd has nothing again; a buffer would keep its pages. */
+		while (fallocate(self->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 0, (off_t)self->size) && errno == EINTR)
+			;
+		fds[i] = create(self->dev, self->memfd, 0, self->size);
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &before, NULL);
+
+	for (i = 0; i < SIGNAL_ROUNDS; i++)
+		EXPECT_LE(0, fds[i]);
 }
 
 /* The same for pages that the memfd has set aside and nobody has touched. */
