@@ -94,10 +94,20 @@ static_assert(offsetof(struct sw_sync_get_deadline, fence_fd) == 12);
 
 static void sync_timeline_free(struct kref *kref)
 {
-	kfree(container_of(kref, struct sync_timeline, kref));
+	struct sync_timeline *timeline;
+
+	timeline = container_of(kref, struct sync_timeline, kref);
+	sync_timeline_debug_remove(timeline);
+	kfree(timeline);
 }
 
-static void sync_timeline_put(struct sync_timeline *timeline)
+/**
+ * sync_timeline_put - drop a reference
+ * @timeline: the timeline; gone, and no longer shown, when it was the last one
+ *
+ * Context: Any.
+ */
+void sync_timeline_put(struct sync_timeline *timeline)
 {
 	kref_put(&timeline->kref, sync_timeline_free);
 }
@@ -208,15 +218,14 @@ EXPORT_SYMBOL_IF_KUNIT(sync_timeline_advance);
  * @timeline: the timeline; gone after this, but for the fences that remain
  *
  * Fences that were not reached signal with -ENOENT, for else who waits for them
- * would wait forever.
+ * would wait forever. Until the last fence is gone debugfs shows the timeline,
+ * which is how fences are found that a program has left behind.
  *
  * Context: Process context. May sleep.
  */
 VISIBLE_IF_KUNIT void sync_timeline_end(struct sync_timeline *timeline)
 {
 	LIST_HEAD(due);
-
-	sync_timeline_debug_remove(timeline);
 
 	spin_lock_irq(&timeline->lock);
 	sync_timeline_pop(timeline, U32_MAX, &due);

@@ -3,12 +3,13 @@
  * What debugfs shows of timelines and sync files
  *
  * What it is: the directory /sys/kernel/debug/sync with "info", a report of
- * every open software timeline and every sync file of the system, and
- * "sw_sync", the way to make a timeline.
- * What it owns: the two lists. It holds no references: whoever is about to go
- * unlists himself first, and waits for a report that is being written.
- * Locks: one mutex for both lists. Under it, a timeline's lock, or the locks of
- * single fences.
+ * every software timeline and every sync file of the system, and "sw_sync",
+ * the way to make a timeline.
+ * What it owns: the two lists. It holds no references: what is about to go is
+ * unlisted first. A report has a reference to the timeline that it is at.
+ * Locks: a mutex for the list of sync files, with the locks of single fences
+ * under it; a spinlock for that of timelines, as the last fence of one may be
+ * put anywhere. Nothing is taken under the latter.
  * May call: dma-fence, sync_file.
  * Never here: anything that somebody could depend on outside of debugging.
  */
@@ -20,44 +21,63 @@
 
 #include "sync_debug.h"
 
-static DEFINE_MUTEX(sync_debug_lock);
+static DEFINE_SPINLOCK(sync_timelines_lock);
 static LIST_HEAD(sync_timelines);
+
+static DEFINE_MUTEX(sync_files_lock);
 static LIST_HEAD(sync_files);
-
-static void sync_debug_list(struct list_head *node, struct list_head *list)
-{
-	mutex_lock(&sync_debug_lock);
-	list_add_tail(node, list);
-	mutex_unlock(&sync_debug_lock);
-}
-
-static void sync_debug_unlist(struct list_head *node)
-{
-	mutex_lock(&sync_debug_lock);
-	list_del(node);
-	mutex_unlock(&sync_debug_lock);
-}
 
 /**
  * sync_timeline_debug_add - show a timeline from now on
  * @timeline: the timeline, complete
  *
- * Context: May sleep.
+ * Context: Any.
  */
 void sync_timeline_debug_add(struct sync_timeline *timeline)
 {
-	sync_debug_list(&timeline->node, &sync_timelines);
+	unsigned long flags;
+
+	spin_lock_irqsave(&sync_timelines_lock, flags);
+	list_add_tail(&timeline->node, &sync_timelines);
+	spin_unlock_irqrestore(&sync_timelines_lock, flags);
 }
 
 /**
  * sync_timeline_debug_remove - no longer show a timeline
- * @timeline: the timeline, still complete
+ * @timeline: the timeline, which has no references left
  *
- * Context: May sleep.
+ * Context: Any.
  */
 void sync_timeline_debug_remove(struct sync_timeline *timeline)
 {
-	sync_debug_unlist(&timeline->node);
+	unsigned long flags;
+
+	spin_lock_irqsave(&sync_timelines_lock, flags);
+	list_del(&timeline->node);
+	spin_unlock_irqrestore(&sync_timelines_lock, flags);
+}
+
+/*
+ * The timeline after @timeline, or the first after NULL: with a reference, and
+ * that to @timeline is put. What has none left is about to be unlisted.
+ */
+static struct sync_timeline *sync_debug_next(struct sync_timeline *timeline)
+{
+	struct sync_timeline *next, *found = NULL;
+
+	spin_lock_irq(&sync_timelines_lock);
+	next = list_prepare_entry(timeline, &sync_timelines, node);
+	list_for_each_entry_continue(next, &sync_timelines, node) {
+		if (kref_get_unless_zero(&next->kref)) {
+			found = next;
+			break;
+		}
+	}
+	spin_unlock_irq(&sync_timelines_lock);
+
+	if (timeline)
+		sync_timeline_put(timeline);
+	return found;
 }
 
 /**
@@ -68,7 +88,9 @@ void sync_timeline_debug_remove(struct sync_timeline *timeline)
  */
 void sync_file_debug_add(struct sync_file *sync_file)
 {
-	sync_debug_list(&sync_file->sync_file_list, &sync_files);
+	mutex_lock(&sync_files_lock);
+	list_add_tail(&sync_file->sync_file_list, &sync_files);
+	mutex_unlock(&sync_files_lock);
 }
 
 /**
@@ -79,7 +101,9 @@ void sync_file_debug_add(struct sync_file *sync_file)
  */
 void sync_file_debug_remove(struct sync_file *sync_file)
 {
-	sync_debug_unlist(&sync_file->sync_file_list);
+	mutex_lock(&sync_files_lock);
+	list_del(&sync_file->sync_file_list);
+	mutex_unlock(&sync_files_lock);
 }
 
 static const char *sync_debug_status(int status)
@@ -168,24 +192,23 @@ static void sync_debug_file(struct seq_file *s, struct sync_file *sync_file)
 
 static int sync_info_show(struct seq_file *s, void *unused)
 {
-	struct sync_timeline *timeline;
+	struct sync_timeline *timeline = NULL;
 	struct sync_file *sync_file;
 
-	mutex_lock(&sync_debug_lock);
-
 	seq_puts(s, "objs:\n--------------\n");
-	list_for_each_entry(timeline, &sync_timelines, node) {
+	while ((timeline = sync_debug_next(timeline))) {
 		sync_debug_timeline(s, timeline);
 		seq_putc(s, '\n');
 	}
 
 	seq_puts(s, "fences:\n--------------\n");
+	mutex_lock(&sync_files_lock);
 	list_for_each_entry(sync_file, &sync_files, sync_file_list) {
 		sync_debug_file(s, sync_file);
 		seq_putc(s, '\n');
 	}
 
-	mutex_unlock(&sync_debug_lock);
+	mutex_unlock(&sync_files_lock);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(sync_info);

@@ -28,7 +28,8 @@
  * @pending: the fences it has not reached, earliest first. They hold a
  *	reference to the timeline, and it none to them: a fence leaves the tree
  *	when its time comes or its last user goes.
- * @node: place among all open timelines, under the lock of that list
+ * @node: place among all timelines that there are, also those that were closed
+ *	and have fences left; under the lock of that list
  */
 struct sync_timeline {
 	struct kref		kref;
@@ -69,6 +70,7 @@ struct sync_pt {
 extern const struct file_operations sw_sync_debugfs_fops;
 
 bool sync_pt_is(struct dma_fence *fence);
+void sync_timeline_put(struct sync_timeline *timeline);
 void sync_timeline_debug_add(struct sync_timeline *timeline);
 void sync_timeline_debug_remove(struct sync_timeline *timeline);
 void sync_file_debug_add(struct sync_file *sync_file);

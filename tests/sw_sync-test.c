@@ -6,8 +6,10 @@
 #include <kunit/test.h>
 
 #include <linux/dma-fence.h>
+#include <linux/irqflags.h>
 #include <linux/ktime.h>
 #include <linux/limits.h>
+#include <linux/poison.h>
 
 #include "../sync_debug.h"
 #include "mock_fence.h"
@@ -226,6 +228,23 @@ static void sw_sync_test_callback_drops(struct kunit *test)
 	sync_timeline_end(timeline);
 }
 
+/* Succeeds if the last fence of a timeline may go where nothing may sleep. */
+static void sw_sync_test_last_put(struct kunit *test)
+{
+	struct sync_timeline *timeline = timeline_create(test);
+	struct dma_fence *fence = point_create(test, timeline, 1);
+	unsigned long flags;
+
+	sync_timeline_end(timeline);
+	KUNIT_EXPECT_EQ(test, 1, kref_read(&timeline->kref));
+	KUNIT_EXPECT_PTR_NE(test, (void *)timeline->node.next,
+			    (void *)LIST_POISON1);
+
+	local_irq_save(flags);
+	dma_fence_put(fence);
+	local_irq_restore(flags);
+}
+
 /* Succeeds if the earliest deadline counts, and none is not zero. */
 static void sw_sync_test_deadline(struct kunit *test)
 {
@@ -276,6 +295,7 @@ static struct kunit_case sw_sync_cases[] = {
 	KUNIT_CASE(sw_sync_test_shared),
 	KUNIT_CASE(sw_sync_test_end),
 	KUNIT_CASE(sw_sync_test_callback_drops),
+	KUNIT_CASE(sw_sync_test_last_put),
 	KUNIT_CASE(sw_sync_test_deadline),
 	KUNIT_CASE(sw_sync_test_names),
 	{}
