@@ -362,9 +362,8 @@ static long sync_file_ioctl_set_deadline(struct ioctl_call *call, void *args)
 	if (data->pad)
 		return -EINVAL;
 
-	/* The end of time, rather than a moment before it began. */
-	dma_fence_set_deadline(sync_file->fence,
-			       ns_to_ktime(min_t(u64, data->deadline_ns, KTIME_MAX)));
+	/* As given: beyond KTIME_MAX it is one that has passed, as for syncobjs. */
+	dma_fence_set_deadline(sync_file->fence, ns_to_ktime(data->deadline_ns));
 	return 0;
 }
 

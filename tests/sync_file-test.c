@@ -267,21 +267,22 @@ static void sync_file_test_merge_refused(struct kunit *test)
 	sync_file_close(sync_file);
 }
 
-/* Succeeds if a deadline reaches the driver, clamped to what ktime can say. */
+/* Succeeds if a deadline reaches the driver, whatever it is. */
 static void sync_file_test_set_deadline(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct sync_file *sync_file = sync_file_around(test, fence);
-	struct sync_set_deadline data = { .deadline_ns = U64_MAX };
+	struct sync_set_deadline data = { .deadline_ns = 1234567 };
 
-	KUNIT_EXPECT_EQ(test, 0, mock_user_ioctl(test, sync_file->file,
-						 SYNC_IOC_SET_DEADLINE, &data));
-	KUNIT_EXPECT_EQ(test, KTIME_MAX, to_mock_fence(fence)->deadline);
-
-	data.deadline_ns = 1234567;
 	KUNIT_EXPECT_EQ(test, 0, mock_user_ioctl(test, sync_file->file,
 						 SYNC_IOC_SET_DEADLINE, &data));
 	KUNIT_EXPECT_EQ(test, ns_to_ktime(1234567), to_mock_fence(fence)->deadline);
+
+	/* To a ktime_t that is a time before the clock began: the earliest yet. */
+	data.deadline_ns = U64_MAX - 1;
+	KUNIT_EXPECT_EQ(test, 0, mock_user_ioctl(test, sync_file->file,
+						 SYNC_IOC_SET_DEADLINE, &data));
+	KUNIT_EXPECT_EQ(test, -2, to_mock_fence(fence)->deadline);
 
 	data.pad = 1;
 	KUNIT_EXPECT_EQ(test, -EINVAL,

@@ -249,6 +249,25 @@ TEST_F(sw_sync, earliest_deadline_counts)
 	close(fence);
 }
 
+/* Nor is one changed that ktime_t takes for a time before the clock began. */
+TEST_F(sw_sync, deadline_is_told_as_it_was_given)
+{
+	static const __u64 given[] = {
+		1, INT64_MAX, (__u64)INT64_MAX + 1, UINT64_MAX - 1, UINT64_MAX,
+	};
+	__u64 deadline;
+	size_t i;
+	int fence;
+
+	for (i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+		ASSERT_GIVES(fence, sw_sync_fence(self->timeline, 1, NULL));
+		ASSERT_EQ(0, set_deadline(fence, given[i]));
+		EXPECT_EQ(0, get_deadline(self->timeline, fence, &deadline));
+		EXPECT_EQ(given[i], deadline);
+		close(fence);
+	}
+}
+
 TEST_F(sw_sync, deadline_reaches_all_that_was_merged)
 {
 	int other, one, two, both;
@@ -326,21 +345,80 @@ TEST_F(sw_sync, debugfs_lists_timelines_and_sync_files)
 	EXPECT_EQ(NULL, strstr(text, "2000000001"));
 }
 
-TEST_F(sw_sync, debugfs_forgets_a_timeline_that_ended)
+/* A fence that a program has left behind is found by the name of its timeline. */
+TEST_F(sw_sync, debugfs_lists_a_timeline_until_its_last_fence_is_gone)
 {
 	static char text[1 << 18];
-	int doomed, fence;
+	int doomed, one, two;
 
 	ASSERT_GIVES(doomed, sw_sync_open());
-	ASSERT_GIVES(fence, sw_sync_fence(doomed, 5, NULL));
+	ASSERT_GIVES(one, sw_sync_fence(doomed, 5, NULL));
+	ASSERT_GIVES(two, sw_sync_fence(doomed, 0x50000000, NULL));
 	ASSERT_EQ(0, sw_sync_inc(doomed, 0x40000003));
 	ASSERT_LT(0, read_file(SYNC_INFO, text, sizeof(text)));
-	EXPECT_NE(NULL, strstr(text, ": 1073741827\n"));
+	EXPECT_NE(NULL, strstr(text, ": 1073741827\n  fence active: 1342177280"));
+
+	/* What was pending no longer is; the timeline stays for its fences. */
+	close(doomed);
+	ASSERT_LT(0, read_file(SYNC_INFO, text, sizeof(text)));
+	EXPECT_NE(NULL, strstr(text, ": 1073741827\n\n"));
+	close(one);
+	ASSERT_LT(0, read_file(SYNC_INFO, text, sizeof(text)));
+	EXPECT_NE(NULL, strstr(text, ": 1073741827\n\n"));
+
+	close(two);
+	ASSERT_LT(0, read_file(SYNC_INFO, text, sizeof(text)));
+	EXPECT_EQ(NULL, strstr(text, ": 1073741827\n"));
+}
+
+TEST_F(sw_sync, debugfs_forgets_a_timeline_without_fences)
+{
+	static char text[1 << 18];
+	int doomed;
+
+	ASSERT_GIVES(doomed, sw_sync_open());
+	ASSERT_EQ(0, sw_sync_inc(doomed, 0x40000004));
+	ASSERT_LT(0, read_file(SYNC_INFO, text, sizeof(text)));
+	EXPECT_NE(NULL, strstr(text, ": 1073741828\n"));
 
 	close(doomed);
 	ASSERT_LT(0, read_file(SYNC_INFO, text, sizeof(text)));
-	EXPECT_EQ(NULL, strstr(text, ": 1073741827\n"));
-	close(fence);
+	EXPECT_EQ(NULL, strstr(text, ": 1073741828\n"));
+}
+
+static void *timelines_thread(void *arg)
+{
+	int timeline, fence, i;
+
+	for (i = 0; i < 2000; i++) {
+		timeline = sw_sync_open();
+		if (timeline < 0)
+			return (void *)1L;
+		fence = sw_sync_fence(timeline, 1, NULL);
+		close(timeline);
+		if (fence < 0)
+			return (void *)1L;
+		close(fence);
+	}
+	return NULL;
+}
+
+TEST_F(sw_sync, timelines_come_and_go_under_a_report)
+{
+	static char text[1 << 18];
+	pthread_t threads[2];
+	void *failed;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, timelines_thread,
+					    NULL));
+	for (i = 0; i < 200; i++)
+		ASSERT_LT(0, read_file(SYNC_INFO, text, sizeof(text)));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, pthread_join(threads[i], &failed));
+		EXPECT_EQ(NULL, failed);
+	}
 }
 
 static int write_file(const char *path, const char *text)
