@@ -13,6 +13,8 @@
 
 #include <linux/dma-fence-array.h>
 #include <linux/dma-fence-chain.h>
+#include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 
@@ -43,6 +45,10 @@ struct race {
 	struct dma_fence *chain;
 	struct dma_fence **fences;
 	unsigned int count;
+	unsigned int mine;		/* how far each side has got */
+	unsigned int theirs;
+	bool met;			/* both have touched what is watched */
+	atomic_t touched;		/* so often */
 	struct mock_rival *rival;
 	atomic_t served;
 	atomic_t wrong;
@@ -703,18 +709,20 @@ static void count_arrays_fill(struct kunit *test, struct count_arrays *all)
 	}
 }
 
-/* False as soon as one was not signalled, or keeps a reference that is lost. */
+/* False when the array does not signal, or keeps a reference that is lost. */
+static bool count_settled(struct dma_fence_array *array)
+{
+	if (dma_fence_wait_timeout(&array->base, false, LONG_WAIT) <= 1)
+		return false;
+	irq_work_sync(&array->work);
+	return kref_read(&array->base.refcount) == 1;
+}
+
 static bool count_arrays_settled(struct count_arrays *all)
 {
-	for (int i = 0; i < COUNT_ARRAYS; i++) {
-		struct dma_fence_array *array = all->array[i];
-
-		if (dma_fence_wait_timeout(&array->base, false, LONG_WAIT) <= 1)
+	for (int i = 0; i < COUNT_ARRAYS; i++)
+		if (!count_settled(all->array[i]))
 			return false;
-		irq_work_sync(&array->work);
-		if (kref_read(&array->base.refcount) != 1)
-			return false;
-	}
 	return true;
 }
 
@@ -727,6 +735,23 @@ static void count_arrays_put(struct count_arrays *all)
 	}
 }
 
+/*
+ * Signal one member of each array, none before the other side is there as well,
+ * and then a bit later than that or not, so that all distances have their turn.
+ */
+static void count_march(struct dma_fence **fences, unsigned int *here,
+			const unsigned int *there, unsigned int shift)
+{
+	for (unsigned int i = 0; i < COUNT_ARRAYS; i++) {
+		WRITE_ONCE(*here, i + 1);
+		while (READ_ONCE(*there) < i + 1)
+			cpu_relax();
+		for (unsigned int late = (i + shift) % 16; late; late--)
+			barrier();
+		dma_fence_signal(fences[i]);
+	}
+}
+
 static void count_turn(void *data)
 {
 	struct race *race = data;
@@ -734,17 +759,14 @@ static void count_turn(void *data)
 	if (!xchg(&race->fence, NULL))
 		return;
 
-	WRITE_ONCE(race->inside, true);
-	for (unsigned int i = 0; i < race->count; i++)
-		dma_fence_signal(race->fences[i]);
+	count_march(race->fences, &race->theirs, &race->mine, 0);
 	atomic_inc(&race->served);
 }
 
 /*
- * One side signals a member of each array from the first to the last, the other
- * side the other member from the last to the first. So the two are sure to meet,
- * and in each array one of them is the last, and only one. Meant for a count that
- * is lowered in one step and looked at in another; not seen to catch that yet.
+ * Two sides go along the arrays side by side, and each signals its member. In each
+ * array one of them is the last, and only one. For what no instruction parts, as
+ * race_array_count_watched() parts all that it can.
  */
 static void race_array_count(struct kunit *test)
 {
@@ -756,15 +778,16 @@ static void race_array_count(struct kunit *test)
 	all = kunit_kzalloc(test, sizeof(*all), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, all);
 	race->fences = all->theirs;
-	race->count = COUNT_ARRAYS;
 
 	rival = race_start(test, race, count_turn);
 	/* An array that never signals costs the whole wait: once is enough. */
 	while (settled && mock_rival_again(rival)) {
 		count_arrays_fill(test, all);
-		race_hand_over(race, all->theirs[0], RACE_INSIDE);
-		for (int i = COUNT_ARRAYS - 1; i >= 0; i--)
-			dma_fence_signal(all->mine[i]);
+		race->mine = 0;
+		race->theirs = 0;
+		xchg(&race->fence, all->theirs[0]);
+		count_march(all->mine, &race->mine, &race->theirs,
+			    rival->rounds);
 		race_settle(race, rival->rounds);
 
 		settled = count_arrays_settled(all);
@@ -773,6 +796,111 @@ static void race_array_count(struct kunit *test)
 	}
 	mock_rival_stop(test, rival);
 }
+
+#ifdef CONFIG_HAVE_HW_BREAKPOINT
+
+/*
+ * On either CPU, right after an instruction that has touched the count, with
+ * interrupts off. The first one waits here until the other has come as far.
+ */
+static void count_touched(struct perf_event *event,
+			  struct perf_sample_data *data, struct pt_regs *regs)
+{
+	struct race *race = event->overflow_handler_context;
+
+	if (atomic_inc_return(&race->touched) == 1)
+		mock_rival_await(&race->met);
+	else
+		WRITE_ONCE(race->met, true);
+}
+
+/* The next touch is the first one. */
+static void count_watch_from_here(struct race *race)
+{
+	race->met = false;
+	atomic_set(&race->touched, 0);
+}
+
+static struct perf_event * __percpu *count_watch(struct race *race,
+						 atomic_t *count)
+{
+	struct perf_event_attr attr;
+
+	hw_breakpoint_init(&attr);
+	attr.bp_addr = (unsigned long)count;
+	attr.bp_len = HW_BREAKPOINT_LEN_4;
+	attr.bp_type = HW_BREAKPOINT_RW;
+	return register_wide_hw_breakpoint(&attr, count_touched, race);
+}
+
+/* Returns 0, or why the count cannot be watched. */
+static int count_watched_round(struct race *race, struct dma_fence_array *array,
+			       struct dma_fence *pair[2])
+{
+	struct perf_event * __percpu *watch;
+	bool seen;
+
+	watch = count_watch(race, &array->num_pending);
+	if (IS_ERR((void __force *)watch))
+		return PTR_ERR((void __force *)watch);
+
+	/* Not the first one, so that this does not wait. */
+	atomic_set(&race->touched, 1);
+	atomic_read(&array->num_pending);
+	seen = atomic_read(&race->touched) > 1;
+
+	count_watch_from_here(race);
+	race_hand_over(race, pair[0], RACE_AIM);
+	dma_fence_signal(pair[1]);
+	race_settle(race, race->rival->rounds);
+	unregister_wide_hw_breakpoint(watch);
+	return seen ? 0 : -ENXIO;
+}
+
+/*
+ * Both members signal at the same time, and whoever touches the count first waits,
+ * before the next instruction, for the other to touch it. Caught: a count that is
+ * read by one instruction and lowered by another.
+ */
+static void race_array_count_watched(struct kunit *test)
+{
+	struct race *race = race_create(test);
+	struct mock_rival *rival = race_start(test, race, signal_turn);
+	bool settled = true;
+	unsigned int met = 0;
+	int ret = 0;
+
+	/* An array that never signals costs the whole wait: once is enough. */
+	while (settled && !ret && mock_rival_again(rival)) {
+		struct dma_fence_array *array;
+		struct dma_fence *pair[2];
+
+		array = pair_create(test, &mock_fence_ops, rival->rounds % 2,
+				    pair);
+		dma_fence_enable_sw_signaling(&array->base);
+		ret = count_watched_round(race, array, pair);
+		met += race->met;
+
+		settled = ret || count_settled(array);
+		KUNIT_EXPECT_TRUE(test, settled);
+		dma_fence_put(&array->base);
+		dma_fence_put(pair[0]);
+		dma_fence_put(pair[1]);
+	}
+	mock_rival_stop(test, rival);
+	kunit_info(test, "met %u times\n", met);
+	if (ret)
+		kunit_skip(test, "needs watchpoints: %d", ret);
+}
+
+#else
+
+static void race_array_count_watched(struct kunit *test)
+{
+	kunit_skip(test, "needs watchpoints");
+}
+
+#endif /* CONFIG_HAVE_HW_BREAKPOINT */
 
 /* -- memory that is used again --------------------------------------------- */
 
@@ -976,6 +1104,7 @@ static struct kunit_case dma_fence_race_cases[] = {
 	KUNIT_CASE_SLOW(race_array_any),
 	KUNIT_CASE_SLOW(race_array_peek),
 	KUNIT_CASE_SLOW(race_array_count),
+	KUNIT_CASE_SLOW(race_array_count_watched),
 	KUNIT_CASE_PARAM_ATTR(race_frame, frame_gen_params,
 			      {.speed = KUNIT_SPEED_SLOW}),
 	{}

@@ -333,6 +333,80 @@ static void dma_resv_test_add_exceeds(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, param->before + param->add, resv_count(obj));
 }
 
+/* When the lock is dropped and taken again, which forfeits what was reserved. */
+enum spare_relock {
+	SPARE_HELD,	/* never */
+	SPARE_BEFORE,	/* between what is there and the reservations */
+	SPARE_BETWEEN,	/* between the reservations as well */
+	SPARE_RELOCKS,
+};
+
+static const char * const spare_relocks[] = {
+	[SPARE_HELD] = "lock held",
+	[SPARE_BEFORE] = "locked anew",
+	[SPARE_BETWEEN] = "locked anew twice",
+};
+
+/* How many fences may be there: more than two sizes of list. */
+#define SPARE_BEFORE_MAX	9
+
+/* Counts of fences from 1 on, each with all ways to lock; the value is a number. */
+static const void *spare_gen_params(const void *prev, char *desc)
+{
+	unsigned long next = (unsigned long)prev + 1;
+
+	if (next > SPARE_BEFORE_MAX * SPARE_RELOCKS)
+		return NULL;
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%lu there, %s",
+		 (next - 1) / SPARE_RELOCKS + 1,
+		 spare_relocks[(next - 1) % SPARE_RELOCKS]);
+	return (void *)next;
+}
+
+static void resv_add_new(struct kunit *test, struct dma_resv *obj)
+{
+	struct dma_fence *fence = mock_fence_create(test);
+
+	dma_resv_add_fence(obj, fence, DMA_RESV_USAGE_WRITE);
+	dma_fence_put(fence);
+}
+
+/*
+ * Succeeds if two parts of a driver which reserve for one fence each, without
+ * knowing of each other, both find room, whatever is there already.
+ */
+static void dma_resv_test_add_spare(struct kunit *test)
+{
+	unsigned long number = (unsigned long)test->param_value - 1;
+	enum spare_relock relock = number % SPARE_RELOCKS;
+	unsigned int i, before = number / SPARE_RELOCKS + 1;
+	struct dma_resv *obj = resv_create(test);
+
+	mock_fence_expect_misuse(test);
+	dma_resv_lock(obj, NULL);
+	for (i = 0; i < before; i++) {
+		KUNIT_EXPECT_EQ(test, 0, dma_resv_reserve_fences(obj, 1));
+		resv_add_new(test, obj);
+	}
+	if (relock != SPARE_HELD) {
+		dma_resv_unlock(obj);
+		dma_resv_lock(obj, NULL);
+	}
+
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_reserve_fences(obj, 1));
+	if (relock == SPARE_BETWEEN) {
+		dma_resv_unlock(obj);
+		dma_resv_lock(obj, NULL);
+	}
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_reserve_fences(obj, 1));
+	resv_add_new(test, obj);
+	resv_add_new(test, obj);
+	dma_resv_unlock(obj);
+
+	KUNIT_EXPECT_EQ(test, 0, mock_fence_misuses(test));
+	KUNIT_EXPECT_EQ(test, before + 2, resv_count(obj));
+}
+
 /* Succeeds if a fence for which there is no room any more is a mistake. */
 static void dma_resv_test_add_exhausted(struct kunit *test)
 {
@@ -681,6 +755,7 @@ static struct kunit_case dma_resv_cases[] = {
 	KUNIT_CASE(dma_resv_test_add_reserved),
 	KUNIT_CASE(dma_resv_test_add_unreserved),
 	KUNIT_CASE_PARAM(dma_resv_test_add_exceeds, exceed_gen_params),
+	KUNIT_CASE_PARAM(dma_resv_test_add_spare, spare_gen_params),
 	KUNIT_CASE(dma_resv_test_add_exhausted),
 	KUNIT_CASE(dma_resv_test_add_forgotten),
 	KUNIT_CASE(dma_resv_test_replace),
