@@ -259,7 +259,7 @@ TEST_F(sw_sync, deadline_is_told_as_it_was_given)
 	size_t i;
 	int fence;
 
-	for (i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(given); i++) {
 		ASSERT_GIVES(fence, sw_sync_fence(self->timeline, 1, NULL));
 		ASSERT_EQ(0, set_deadline(fence, given[i]));
 		EXPECT_EQ(0, get_deadline(self->timeline, fence, &deadline));
