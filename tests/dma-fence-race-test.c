@@ -765,8 +765,8 @@ static void count_turn(void *data)
 
 /*
  * Two sides go along the arrays side by side, and each signals its member. In each
- * array one of them is the last, and only one. For what no instruction parts, as
- * race_array_count_watched() parts all that it can.
+ * array one of them is the last, and only one. This leaves more to chance than
+ * race_array_count_watched(), but needs no watchpoint.
  */
 static void race_array_count(struct kunit *test)
 {
