@@ -20,24 +20,35 @@
  * What can never be had is refused at once: reclaim would write out all programs
  * for nothing.
  *
- * Lock order: heap_headroom.lock is taken within the lock of the OOM notifiers,
- * which registration takes; nothing is allocated or freed under it.
+ * Lock order: heap_reserve.fill (mutex) is held while the reserve is allocated, and
+ * heap_reserve.lock within it. The latter is taken in the OOM notifier as well, so
+ * nothing is allocated or freed under it.
  */
+#include <linux/cleanup.h>
 #include <linux/compiler.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/oom.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
+#include <linux/spinlock.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
+
+#include <kunit/visibility.h>
 
 #include "heap_headroom.h"
 #include "heap_policy.h"
@@ -58,10 +69,46 @@
 #define HEAP_HEADROOM_ANON		4
 
 /*
- * How often the OOM killer waits a tick for an allocation that has been called off.
- * That takes as long as freeing what it has; the bound is for one that is stuck.
+ * How often the OOM killer waits a tick for allocations that have been called off,
+ * in all. That takes as long as freeing what they have; the bound is for one that is
+ * stuck. It is counted anew after so long without a task that was out of memory.
  */
-#define HEAP_HEADROOM_OOM_WAITS		1000
+#define HEAP_HEADROOM_OOM_WAITS		HZ
+#define HEAP_HEADROOM_OOM_QUIET		(10 * HZ)
+
+/* For so long no allocation is let go on with memory short. */
+#define HEAP_HEADROOM_OOM_REFUSE	HZ
+
+/**
+ * struct heap_reserve - memory that stays free for others, and who has it held
+ * @fill: serializes filling
+ * @lock: protects all below
+ * @folios: the reserve, linked by their lru
+ * @nr_pages: how many pages these are
+ * @users: how many allocations go on although memory is short
+ * @called_off: one of these was called off and has come to its end since the OOM
+ *	killer was here
+ * @nr_oom: how often the OOM killer was about to look for a task
+ * @nr_waits: how often it has waited
+ * @last_oom: when it was last here, in jiffies; valid when @nr_oom is not 0
+ */
+struct heap_reserve {
+	struct mutex fill; /* filling */
+	spinlock_t lock; /* all below */
+	struct list_head folios;
+	unsigned long nr_pages;
+	unsigned int users;
+	bool called_off;
+	unsigned int nr_oom;
+	unsigned int nr_waits;
+	u64 last_oom;
+};
+
+static struct heap_reserve heap_reserve = {
+	.fill = __MUTEX_INITIALIZER(heap_reserve.fill),
+	.lock = __SPIN_LOCK_UNLOCKED(heap_reserve.lock),
+	.folios = LIST_HEAD_INIT(heap_reserve.folios),
+};
 
 /* What programs had in memory when memory was not short. */
 static unsigned long heap_roomy_anon;
@@ -181,80 +228,153 @@ static struct folio *heap_headroom_alloc(unsigned long nr_pages, unsigned int *o
 	return folio_alloc(GFP_HIGHUSER | __GFP_RETRY_MAYFAIL | __GFP_NOWARN, 0);
 }
 
-static unsigned long heap_headroom_empty(struct heap_headroom *room, bool oom)
+/* Was the OOM killer here, not longer ago than this? */
+static bool heap_oom_since_locked(u64 ticks)
+{
+	lockdep_assert_held(&heap_reserve.lock);
+	return heap_reserve.nr_oom &&
+	       get_jiffies_64() - heap_reserve.last_oom < ticks;
+}
+
+/* Note that a task is out of memory; take the reserve. */
+static unsigned long heap_headroom_call_off(struct list_head *folios, bool *wait)
 {
 	unsigned long nr_pages;
-	LIST_HEAD(folios);
 
-	spin_lock(&room->lock);
-	list_splice_init(&room->reserve, &folios);
-	nr_pages = room->nr_reserve;
-	room->nr_reserve = 0;
-	room->nr_oom += oom;
-	spin_unlock(&room->lock);
+	guard(spinlock)(&heap_reserve.lock);
+	if (!heap_oom_since_locked(HEAP_HEADROOM_OOM_QUIET))
+		heap_reserve.nr_waits = 0;
+	/* Never 0 again, as that says that there was none. */
+	heap_reserve.nr_oom = heap_reserve.nr_oom + 1 ?: 1;
+	heap_reserve.last_oom = get_jiffies_64();
 
-	heap_free_folios(&folios);
+	list_splice_init(&heap_reserve.folios, folios);
+	nr_pages = heap_reserve.nr_pages;
+	heap_reserve.nr_pages = 0;
+
+	*wait = !nr_pages && (heap_reserve.users || heap_reserve.called_off) &&
+		heap_reserve.nr_waits < HEAP_HEADROOM_OOM_WAITS;
+	heap_reserve.nr_waits += *wait;
+	heap_reserve.called_off = false;
 	return nr_pages;
 }
 
 /*
- * A task is out of memory: it gets the reserve, and then whatever the allocation
- * has, as soon as that notices. To say that something was freed has the task try
+ * A task is out of memory: it gets the reserve, and then whatever the allocations
+ * have, as soon as they notice. To say that something was freed has the task try
  * again rather than be killed.
  */
-static int heap_headroom_oom(struct notifier_block *oom, unsigned long unused,
-			     void *freed)
+VISIBLE_IF_KUNIT int heap_headroom_oom(struct notifier_block *oom,
+				       unsigned long unused, void *freed)
 {
-	struct heap_headroom *room = container_of(oom, struct heap_headroom, oom);
-	unsigned long nr_pages = heap_headroom_empty(room, true);
+	unsigned long nr_pages;
+	LIST_HEAD(folios);
+	bool wait;
 
-	if (!nr_pages && READ_ONCE(room->nr_oom) < HEAP_HEADROOM_OOM_WAITS) {
+	nr_pages = heap_headroom_call_off(&folios, &wait);
+	heap_free_folios(&folios);
+	if (wait) {
 		schedule_timeout_uninterruptible(1);
 		nr_pages = 1;
 	}
 	*(unsigned long *)freed += nr_pages;
 	return NOTIFY_OK;
 }
+EXPORT_SYMBOL_IF_KUNIT(heap_headroom_oom);
 
-/* From here on, memory is short. */
-static void heap_headroom_tighten(struct heap_headroom *room)
+static struct notifier_block heap_headroom_notifier = {
+	.notifier_call = heap_headroom_oom,
+};
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/* For a test, which is no task out of memory: forget the calls that it made. */
+void heap_headroom_forget_oom(void)
 {
-	spin_lock_init(&room->lock);
-	INIT_LIST_HEAD(&room->reserve);
-	room->nr_reserve = 0;
-	room->nr_oom = 0;
+	guard(spinlock)(&heap_reserve.lock);
+	heap_reserve.nr_oom = 0;
+	heap_reserve.nr_waits = 0;
+	heap_reserve.called_off = false;
+}
+EXPORT_SYMBOL_IF_KUNIT(heap_headroom_forget_oom);
+
+unsigned long heap_headroom_reserved(void)
+{
+	return READ_ONCE(heap_reserve.nr_pages);
+}
+EXPORT_SYMBOL_IF_KUNIT(heap_headroom_reserved);
+#endif
+
+/* From here on, memory is short. Not soon after a task has run out of it. */
+static bool heap_headroom_tighten(struct heap_headroom *room)
+{
+	guard(spinlock)(&heap_reserve.lock);
+	if (heap_oom_since_locked(HEAP_HEADROOM_OOM_REFUSE))
+		return false;
+	heap_reserve.users++;
+	room->nr_oom = heap_reserve.nr_oom;
 	room->min_anon = min(heap_anon_pages(), heap_headroom_min_anon());
-	room->oom = (struct notifier_block) { .notifier_call = heap_headroom_oom };
 	room->tight = true;
-	register_oom_notifier(&room->oom);
+	return true;
 }
 
-/* Allocate the reserve. It is never filled up again. */
+/**
+ * heap_headroom_is_called_off - test whether an allocation has to end
+ * @room: of the allocation
+ *
+ * To be asked often, as a task waits which is out of memory.
+ *
+ * Context: Any.
+ * Return: whether a task has run out of memory since it was found to be short.
+ */
+bool heap_headroom_is_called_off(const struct heap_headroom *room)
+{
+	return room->tight && READ_ONCE(heap_reserve.nr_oom) != room->nr_oom;
+}
+EXPORT_SYMBOL_NS_GPL(heap_headroom_is_called_off, DMA_BUF);
+
+/* Into the reserve, unless it has just been given away. */
+static bool heap_headroom_keep(struct heap_headroom *room, struct folio *folio)
+{
+	guard(spinlock)(&heap_reserve.lock);
+	if (heap_reserve.nr_oom != room->nr_oom)
+		return false;
+	list_add(&folio->lru, &heap_reserve.folios);
+	heap_reserve.nr_pages += folio_nr_pages(folio);
+	return true;
+}
+
+/* Allocate what is missing of the reserve. */
 static int heap_headroom_fill(struct heap_headroom *room)
 {
-	unsigned long left = heap_headroom_pages(), nr;
-	unsigned int order = min(PMD_SHIFT - PAGE_SHIFT, MAX_PAGE_ORDER);
+	unsigned int order = HEAP_TOP_ORDER;
+	unsigned long want = heap_headroom_pages(), has;
 	struct folio *folio;
+	int ret = 0;
 
-	while (left && !READ_ONCE(room->nr_oom)) {
-		folio = heap_headroom_alloc(left, &order);
-		if (!folio)
-			return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
-		nr = folio_nr_pages(folio);
-		spin_lock(&room->lock);
-		list_add(&folio->lru, &room->reserve);
-		room->nr_reserve += nr;
-		spin_unlock(&room->lock);
-		left -= nr;
+	if (mutex_lock_killable(&heap_reserve.fill))
+		return -EINTR;
+	while ((has = READ_ONCE(heap_reserve.nr_pages)) < want) {
+		folio = fatal_signal_pending(current) ? NULL :
+			heap_headroom_alloc(want - has, &order);
+		if (!folio) {
+			ret = fatal_signal_pending(current) ? -EINTR : -ENOMEM;
+			break;
+		}
+		if (!heap_headroom_keep(room, folio)) {
+			heap_folio_free(folio);
+			ret = -ENOMEM;
+			break;
+		}
 		cond_resched();
 	}
-	return 0;
+	mutex_unlock(&heap_reserve.fill);
+	return ret;
 }
 
 /* Are others worse off than they may be? Without swap they stay where they are. */
 static bool heap_headroom_is_exceeded(const struct heap_headroom *room)
 {
-	return READ_ONCE(room->nr_oom) ||
+	return heap_headroom_is_called_off(room) ||
 	       (get_nr_swap_pages() > 0 && heap_anon_pages() < room->min_anon);
 }
 
@@ -282,7 +402,8 @@ int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 		if ((long)(nr_pages + heap_headroom_pages()) >=
 		    heap_headroom_ceiling(nr_used))
 			return -ENOMEM;
-		heap_headroom_tighten(room);
+		if (!heap_headroom_tighten(room))
+			return -ENOMEM;
 		ret = heap_headroom_fill(room);
 		if (ret)
 			return ret;
@@ -312,10 +433,27 @@ EXPORT_SYMBOL_NS_GPL(heap_headroom_step, DMA_BUF);
  */
 void heap_headroom_release(struct heap_headroom *room)
 {
+	LIST_HEAD(folios);
+
 	if (likely(!room->tight))
 		return;
-	unregister_oom_notifier(&room->oom);
-	heap_headroom_empty(room, false);
+
+	spin_lock(&heap_reserve.lock);
+	/* It may have freed something after the task in need has last looked. */
+	heap_reserve.called_off |= heap_reserve.nr_oom != room->nr_oom;
+	if (!--heap_reserve.users) {
+		list_splice_init(&heap_reserve.folios, &folios);
+		heap_reserve.nr_pages = 0;
+	}
+	spin_unlock(&heap_reserve.lock);
+
+	heap_free_folios(&folios);
 	room->tight = false;
 }
 EXPORT_SYMBOL_NS_GPL(heap_headroom_release, DMA_BUF);
+
+static int __init heap_headroom_setup(void)
+{
+	return register_oom_notifier(&heap_headroom_notifier);
+}
+subsys_initcall(heap_headroom_setup);

@@ -5,29 +5,30 @@
 #ifndef _DMA_BUF_HEAP_HEADROOM_H
 #define _DMA_BUF_HEAP_HEADROOM_H
 
-#include <linux/list.h>
+#include <linux/minmax.h>
+#include <linux/mmzone.h>
 #include <linux/notifier.h>
-#include <linux/spinlock.h>
+#include <linux/pgtable.h>
 #include <linux/types.h>
+
+/* What one page table entry of the level above can map, if the allocator has it. */
+#ifdef CONFIG_MMU
+#define HEAP_TOP_ORDER	min(PMD_SHIFT - PAGE_SHIFT, MAX_PAGE_ORDER)
+#else
+#define HEAP_TOP_ORDER	min(9, MAX_PAGE_ORDER)
+#endif
 
 /**
  * struct heap_headroom - one allocation, as others are affected by it
- * @tight: memory is short, and all that follows is valid
- * @lock: protects @reserve, @nr_reserve and @nr_oom
- * @reserve: folios that stay free for others, linked by their lru
- * @nr_reserve: how many pages these are
- * @nr_oom: how often the OOM killer was about to look for a task
+ * @tight: memory is short, the allocation counts as a user of the reserve, and all
+ *	that follows is valid
+ * @nr_oom: how often the OOM killer had been about to look for a task by then
  * @min_anon: how many pages of programs must stay in memory
- * @oom: is called before the OOM killer looks for a task
  */
 struct heap_headroom {
 	bool tight;
-	spinlock_t lock; /* reserve, nr_reserve, nr_oom */
-	struct list_head reserve;
-	unsigned long nr_reserve;
 	unsigned int nr_oom;
 	unsigned long min_anon;
-	struct notifier_block oom;
 };
 
 /* All that an allocation costs which is too small to look. */
@@ -38,7 +39,15 @@ static inline void heap_headroom_init(struct heap_headroom *room)
 
 int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 			unsigned long nr_used);
+bool heap_headroom_is_called_off(const struct heap_headroom *room);
 unsigned long heap_headroom_step(const struct heap_headroom *room);
 void heap_headroom_release(struct heap_headroom *room);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+int heap_headroom_oom(struct notifier_block *oom, unsigned long unused,
+		      void *freed);
+void heap_headroom_forget_oom(void);
+unsigned long heap_headroom_reserved(void);
+#endif
 
 #endif /* _DMA_BUF_HEAP_HEADROOM_H */

@@ -8,6 +8,7 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/vmstat.h>
 
 #include "../heaps/heap_headroom.h"
@@ -65,25 +66,47 @@ static unsigned long heap_headroom_test_tight(struct kunit *test,
 	return nr_pages;
 }
 
+/* There is one for all allocations, from the first to the last. */
 static void heap_headroom_test_reserve(struct kunit *test)
 {
 	struct heap_headroom *room = heap_headroom_test_begin(test), *other;
-	unsigned long roomy = heap_headroom_step(room), nr_pages;
+	unsigned long roomy = heap_headroom_step(room), nr_pages, reserve;
 
 	nr_pages = heap_headroom_test_tight(test, room);
-	KUNIT_EXPECT_LT(test, 0, room->nr_reserve);
+	reserve = heap_headroom_reserved();
+	KUNIT_EXPECT_LT(test, 0, reserve);
 	KUNIT_EXPECT_GT(test, roomy, heap_headroom_step(room));
 	KUNIT_EXPECT_EQ(test, 0, heap_headroom_check(room, nr_pages, 0));
 
-	/* Each has its own. */
 	other = heap_headroom_test_begin(test);
 	heap_headroom_test_tight(test, other);
-	KUNIT_EXPECT_EQ(test, room->nr_reserve, other->nr_reserve);
+	KUNIT_EXPECT_EQ(test, reserve, heap_headroom_reserved());
 
-	heap_headroom_release(other);
 	heap_headroom_release(room);
 	KUNIT_EXPECT_FALSE(test, room->tight);
-	KUNIT_EXPECT_EQ(test, 0, room->nr_reserve);
+	KUNIT_EXPECT_EQ(test, reserve, heap_headroom_reserved());
+	heap_headroom_release(other);
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_reserved());
+}
+
+static unsigned long heap_headroom_test_oom(void)
+{
+	unsigned long freed = 0;
+
+	heap_headroom_oom(NULL, 0, &freed);
+	return freed;
+}
+
+static void heap_headroom_test_forget(void *unused)
+{
+	heap_headroom_forget_oom();
+}
+
+static void heap_headroom_test_forget_later(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
+							   heap_headroom_test_forget,
+							   NULL));
 }
 
 /* The reserve goes to a task that would be killed otherwise, and then the rest. */
@@ -91,23 +114,63 @@ static void heap_headroom_test_called_off(struct kunit *test)
 {
 	struct heap_headroom *room = heap_headroom_test_begin(test);
 	unsigned long nr_pages = heap_headroom_test_tight(test, room);
-	unsigned long freed = 0, reserve = room->nr_reserve;
+	unsigned long reserve = heap_headroom_reserved();
 
-	room->oom.notifier_call(&room->oom, 0, &freed);
-	KUNIT_EXPECT_EQ(test, reserve, freed);
-	KUNIT_EXPECT_EQ(test, 0, room->nr_reserve);
+	heap_headroom_test_forget_later(test);
+	KUNIT_EXPECT_FALSE(test, heap_headroom_is_called_off(room));
+	KUNIT_EXPECT_EQ(test, reserve, heap_headroom_test_oom());
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_reserved());
+	KUNIT_EXPECT_TRUE(test, heap_headroom_is_called_off(room));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, heap_headroom_check(room, nr_pages, 0));
 
 	/* As long as the allocation has not come to its end, it has something. */
-	freed = 0;
-	room->oom.notifier_call(&room->oom, 0, &freed);
-	KUNIT_EXPECT_LT(test, 0, freed);
+	KUNIT_EXPECT_LT(test, 0, heap_headroom_test_oom());
+	/* Which may have come back a moment ago. */
+	heap_headroom_release(room);
+	KUNIT_EXPECT_LT(test, 0, heap_headroom_test_oom());
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_test_oom());
+}
 
-	/* But not for ever. */
-	room->nr_oom = UINT_MAX / 2;
-	freed = 0;
-	room->oom.notifier_call(&room->oom, 0, &freed);
-	KUNIT_EXPECT_EQ(test, 0, freed);
+/* Who has just been out of memory does not find the next allocation in the way. */
+static void heap_headroom_test_refused(struct kunit *test)
+{
+	struct heap_headroom *room = heap_headroom_test_begin(test), *other;
+	unsigned long nr_pages = heap_headroom_test_tight(test, room);
+
+	heap_headroom_test_forget_later(test);
+	heap_headroom_test_oom();
+	other = heap_headroom_test_begin(test);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, heap_headroom_check(other, nr_pages, 0));
+	KUNIT_EXPECT_FALSE(test, other->tight);
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_reserved());
+	/* With enough left for all, there is no reason. */
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_check(other, 1, 0));
+
+	heap_headroom_release(room);
+	heap_headroom_forget_oom();
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_check(other, nr_pages, 0));
+	KUNIT_EXPECT_TRUE(test, other->tight);
+}
+
+/* The OOM killer waits so many ticks for all allocations, not for each of them. */
+static void heap_headroom_test_bound(struct kunit *test)
+{
+	struct heap_headroom *room, *other;
+	unsigned int waits = 0, max = 4 * HZ;
+
+	heap_headroom_test_forget_later(test);
+	room = heap_headroom_test_begin(test);
+	other = heap_headroom_test_begin(test);
+	heap_headroom_test_tight(test, room);
+	heap_headroom_test_tight(test, other);
+	KUNIT_EXPECT_LT(test, 0, heap_headroom_test_oom());
+	while (waits < max && heap_headroom_test_oom())
+		waits++;
+	KUNIT_EXPECT_LT(test, 0, waits);
+	KUNIT_EXPECT_GE(test, HZ, waits);
+	/* Neither for one that ends, having used up what there is to wait. */
+	heap_headroom_release(room);
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_test_oom());
 }
 
 static struct kunit_case heap_headroom_cases[] = {
@@ -115,6 +178,8 @@ static struct kunit_case heap_headroom_cases[] = {
 	KUNIT_CASE(heap_headroom_test_impossible),
 	KUNIT_CASE(heap_headroom_test_reserve),
 	KUNIT_CASE(heap_headroom_test_called_off),
+	KUNIT_CASE(heap_headroom_test_refused),
+	KUNIT_CASE_SLOW(heap_headroom_test_bound),
 	{ }
 };
 
@@ -124,3 +189,5 @@ static struct kunit_suite heap_headroom_suite = {
 };
 
 kunit_test_suite(heap_headroom_suite);
+
+MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
