@@ -22,7 +22,6 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
-#include <linux/pgtable.h>
 #include <linux/sched/signal.h>
 
 #include "heap_buffer.h"
@@ -33,20 +32,13 @@
 #include "heap_zero.h"
 
 /*
- * What one page table entry of the level above can map, if the allocator has it.
- *
- * All orders below are used as well, each asked for once on the way down. In
+ * All orders from HEAP_TOP_ORDER down are used, each asked for once on the way. In
  * instructions, for buffers of 12 KiB to 32 MiB whose sizes are no powers of two, no
  * other set was better by more than a tenth of a percent without the pool: {9, 4, 0}
  * takes 7 percent more at 60 KiB and up to twice as much to be mapped for a device,
  * {9, 6, 3, 0} 2 and 50 percent, {9, 6, 4, 2, 0} 2 and 30, {9, 0} 13 percent and 36
  * times as much.
  */
-#ifdef CONFIG_MMU
-#define SYSTEM_HEAP_TOP_ORDER	min(PMD_SHIFT - PAGE_SHIFT, MAX_PAGE_ORDER)
-#else
-#define SYSTEM_HEAP_TOP_ORDER	min(9, MAX_PAGE_ORDER)
-#endif
 
 /* A CPU looks again when it has handed out so many pages in small buffers. */
 #define SYSTEM_HEAP_UNSEEN_PAGES	(SZ_1M >> PAGE_SHIFT)
@@ -65,6 +57,9 @@ static struct heap_pool *system_pool;
 
 /* How many pages this CPU has handed out since it looked how many are left. */
 static DEFINE_PER_CPU(unsigned long, system_unseen);
+
+/* A look found too few left, and none has found enough since. */
+static bool system_short;
 
 /* How many pages went into buffers on this CPU, less those that came back here. */
 static DEFINE_PER_CPU(unsigned long, system_used);
@@ -122,15 +117,32 @@ static unsigned long system_heap_used(void)
 	return min_t(unsigned long, max_t(long, used, 0), totalram_pages());
 }
 
-/* Small buffers are looked after by the heap, not one by one. */
+/*
+ * Small buffers are looked after by the heap, not one by one. But not while memory
+ * is short: a program may go on in spite of ENOMEM, and what it would get unseen
+ * until the next look is what others need.
+ */
 static bool system_heap_seen(unsigned long nr_pages)
 {
 	if (nr_pages >= SYSTEM_HEAP_UNSEEN_PAGES)
 		return false;
-	if (this_cpu_add_return(system_unseen, nr_pages) < SYSTEM_HEAP_UNSEEN_PAGES)
-		return true;
-	this_cpu_write(system_unseen, 0);
-	return false;
+	return this_cpu_add_return(system_unseen, nr_pages) <
+	       SYSTEM_HEAP_UNSEEN_PAGES && !READ_ONCE(system_short);
+}
+
+/* Look; only when enough is left, a CPU may hand out some pages unseen again. */
+static int system_heap_look(struct system_take *take)
+{
+	unsigned long taken = take->buffer->nr_pages - take->left;
+	int ret;
+
+	ret = heap_headroom_check(take->room, take->left,
+				  system_heap_used() + taken);
+	if (!ret)
+		this_cpu_write(system_unseen, 0);
+	if (ret != -EINTR && READ_ONCE(system_short) != !!ret)
+		WRITE_ONCE(system_short, !!ret);
+	return ret;
 }
 
 static void system_take_folio(struct system_take *take, struct folio *folio,
@@ -219,18 +231,17 @@ static int system_heap_take_all(struct system_take *take)
 	int ret = 0;
 
 	while (take->left) {
-		unsigned long taken = take->buffer->nr_pages - take->left;
-
 		if (fatal_signal_pending(current))
 			return -EINTR;
+		if (heap_headroom_is_called_off(take->room))
+			return -ENOMEM;
 		if (take->left <= check) {
-			ret = heap_headroom_check(take->room, take->left,
-						  system_heap_used() + taken);
+			ret = system_heap_look(take);
 			if (ret)
 				return ret;
 			check = take->left - min(take->left,
 						 heap_headroom_step(take->room));
-			take->order = SYSTEM_HEAP_TOP_ORDER;
+			take->order = HEAP_TOP_ORDER;
 		}
 		ret = system_take_one(take);
 		if (ret)
@@ -285,7 +296,7 @@ static int system_heap_get(struct heap_buffer *buffer)
 		.buffer = buffer,
 		.room = &room,
 		.left = buffer->nr_pages,
-		.order = SYSTEM_HEAP_TOP_ORDER,
+		.order = HEAP_TOP_ORDER,
 		.ready = LIST_HEAD_INIT(take.ready),
 		.unzeroed = LIST_HEAD_INIT(take.unzeroed),
 	};

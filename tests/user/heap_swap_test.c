@@ -23,6 +23,9 @@
 #define WORKERS		4
 #define WORKER_SIZE	(9 * MIB)
 
+/* How often a program goes on in spite of ENOMEM. */
+#define DEAF_TRIES	20000
+
 /* What a worker has to get done after the heap has said no. */
 #define ROUNDS		3
 
@@ -185,19 +188,24 @@ static bool workers_go_on(struct work *work, const pid_t *worker)
 	return true;
 }
 
-/* In a child: buffers until the heap refuses, held until a byte comes. */
-static __noreturn void take_all(int heap, __u64 len, int report, int go_on)
+/*
+ * In a child: buffers until the heap refuses, or has refused so many times more,
+ * held until a byte comes.
+ */
+static __noreturn void take_all(int heap, __u64 len, int deaf, int report,
+				int go_on)
 {
-	struct rlimit many = { .rlim_cur = 16384, .rlim_max = 16384 };
+	struct rlimit many = { .rlim_cur = 262144, .rlim_max = 262144 };
 	int ret = 0, n = 0;
 	char byte;
 
 	setrlimit(RLIMIT_NOFILE, &many);
-	while (n < 16000) {
+	while (n < 262000) {
 		ret = heap_alloc(heap, len);
-		if (ret < 0)
+		if (ret >= 0)
+			n++;
+		else if (ret != -ENOMEM || !deaf--)
 			break;
-		n++;
 	}
 	ret = ret < 0 ? -ret : 0;
 	if (write(report, &ret, sizeof(ret)) != sizeof(ret) ||
@@ -207,7 +215,7 @@ static __noreturn void take_all(int heap, __u64 len, int report, int go_on)
 }
 
 /* The refusal, as errno; the workers have gone on while the buffers lived. */
-static int take_beside_workers(int heap, __u64 len, const char *group,
+static int take_beside_workers(int heap, __u64 len, int deaf, const char *group,
 			       struct work *work, const pid_t *worker)
 {
 	int report[2], go_on[2], ret = -1, status;
@@ -221,7 +229,7 @@ static int take_beside_workers(int heap, __u64 len, const char *group,
 		close(go_on[1]);
 		if (group && file_write_number(group, getpid()))
 			_exit(126);
-		take_all(heap, len, report[1], go_on[0]);
+		take_all(heap, len, deaf, report[1], go_on[0]);
 	}
 	close(report[1]);
 	close(go_on[0]);
@@ -258,7 +266,7 @@ TEST_F_TIMEOUT(swap, no_task_is_killed, 900)
 		group = path;
 	}
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
-		EXPECT_EQ(ENOMEM, take_beside_workers(self->heap, lens[i], group,
+		EXPECT_EQ(ENOMEM, take_beside_workers(self->heap, lens[i], 0, group,
 						      self->work, self->worker)) {
 			TH_LOG("buffers of %llu bytes", (unsigned long long)lens[i]);
 		}
@@ -271,6 +279,27 @@ TEST_F_TIMEOUT(swap, no_task_is_killed, 900)
 		EXPECT_EQ(0, rmdir(path));
 		umount(root);
 		rmdir(root);
+	}
+}
+
+/*
+ * A program does not listen to ENOMEM, and its buffers are so small that the heap
+ * does not look for each of them how much is left.
+ */
+TEST_F_TIMEOUT(swap, no_task_is_killed_by_one_that_goes_on, 900)
+{
+	const __u64 lens[] = { 1020 * 1024, 4096 };
+	size_t i;
+
+	if (variant->group_max)
+		SKIP(return, "its own group would stop it");
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		EXPECT_EQ(ENOMEM, take_beside_workers(self->heap, lens[i], DEAF_TRIES,
+						      NULL, self->work,
+						      self->worker)) {
+			TH_LOG("buffers of %llu bytes", (unsigned long long)lens[i]);
+		}
+		EXPECT_EQ(self->kills, oom_kills());
 	}
 }
 
