@@ -25,6 +25,7 @@
  * small one nobody is woken, so it always is the taker who does it.
  */
 #include <linux/atomic.h>
+#include <linux/cacheflush.h>
 #include <linux/dma-heap.h>
 #include <linux/err.h>
 #include <linux/export.h>
@@ -193,6 +194,9 @@ void heap_pool_put(struct heap_pool *pool, struct folio *folio, bool zeroed)
 
 	if (pool && READ_ONCE(pool->budget.limit) && heap_folio_is_ours(folio)) {
 		heap_folio_wipe_flags(folio);
+		/* As heap_zero_folio() does, which it is spared. */
+		if (zeroed)
+			flush_dcache_folio(folio);
 		if (!zeroed && want_init_on_free()) {
 			heap_zero_folio(folio);
 			zeroed = true;

@@ -10,6 +10,7 @@
  * Never here: where folios come from.
  * Units: counts of pages.
  */
+#include <linux/cacheflush.h>
 #include <linux/cpumask.h>
 #include <linux/export.h>
 #include <linux/highmem.h>
@@ -46,6 +47,11 @@ struct heap_zero_job {
  * heap_zero_folio - zero a folio
  * @folio: the folio, which the caller owns alone
  *
+ * Where caches are indexed by virtual address, the zeros are in the lines of the
+ * kernel's mapping, and those of a program's may have another colour. Entering the
+ * page into a page table would not write them back if the page counts as clean from
+ * the last time that it was, nor would it make what is executed coherent.
+ *
  * Context: Process context. May sleep.
  */
 void heap_zero_folio(struct folio *folio)
@@ -57,6 +63,7 @@ void heap_zero_folio(struct folio *folio)
 		if (i % HEAP_ZERO_BATCH == HEAP_ZERO_BATCH - 1)
 			cond_resched();
 	}
+	flush_dcache_folio(folio);
 }
 EXPORT_SYMBOL_NS_GPL(heap_zero_folio, DMA_BUF);
 
