@@ -24,6 +24,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "heap_buffer.h"
+#include "heap_shelf.h"
 
 /* How many pages one fault maps at most; they must share a page table. */
 #define HEAP_FAULT_PAGES	min_t(unsigned long, PTRS_PER_PTE, SZ_2M >> PAGE_SHIFT)
@@ -72,7 +73,9 @@ static struct page *heap_buffer_page(const struct heap_buffer *buffer,
  */
 static bool heap_fault_is_huge(const struct vm_fault *vmf, struct folio *folio)
 {
+	/* One entry would show the broken pages as well as the others. */
 	return IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) &&
+	       !heap_folio_is_poisoned(folio) &&
 	       folio_order(folio) == PMD_SHIFT - PAGE_SHIFT &&
 	       pmd_none(*vmf->pmd) &&
 	       thp_vma_suitable_order(vmf->vma, vmf->address,
@@ -235,6 +238,9 @@ static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
 	page = heap_buffer_page(vma->vm_private_data,
 				vma->vm_pgoff +
 				((address - vma->vm_start) >> PAGE_SHIFT));
+	/* In the kernel, to touch it would be the end of more than a program. */
+	if (PageHWPoison(page))
+		return -EFAULT;
 	len = min_t(size_t, len, PAGE_SIZE - offset);
 	if (write)
 		memcpy_to_page(page, offset, data, len);
