@@ -37,6 +37,7 @@
 #include "../shared_mapping.h"
 #include "heap_buffer.h"
 #include "heap_charge.h"
+#include "heap_shelf.h"
 
 /**
  * struct heap_mapping - the buffer as one device sees it
@@ -493,26 +494,18 @@ int heap_buffer_add(struct heap_buffer *buffer, struct page *page,
 }
 EXPORT_SYMBOL_NS_GPL(heap_buffer_add, DMA_BUF);
 
-static bool heap_folio_is_poisoned(struct folio *folio)
-{
-	unsigned long nr = folio_nr_pages(folio), i;
-
-	for (i = 0; i < nr; i++)
-		if (PageHWPoison(folio_page(folio, i)))
-			return true;
-	return false;
-}
-
 /*
  * Give up a folio that is pinned. The holder of the pin frees it, so from now on
- * the folio and not the buffer has the charge. A broken one is never freed, and is
- * no more use to anybody in the cgroup; memory_failure() uncharges such pages too.
+ * the folio and not the buffer has the charge. A large one with a memory error must
+ * not be freed by that holder either: all its pages would go to the page allocator,
+ * the broken one among them. So the buffer's reference stays for good. It is no more
+ * use to the cgroup, and memory_failure() uncharges such pages too.
  */
 static void heap_buffer_abandon(struct heap_buffer *buffer, struct folio *folio)
 {
 	if (!heap_folio_is_poisoned(folio))
 		buffer->nr_charged -= heap_charge_move(buffer->payer, folio);
-	folio_put(folio);
+	heap_folio_free(folio);
 }
 
 /**
@@ -552,11 +545,6 @@ void heap_buffer_release_folios(struct heap_buffer *buffer, heap_folio_fn keep)
 }
 EXPORT_SYMBOL_NS_GPL(heap_buffer_release_folios, DMA_BUF);
 
-static void heap_folio_put(struct folio *folio)
-{
-	folio_put(folio);
-}
-
 /**
  * heap_buffer_put_folios - drop the buffer's reference on each of its folios
  * @buffer: the buffer, as passed to &heap_backing.put
@@ -567,7 +555,7 @@ static void heap_folio_put(struct folio *folio)
  */
 void heap_buffer_put_folios(struct heap_buffer *buffer)
 {
-	heap_buffer_release_folios(buffer, heap_folio_put);
+	heap_buffer_release_folios(buffer, heap_folio_free);
 }
 EXPORT_SYMBOL_NS_GPL(heap_buffer_put_folios, DMA_BUF);
 

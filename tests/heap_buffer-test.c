@@ -284,6 +284,75 @@ static void heap_buffer_test_vmap(struct kunit *test)
 	mock_heap_expect_home(test, mock);
 }
 
+/* -- folios that cannot be split ------------------------------------------ */
+
+/*
+ * Without CONFIG_TRANSPARENT_HUGEPAGE, madvise() never comes to an end with a part of
+ * a large folio, unless it takes the folio for one that others have mapped as well.
+ * Should that be judged in another way one day, this fails, and no program hangs.
+ */
+static void heap_buffer_test_not_to_split(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_not_to_split");
+	struct dma_buf *dmabuf;
+	struct folio *folio;
+
+	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+		kunit_skip(test, "folios can be split");
+
+	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_FOLIOS, 4);
+	folio = page_folio(mock->pages[0]);
+	KUNIT_ASSERT_TRUE(test, folio_test_large(folio));
+
+	/* What mapping its first page once does to the counters. */
+	atomic_inc(&folio_page(folio, 0)->_mapcount);
+	atomic_inc(&folio->_large_mapcount);
+	KUNIT_EXPECT_TRUE(test, folio_likely_mapped_shared(folio));
+	atomic_dec(&folio->_large_mapcount);
+	atomic_dec(&folio_page(folio, 0)->_mapcount);
+
+	mock_heap_close(dmabuf);
+	KUNIT_EXPECT_FALSE(test, folio_mapped(folio));
+	mock_heap_expect_home(test, mock);
+}
+
+/* -- what is still held --------------------------------------------------- */
+
+/* The mock holds all: none may be taken for the page cache by the holder. */
+static void heap_buffer_test_abandoned_is_dirty(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_abandoned");
+	unsigned int i;
+
+	mock_heap_close(mock_heap_buffer(test, mock, MOCK_HEAP_BACKWARD, 4));
+	for (i = 0; i < mock->nr_pages; i++)
+		KUNIT_EXPECT_TRUE(test, PageDirty(mock->pages[i]));
+	mock_heap_expect_home(test, mock);
+}
+
+#if defined(CONFIG_MEMORY_FAILURE) && !defined(MODULE)
+/* The buffer keeps its reference on a broken folio, so that it is never freed. */
+static void heap_buffer_test_abandoned_is_broken(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_broken");
+	struct dma_buf *dmabuf;
+	struct folio *folio;
+
+	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_FOLIOS, 4);
+	folio = page_folio(mock->pages[0]);
+	atomic_long_inc(&num_poisoned_pages);
+	SetPageHWPoison(mock->pages[1]);
+	mock_heap_close(dmabuf);
+	KUNIT_EXPECT_EQ(test, 5, folio_ref_count(folio));
+	ClearPageHWPoison(mock->pages[1]);
+	atomic_long_dec(&num_poisoned_pages);
+	/* What the buffer has left behind for good. */
+	if (folio_ref_count(folio) == 5)
+		folio_put(folio);
+	mock_heap_expect_home(test, mock);
+}
+#endif
+
 static struct kunit_case heap_buffer_cases[] = {
 	KUNIT_CASE_PARAM(heap_buffer_test_chunks, heap_buffer_chunk_gen_params),
 	KUNIT_CASE(heap_buffer_test_length),
@@ -291,6 +360,11 @@ static struct kunit_case heap_buffer_cases[] = {
 	KUNIT_CASE_PARAM(heap_buffer_test_map, heap_buffer_map_gen_params),
 	KUNIT_CASE(heap_buffer_test_map_twice),
 	KUNIT_CASE_PARAM(heap_buffer_test_vmap, heap_buffer_vmap_gen_params),
+	KUNIT_CASE(heap_buffer_test_not_to_split),
+	KUNIT_CASE(heap_buffer_test_abandoned_is_dirty),
+#if defined(CONFIG_MEMORY_FAILURE) && !defined(MODULE)
+	KUNIT_CASE(heap_buffer_test_abandoned_is_broken),
+#endif
 	{ }
 };
 
