@@ -165,18 +165,20 @@ void heap_uncharge(struct obj_cgroup *payer, unsigned long nr_pages)
  * folio's cgroup: the objcg of a cgroup that is removed goes to the parent and the
  * folio would be on a list of the wrong one. FUSE takes over pages out of a
  * pipe that have no other holder, and neither map nor flags that tell of a user.
- * Being dirty is such a flag, and freeing the page clears it.
+ * Being dirty is such a flag, and freeing the page clears it. No heap's page is for
+ * the page cache, so one that nobody pays for is marked too.
  *
  * Context: Any.
  * Return: for how many pages heap_uncharge() must not be called any more.
  */
 unsigned long heap_charge_move(struct obj_cgroup *payer, struct folio *folio)
 {
+	/* Whether it is charged or not. */
+	folio_set_dirty(folio);
 	if (!payer || WARN_ON_ONCE(folio->memcg_data))
 		return 0;
 
 	obj_cgroup_get(payer);
-	folio_set_dirty(folio);
 	WRITE_ONCE(folio->memcg_data, (unsigned long)payer | MEMCG_DATA_KMEM);
 	return folio_nr_pages(folio);
 }

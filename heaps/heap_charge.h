@@ -8,9 +8,9 @@
 #ifndef _DMA_BUF_HEAP_CHARGE_H
 #define _DMA_BUF_HEAP_CHARGE_H
 
+#include <linux/mm.h>
 #include <linux/types.h>
 
-struct folio;
 struct obj_cgroup;
 
 #ifdef CONFIG_MEMCG
@@ -32,6 +32,7 @@ static inline void heap_uncharge(struct obj_cgroup *payer,
 static inline unsigned long heap_charge_move(struct obj_cgroup *payer,
 					     struct folio *folio)
 {
+	folio_set_dirty(folio);
 	return 0;
 }
 #endif
