@@ -24,7 +24,6 @@
  * heap_reserve.lock within it. The latter is taken in the OOM notifier as well, so
  * nothing is allocated or freed under it.
  */
-#include <linux/cleanup.h>
 #include <linux/compiler.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
@@ -241,7 +240,7 @@ static unsigned long heap_headroom_call_off(struct list_head *folios, bool *wait
 {
 	unsigned long nr_pages;
 
-	guard(spinlock)(&heap_reserve.lock);
+	spin_lock(&heap_reserve.lock);
 	if (!heap_oom_since_locked(HEAP_HEADROOM_OOM_QUIET))
 		heap_reserve.nr_waits = 0;
 	/* Never 0 again, as that says that there was none. */
@@ -256,6 +255,7 @@ static unsigned long heap_headroom_call_off(struct list_head *folios, bool *wait
 		heap_reserve.nr_waits < HEAP_HEADROOM_OOM_WAITS;
 	heap_reserve.nr_waits += *wait;
 	heap_reserve.called_off = false;
+	spin_unlock(&heap_reserve.lock);
 	return nr_pages;
 }
 
@@ -290,10 +290,11 @@ static struct notifier_block heap_headroom_notifier = {
 /* For a test, which is no task out of memory: forget the calls that it made. */
 void heap_headroom_forget_oom(void)
 {
-	guard(spinlock)(&heap_reserve.lock);
+	spin_lock(&heap_reserve.lock);
 	heap_reserve.nr_oom = 0;
 	heap_reserve.nr_waits = 0;
 	heap_reserve.called_off = false;
+	spin_unlock(&heap_reserve.lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(heap_headroom_forget_oom);
 
@@ -307,14 +308,18 @@ EXPORT_SYMBOL_IF_KUNIT(heap_headroom_reserved);
 /* From here on, memory is short. Not soon after a task has run out of it. */
 static bool heap_headroom_tighten(struct heap_headroom *room)
 {
-	guard(spinlock)(&heap_reserve.lock);
-	if (heap_oom_since_locked(HEAP_HEADROOM_OOM_REFUSE))
-		return false;
-	heap_reserve.users++;
-	room->nr_oom = heap_reserve.nr_oom;
-	room->min_anon = min(heap_anon_pages(), heap_headroom_min_anon());
-	room->tight = true;
-	return true;
+	bool refuse;
+
+	spin_lock(&heap_reserve.lock);
+	refuse = heap_oom_since_locked(HEAP_HEADROOM_OOM_REFUSE);
+	if (!refuse) {
+		heap_reserve.users++;
+		room->nr_oom = heap_reserve.nr_oom;
+		room->min_anon = min(heap_anon_pages(), heap_headroom_min_anon());
+		room->tight = true;
+	}
+	spin_unlock(&heap_reserve.lock);
+	return !refuse;
 }
 
 /**
@@ -335,12 +340,16 @@ EXPORT_SYMBOL_NS_GPL(heap_headroom_is_called_off, DMA_BUF);
 /* Into the reserve, unless it has just been given away. */
 static bool heap_headroom_keep(struct heap_headroom *room, struct folio *folio)
 {
-	guard(spinlock)(&heap_reserve.lock);
-	if (heap_reserve.nr_oom != room->nr_oom)
-		return false;
-	list_add(&folio->lru, &heap_reserve.folios);
-	heap_reserve.nr_pages += folio_nr_pages(folio);
-	return true;
+	bool keep;
+
+	spin_lock(&heap_reserve.lock);
+	keep = heap_reserve.nr_oom == room->nr_oom;
+	if (keep) {
+		list_add(&folio->lru, &heap_reserve.folios);
+		heap_reserve.nr_pages += folio_nr_pages(folio);
+	}
+	spin_unlock(&heap_reserve.lock);
+	return keep;
 }
 
 /* Allocate what is missing of the reserve. */
