@@ -25,6 +25,7 @@
 #include <linux/export.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
+#include <linux/overflow.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -71,29 +72,47 @@ static int shared_mapping_map_as(struct shared_mapping *mapping,
  * shared_mapping_note_pieces - note where the device sees the memory
  * @mapping: with a mapped table
  *
- * The table is in the hands of the importer, and RDMA cuts the DMA side of it to
- * the part that it uses, for as long as that is registered.
+ * The table is in the hands of the importer, and RDMA cuts it to the part that
+ * it uses, for as long as that is registered: the DMA side, which on some
+ * architectures is the only one that has lengths.
+ *
+ * An IOMMU may have merged entries which lie apart in memory, and a device's
+ * entry of those is not the CPU's: so a piece ends where either does.
  *
  * Context: Process context. May sleep.
  * Return: 0, or -ENOMEM.
  */
 int shared_mapping_note_pieces(struct shared_mapping *mapping)
 {
+	struct sg_table *sgt = &mapping->sgt;
+	struct scatterlist *memory = sgt->sgl, *mapped = sgt->sgl;
+	size_t in_memory = 0, in_mapped = 0;
 	struct shared_mapping_piece *piece;
-	struct scatterlist *sg;
-	unsigned int i;
+	unsigned int nents = sgt->nents;
 
-	mapping->pieces = kvmalloc_array(mapping->sgt.nents, sizeof(*piece),
-					 GFP_KERNEL);
-	if (!mapping->pieces)
+	/* No more ends than there are entries on both sides. */
+	piece = kvmalloc_array(size_add(nents, sgt->orig_nents),
+			       sizeof(*piece), GFP_KERNEL | __GFP_NOWARN);
+	if (!piece)
 		return -ENOMEM;
 
-	piece = mapping->pieces;
-	for_each_sgtable_dma_sg(&mapping->sgt, sg, i)
-		*piece++ = (struct shared_mapping_piece) {
-			.addr = sg_dma_address(sg),
-			.length = sg_dma_len(sg),
-		};
+	for (mapping->pieces = piece; nents; piece++) {
+		piece->addr = sg_dma_address(mapped) + in_mapped;
+		piece->phys = sg_phys(memory) + in_memory;
+		piece->length = min(memory->length - in_memory,
+				    sg_dma_len(mapped) - in_mapped);
+		in_memory += piece->length;
+		in_mapped += piece->length;
+		if (in_mapped == sg_dma_len(mapped)) {
+			mapped = sg_next(mapped);
+			in_mapped = 0;
+			nents--;
+		}
+		if (in_memory == memory->length) {
+			memory = sg_next(memory);
+			in_memory = 0;
+		}
+	}
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(shared_mapping_note_pieces, DMA_BUF);
@@ -189,9 +208,8 @@ EXPORT_SYMBOL_NS_GPL(shared_mapping_wait, DMA_BUF);
  * @length: how many bytes; the table has as many from @offset on
  * @sync: called for one piece after the other
  *
- * Entries outside of the part are passed over, and those at its ends are taken in
- * part. An IOMMU may have merged entries which lie apart in memory, and
- * a device's piece of those is not the CPU's: so a piece ends where either does.
+ * Pieces outside of the part are passed over, and those at its ends are taken in
+ * part.
  *
  * Context: Process context. May sleep if @sync does.
  */
@@ -199,21 +217,14 @@ void shared_mapping_sync(struct shared_mapping *mapping,
 			 enum dma_data_direction dir, size_t offset,
 			 size_t length, shared_mapping_sync_t sync)
 {
-	const struct shared_mapping_piece *mapped = mapping->pieces;
-	struct scatterlist *memory = mapping->sgt.sgl;
-	size_t in_memory = offset, in_mapped = offset, size;
+	const struct shared_mapping_piece *piece;
+	size_t size;
 
-	for (; length; length -= size) {
-		for (; in_memory >= memory->length; memory = sg_next(memory))
-			in_memory -= memory->length;
-		for (; in_mapped >= mapped->length; mapped++)
-			in_mapped -= mapped->length;
-
-		size = min3(length, memory->length - in_memory,
-			    mapped->length - in_mapped);
-		sync(mapping->dev, mapped->addr + in_mapped, size, dir);
-		in_memory += size;
-		in_mapped += size;
+	for (piece = mapping->pieces; offset >= piece->length; piece++)
+		offset -= piece->length;
+	for (; length; length -= size, offset = 0, piece++) {
+		size = min(length, piece->length - offset);
+		sync(mapping->dev, piece->addr + offset, size, dir);
 	}
 }
 EXPORT_SYMBOL_NS_GPL(shared_mapping_sync, DMA_BUF);
@@ -286,11 +297,11 @@ EXPORT_SYMBOL_NS_GPL(shared_mapping_edges, DMA_BUF);
 static phys_addr_t shared_mapping_phys(struct shared_mapping *mapping,
 				       size_t offset)
 {
-	struct scatterlist *sg;
+	const struct shared_mapping_piece *piece;
 
-	for (sg = mapping->sgt.sgl; offset >= sg->length; sg = sg_next(sg))
-		offset -= sg->length;
-	return sg_phys(sg) + offset;
+	for (piece = mapping->pieces; offset >= piece->length; piece++)
+		offset -= piece->length;
+	return piece->phys + offset;
 }
 
 /*

@@ -17,12 +17,14 @@ struct device;
 struct dma_resv;
 
 /**
- * struct shared_mapping_piece - contiguous memory, as a device sees it
- * @addr: of the first byte
+ * struct shared_mapping_piece - memory which is contiguous, also for a device
+ * @addr: where the device sees the first byte
+ * @phys: where that is
  * @length: in bytes
  */
 struct shared_mapping_piece {
 	dma_addr_t addr;
+	phys_addr_t phys;
 	size_t length;
 };
 

@@ -116,7 +116,7 @@ static void fill_table(struct kunit *test, struct sg_table *sgt,
 	KUNIT_ASSERT_EQ(test, 0, sg_alloc_table(sgt, max(memory, mapped), GFP_KERNEL));
 	sgt->nents = mapped;
 	for_each_sg(sgt->sgl, sg, memory, i)
-		sg->length = walk->memory[i] << PAGE_SHIFT;
+		sg_set_page(sg, ZERO_PAGE(0), walk->memory[i] << PAGE_SHIFT, 0);
 	for_each_sg(sgt->sgl, sg, mapped, i) {
 		sg_dma_address(sg) = DEVICE_BASE + i * DEVICE_STRIDE;
 		sg_dma_len(sg) = walk->mapped[i] << PAGE_SHIFT;

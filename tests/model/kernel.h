@@ -347,6 +347,7 @@ static inline void *krealloc_array(void *old, size_t n, size_t size, gfp_t gfp)
 #define kvzalloc(size, gfp)		kzalloc(size, gfp)
 #define kmalloc_size_roundup(size)	(((size) + 63) & ~(size_t)63)
 #define kfree(memory)			free((void *)(memory))
+#define size_add(a, b)			((size_t)(a) + (b))
 #define kvmalloc_array(n, size, gfp)	kmalloc((n) * (size), gfp)
 #define kvfree(memory)			kfree(memory)
 

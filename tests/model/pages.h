@@ -44,6 +44,7 @@ extern atomic_long_t num_poisoned_pages;
 #define for_each_node(nid)		for ((nid) = 0; (nid) < 1; (nid)++)
 #define nr_node_ids			1
 #define numa_mem_id()			0
+#define flush_dcache_folio(folio)	((void)(folio))
 #define NUMA_NO_NODE			(-1)
 #define cpu_to_mem(cpu)			0
 #define for_each_possible_cpu(cpu)	for ((cpu) = 0; (cpu) < 1; (cpu)++)
