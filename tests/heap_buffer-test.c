@@ -60,7 +60,7 @@ static void heap_buffer_test_chunks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, param->nr_pages, sum);
 
 	mock_heap_close(dmabuf);
-	KUNIT_EXPECT_EQ(test, 1, mock->puts);
+	mock_heap_expect_put(test, mock);
 	KUNIT_EXPECT_TRUE(test, mock->untouched);
 	mock_heap_expect_home(test, mock);
 }

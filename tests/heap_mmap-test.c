@@ -299,7 +299,7 @@ static void heap_mmap_test_pin_one(struct kunit *test, bool fast)
 	KUNIT_EXPECT_EQ(test, param->ret, ret);
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
 	mock_heap_close(dmabuf);
-	KUNIT_EXPECT_EQ(test, 1, mock->puts);
+	mock_heap_expect_put(test, mock);
 	if (ret > 0) {
 		KUNIT_EXPECT_PTR_EQ(test, mock->pages[1], page);
 		refs = page_ref_count(page);

@@ -227,6 +227,24 @@ void mock_heap_close(struct dma_buf *dmabuf)
 	mock_files_flush();
 }
 
+/**
+ * mock_heap_expect_put - expect that the pages of one buffer have been put
+ * @test: the running test case
+ * @mock: the heap
+ *
+ * The release may be under way on another CPU: wait for it.
+ *
+ * Context: Process context of the test; may sleep.
+ */
+void mock_heap_expect_put(struct kunit *test, struct mock_heap *mock)
+{
+	int tries;
+
+	for (tries = 0; tries < 10000 && !READ_ONCE(mock->puts); tries++)
+		usleep_range(1000, 2000);
+	KUNIT_EXPECT_EQ(test, 1, mock->puts);
+}
+
 /*
  * Wait until a folio has no other references. Compaction, among others, takes one
  * for a moment of any page that it comes across.

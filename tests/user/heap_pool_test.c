@@ -3,6 +3,7 @@
  * The shelves of the system heap, from user space: what sysfs says of them, and
  * that they never stand in anybody's way.
  */
+#include <sched.h>
 #include <sys/resource.h>
 
 #include "progress.h"
@@ -44,6 +45,18 @@ static bool shelf_is_empty(void)
 	return !shelf("shelf_bytes");
 }
 
+/* Memory is looked for on the node of the CPU: do not go from one to another. */
+static int stay_on_one_node(void)
+{
+	cpu_set_t cpus;
+
+	if (access("/sys/devices/system/node/node1", F_OK))
+		return 0;
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	return (int)sysret(sched_setaffinity(0, sizeof(cpus), &cpus));
+}
+
 FIXTURE(pool) {
 	int heap;
 	long long limit;
@@ -54,6 +67,7 @@ FIXTURE_SETUP(pool)
 	self->heap = heap_open("system");
 	if (self->heap < 0)
 		SKIP(return, "no system heap");
+	ASSERT_EQ(0, stay_on_one_node());
 	self->limit = shelf("shelf_limit_bytes");
 	ASSERT_LE(0, self->limit);
 	/* From empty shelves, with room for what a test may want to put there. */
