@@ -58,7 +58,7 @@ static struct heap_pool *system_pool;
 /* How many pages this CPU has handed out since it looked how many are left. */
 static DEFINE_PER_CPU(unsigned long, system_unseen);
 
-/* A look found too few left, and none has found enough since. */
+/* Memory was short at the last look, whether that had it go on or not. */
 static bool system_short;
 
 /* How many pages went into buffers on this CPU, less those that came back here. */
@@ -130,18 +130,23 @@ static bool system_heap_seen(unsigned long nr_pages)
 	       SYSTEM_HEAP_UNSEEN_PAGES && !READ_ONCE(system_short);
 }
 
-/* Look; only when enough is left, a CPU may hand out some pages unseen again. */
+/*
+ * Look; only when there is enough for all, a CPU may hand out some pages unseen
+ * again. With memory short, what it takes unseen may be more than the reserve.
+ */
 static int system_heap_look(struct system_take *take)
 {
 	unsigned long taken = take->buffer->nr_pages - take->left;
+	bool is_short;
 	int ret;
 
 	ret = heap_headroom_check(take->room, take->left,
 				  system_heap_used() + taken);
-	if (!ret)
+	is_short = ret || take->room->tight;
+	if (!is_short)
 		this_cpu_write(system_unseen, 0);
-	if (ret != -EINTR && READ_ONCE(system_short) != !!ret)
-		WRITE_ONCE(system_short, !!ret);
+	if (READ_ONCE(system_short) != is_short)
+		WRITE_ONCE(system_short, is_short);
 	return ret;
 }
 
