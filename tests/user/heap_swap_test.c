@@ -24,7 +24,7 @@
 #define WORKER_SIZE	(9 * MIB)
 
 /* How often a program goes on in spite of ENOMEM. */
-#define DEAF_TRIES	20000
+#define DEAF_TRIES	1000
 
 /* What a worker has to get done after the heap has said no. */
 #define ROUNDS		3
