@@ -138,6 +138,7 @@ EXPORT_SYMBOL_GPL(dma_heap_buffer_alloc);
  * caller's own takes it out of a limit that it has, whatever the files say. All else
  * is overriding a resource limit, and there is a capability for that.
  */
+#ifdef CONFIG_MEMCG
 static bool dma_heap_may_charge(struct mem_cgroup *memcg)
 {
 	struct mem_cgroup *own = get_mem_cgroup_from_mm(current->mm);
@@ -146,6 +147,12 @@ static bool dma_heap_may_charge(struct mem_cgroup *memcg)
 	mem_cgroup_put(own);
 	return below || capable(CAP_SYS_RESOURCE);
 }
+#else
+static bool dma_heap_may_charge(struct mem_cgroup *memcg)
+{
+	return true;
+}
+#endif
 
 /*
  * The memory cgroup of the process behind a pidfd, if the caller may have it charged;

@@ -212,6 +212,27 @@ static long heap_headroom_ceiling(unsigned long nr_used)
 	       (long)global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
 }
 
+/*
+ * By how many pages the watermarks may yet rise. The page allocator boosts them by up
+ * to one and a half times the high one (vm.watermark_boost_factor) when pages that
+ * cannot be moved spread, which is what a heap's are. What was left to others above
+ * the watermark would be below it then, and the next task find nothing.
+ */
+static unsigned long heap_boost_pages(void)
+{
+	unsigned long pages = 0, max, boost;
+	struct zone *zone;
+
+	for_each_populated_zone(zone) {
+		if (zone_idx(zone) > gfp_zone(GFP_HIGHUSER))
+			continue;
+		boost = READ_ONCE(zone->watermark_boost);
+		max = zone->_watermark[WMARK_HIGH] * 3 / 2;
+		pages += max - min(max, boost);
+	}
+	return pages;
+}
+
 /* A large folio if there is one, else a page, for which reclaim is done. */
 static struct folio *heap_headroom_alloc(unsigned long nr_pages, unsigned int *order)
 {
@@ -225,6 +246,18 @@ static struct folio *heap_headroom_alloc(unsigned long nr_pages, unsigned int *o
 			return folio;
 	}
 	return folio_alloc(GFP_HIGHUSER | __GFP_RETRY_MAYFAIL | __GFP_NOWARN, 0);
+}
+
+/*
+ * Free a reserve for others. In the lists of a CPU it does not count as free, and a
+ * task that finds nothing to reclaim does not look there before it has one killed.
+ */
+static void heap_headroom_free(struct list_head *folios)
+{
+	if (list_empty(folios))
+		return;
+	heap_free_folios(folios);
+	drain_all_pages(NULL);
 }
 
 /* Was the OOM killer here, not longer ago than this? */
@@ -272,7 +305,7 @@ VISIBLE_IF_KUNIT int heap_headroom_oom(struct notifier_block *oom,
 	bool wait;
 
 	nr_pages = heap_headroom_call_off(&folios, &wait);
-	heap_free_folios(&folios);
+	heap_headroom_free(&folios);
 	if (wait) {
 		schedule_timeout_uninterruptible(1);
 		nr_pages = 1;
@@ -356,7 +389,7 @@ static bool heap_headroom_keep(struct heap_headroom *room, struct folio *folio)
 static int heap_headroom_fill(struct heap_headroom *room)
 {
 	unsigned int order = HEAP_TOP_ORDER;
-	unsigned long want = heap_headroom_pages(), has;
+	unsigned long want = heap_headroom_pages() + heap_boost_pages(), has;
 	struct folio *folio;
 	int ret = 0;
 
@@ -456,7 +489,7 @@ void heap_headroom_release(struct heap_headroom *room)
 	}
 	spin_unlock(&heap_reserve.lock);
 
-	heap_free_folios(&folios);
+	heap_headroom_free(&folios);
 	room->tight = false;
 }
 EXPORT_SYMBOL_NS_GPL(heap_headroom_release, DMA_BUF);
