@@ -109,9 +109,6 @@ static struct heap_reserve heap_reserve = {
 	.folios = LIST_HEAD_INIT(heap_reserve.folios),
 };
 
-/* What programs had in memory when memory was not short. */
-static unsigned long heap_roomy_anon;
-
 static unsigned long heap_headroom_pages(void)
 {
 	return min(totalram_pages() / HEAP_HEADROOM_SHARE, HEAP_HEADROOM_PAGES);
@@ -180,16 +177,18 @@ static bool heap_headroom_is_roomy(unsigned long nr_pages)
 			     heap_bound_pages());
 
 	nr_pages += heap_headroom_pages() + num_online_cpus() * HEAP_HEADROOM_STEP;
-	if (available < 0 || nr_pages >= available)
-		return false;
-	WRITE_ONCE(heap_roomy_anon, heap_anon_pages());
-	return true;
+	return available > 0 && nr_pages < available;
 }
 
-/* How many pages of programs are to stay in memory. */
+/*
+ * How many pages of programs are to stay in memory: of all that they have, swapped
+ * out or not, as what is in memory now may be little for that very reason.
+ */
 static unsigned long heap_headroom_min_anon(void)
 {
-	return min(READ_ONCE(heap_roomy_anon),
+	unsigned long swapped = total_swap_pages - get_nr_swap_pages();
+
+	return min(heap_anon_pages() + swapped,
 		   heap_headroom_pages() * HEAP_HEADROOM_ANON);
 }
 
@@ -348,7 +347,6 @@ static bool heap_headroom_tighten(struct heap_headroom *room)
 	if (!refuse) {
 		heap_reserve.users++;
 		room->nr_oom = heap_reserve.nr_oom;
-		room->min_anon = min(heap_anon_pages(), heap_headroom_min_anon());
 		room->tight = true;
 	}
 	spin_unlock(&heap_reserve.lock);
@@ -385,6 +383,14 @@ static bool heap_headroom_keep(struct heap_headroom *room, struct folio *folio)
 	return keep;
 }
 
+/* Are others worse off than they may be? Without swap they stay where they are. */
+static bool heap_headroom_is_exceeded(const struct heap_headroom *room)
+{
+	return heap_headroom_is_called_off(room) ||
+	       (get_nr_swap_pages() > 0 &&
+		heap_anon_pages() < heap_headroom_min_anon());
+}
+
 /* Allocate what is missing of the reserve. */
 static int heap_headroom_fill(struct heap_headroom *room)
 {
@@ -396,8 +402,10 @@ static int heap_headroom_fill(struct heap_headroom *room)
 	if (mutex_lock_killable(&heap_reserve.fill))
 		return -EINTR;
 	while ((has = READ_ONCE(heap_reserve.nr_pages)) < want) {
-		folio = fatal_signal_pending(current) ? NULL :
-			heap_headroom_alloc(want - has, &order);
+		folio = NULL;
+		if (!fatal_signal_pending(current) &&
+		    !heap_headroom_is_exceeded(room))
+			folio = heap_headroom_alloc(want - has, &order);
 		if (!folio) {
 			ret = fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 			break;
@@ -411,13 +419,6 @@ static int heap_headroom_fill(struct heap_headroom *room)
 	}
 	mutex_unlock(&heap_reserve.fill);
 	return ret;
-}
-
-/* Are others worse off than they may be? Without swap they stay where they are. */
-static bool heap_headroom_is_exceeded(const struct heap_headroom *room)
-{
-	return heap_headroom_is_called_off(room) ||
-	       (get_nr_swap_pages() > 0 && heap_anon_pages() < room->min_anon);
 }
 
 /**

@@ -23,12 +23,10 @@
  * @tight: memory is short, the allocation counts as a user of the reserve, and all
  *	that follows is valid
  * @nr_oom: how often the OOM killer had been about to look for a task by then
- * @min_anon: how many pages of programs must stay in memory
  */
 struct heap_headroom {
 	bool tight;
 	unsigned int nr_oom;
-	unsigned long min_anon;
 };
 
 /* All that an allocation costs which is too small to look. */
