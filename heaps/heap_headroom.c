@@ -395,10 +395,11 @@ static bool heap_headroom_is_exceeded(const struct heap_headroom *room)
 static int heap_headroom_fill(struct heap_headroom *room)
 {
 	unsigned int order = HEAP_TOP_ORDER;
-	unsigned long want = heap_headroom_pages() + heap_boost_pages(), has;
+	unsigned long want = heap_headroom_pages(), has;
 	struct folio *folio;
 	int ret = 0;
 
+	want += min(want, heap_boost_pages());
 	if (mutex_lock_killable(&heap_reserve.fill))
 		return -EINTR;
 	while ((has = READ_ONCE(heap_reserve.nr_pages)) < want) {
