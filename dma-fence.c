@@ -203,8 +203,11 @@ static struct lockdep_map dma_fence_map =
  */
 bool dma_fence_begin_signalling(void)
 {
-	/* True means: no section was opened, so none is to be closed. */
-	if (in_atomic() || lock_is_held(&dma_fence_map))
+	/*
+	 * True means: no section was opened, so none is to be closed. Where the
+	 * count of preemption tells of atomic context, nothing can be waited for.
+	 */
+	if (preempt_count() || lock_is_held(&dma_fence_map))
 		return true;
 
 	lock_acquire_shared(&dma_fence_map, 0, 0, NULL, _RET_IP_);
