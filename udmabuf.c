@@ -131,8 +131,8 @@ static struct sg_table *udmabuf_map(struct dma_buf_attachment *attach,
 	if (ret)
 		goto err_free_table;
 
-	/* Asked afterwards: the first page that bounces makes a device needy. */
-	if (dma_dev_need_sync(attach->dev)) {
+	/* As decided when it was mapped: another mapping may bounce meanwhile. */
+	if (mapping->pieces) {
 		mutex_lock(&buf->lock);
 		list_add(&mapping->node, &buf->mappings);
 		mutex_unlock(&buf->lock);

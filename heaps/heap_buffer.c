@@ -136,11 +136,8 @@ static struct sg_table *heap_buffer_map(struct dma_buf_attachment *attach,
 		return ERR_PTR(ret);
 	}
 
-	/*
-	 * Asked after mapping: a device turns needy with its first bounced page,
-	 * and the pages of this table do not change any more.
-	 */
-	if (dma_dev_need_sync(dev)) {
+	/* As decided when it was mapped: another mapping may bounce meanwhile. */
+	if (mapping->shared.pieces) {
 		guard(mutex)(&buffer->lock);
 		list_add(&mapping->shared.node, &buffer->mappings);
 	}
