@@ -512,7 +512,7 @@ static void heap_buffer_abandon(struct heap_buffer *buffer, struct folio *folio)
  *	@keep then owns
  *
  * A folio with more references is pinned, for direct I/O or by a pipe say. No new
- * pin can be made, as the buffer is in no page table any more. Such a folio is not
+ * pin can be made through the buffer, which is in no page table any more. It is not
  * for @keep: it takes its part of the charge with it, and is freed by the holder
  * of the last reference. A folio which passes for pinned, as some page scanner
  * looks at it, is freed likewise.

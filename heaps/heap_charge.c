@@ -166,7 +166,7 @@ void heap_uncharge(struct obj_cgroup *payer, unsigned long nr_pages)
  * folio would be on a list of the wrong one. FUSE takes over pages out of a
  * pipe that have no other holder, and neither map nor flags that tell of a user.
  * Being dirty is such a flag, and freeing the page clears it. No heap's page is for
- * the page cache, so one that nobody pays for is marked too.
+ * the page cache, so one that is charged to no cgroup is marked too.
  *
  * Context: Any.
  * Return: for how many pages heap_uncharge() must not be called any more.

@@ -180,7 +180,7 @@ static struct folio *heap_rack_take(struct heap_pool *pool, int nid,
  * @folio: the folio; the caller's reference goes with it
  * @zeroed: all of it is zero
  *
- * A folio that somebody else still holds, which has a memory error, or for which
+ * A folio with other references, which has a memory error, or for which
  * there is no room, is not kept.
  *
  * With init_on_free nothing waits anywhere with its last owner's data in it. Then
@@ -244,7 +244,7 @@ struct folio *heap_pool_take(struct heap_pool *pool, unsigned int order,
 		return folio;
 
 	/*
-	 * It has a memory error since, somebody is just looking at it, or it is on
+	 * It has a memory error since, a page scanner holds it for a moment, or it is on
 	 * a CPU of another node, where the task was when it put the folio there.
 	 */
 	heap_folio_free(folio);
@@ -434,7 +434,7 @@ static struct folio *heap_rack_next_dirty(struct heap_rack *rack)
 	return folio;
 }
 
-/* A dirty folio which is on the books of a node, but on no shelf. */
+/* A dirty folio that a node counts, but that is on no list. */
 static void heap_rack_drop(struct heap_pool *pool, struct heap_rack *rack,
 			   struct folio *folio)
 {
