@@ -64,6 +64,12 @@
 #define HEAP_HEADROOM_SHARE		128
 #define HEAP_HEADROOM_PAGES		(SZ_32M >> PAGE_SHIFT)
 
+/*
+ * What is held for watermarks that may yet rise, at most: a share of memory. With
+ * huge pages a boost can be 160 MiB on a machine of 2 GiB; without, it is a fiftieth.
+ */
+#define HEAP_HEADROOM_BOOST_SHARE	16
+
 /* What programs have in memory is not pushed out below so many times as much. */
 #define HEAP_HEADROOM_ANON		4
 
@@ -399,7 +405,7 @@ static int heap_headroom_fill(struct heap_headroom *room)
 	struct folio *folio;
 	int ret = 0;
 
-	want += min(want, heap_boost_pages());
+	want += min(heap_boost_pages(), totalram_pages() / HEAP_HEADROOM_BOOST_SHARE);
 	if (mutex_lock_killable(&heap_reserve.fill))
 		return -EINTR;
 	while ((has = READ_ONCE(heap_reserve.nr_pages)) < want) {
