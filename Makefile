@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Bottom layer first: a file may call what stands above it here, never what stands below.
 
+# Every layer: the answer to a caller's mistake.
+ifdef CONFIG_KUNIT
+obj-y				+= dma-buf-misuse.o
+endif
+
 # Layer 0: has it happened yet?
 obj-y				+= dma-fence.o
 obj-y				+= dma-fence-wait.o

@@ -29,7 +29,7 @@
 #include <linux/slab.h>
 
 #include "dma-buf-private.h"
-#include "dma-fence-misuse.h"
+#include "dma-buf-misuse.h"
 
 #include <trace/events/dma_buf.h>
 
@@ -295,8 +295,8 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	struct dma_buf_attachment *attach;
 	int ret = 0;
 
-	if (dma_fence_misuse(!dmabuf || !dev) ||
-	    dma_fence_misuse(importer_ops && !importer_ops->move_notify))
+	if (dma_buf_misuse(!dmabuf || !dev) ||
+	    dma_buf_misuse(importer_ops && !importer_ops->move_notify))
 		return ERR_PTR(-EINVAL);
 
 	attach = kmem_cache_zalloc(dma_buf_attachments, GFP_KERNEL);
@@ -360,7 +360,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	bool last;
 
-	if (dma_fence_misuse(!dmabuf || !attach || attach->dmabuf != dmabuf))
+	if (dma_buf_misuse(!dmabuf || !attach || attach->dmabuf != dmabuf))
 		return;
 
 	dma_resv_lock(dmabuf->resv, NULL);
@@ -413,7 +413,7 @@ bool dma_buf_attach_orphan(struct dma_buf *dmabuf)
  */
 int dma_buf_pin(struct dma_buf_attachment *attach)
 {
-	if (dma_fence_misuse(!dma_buf_attachment_is_dynamic(attach)))
+	if (dma_buf_misuse(!dma_buf_attachment_is_dynamic(attach)))
 		return -EINVAL;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
@@ -429,7 +429,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
  */
 void dma_buf_unpin(struct dma_buf_attachment *attach)
 {
-	if (dma_fence_misuse(!dma_buf_attachment_is_dynamic(attach)))
+	if (dma_buf_misuse(!dma_buf_attachment_is_dynamic(attach)))
 		return;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
@@ -475,7 +475,7 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 	int ret;
 
 	might_sleep();
-	if (dma_fence_misuse(!attach || !attach->dmabuf))
+	if (dma_buf_misuse(!attach || !attach->dmabuf))
 		return ERR_PTR(-EINVAL);
 
 	dma_resv_assert_held(attach->dmabuf->resv);
@@ -520,7 +520,7 @@ dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 	struct sg_table *sgt;
 
 	might_sleep();
-	if (dma_fence_misuse(!attach || !attach->dmabuf))
+	if (dma_buf_misuse(!attach || !attach->dmabuf))
 		return ERR_PTR(-EINVAL);
 
 	dma_resv_lock(attach->dmabuf->resv, NULL);
@@ -543,7 +543,7 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 			      enum dma_data_direction dir)
 {
 	might_sleep();
-	if (dma_fence_misuse(!attach || !attach->dmabuf || !sgt))
+	if (dma_buf_misuse(!attach || !attach->dmabuf || !sgt))
 		return;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
@@ -572,7 +572,7 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 				       enum dma_data_direction dir)
 {
 	might_sleep();
-	if (dma_fence_misuse(!attach || !attach->dmabuf || !sgt))
+	if (dma_buf_misuse(!attach || !attach->dmabuf || !sgt))
 		return;
 
 	dma_resv_lock(attach->dmabuf->resv, NULL);

@@ -21,7 +21,7 @@
 #include <linux/sched/mm.h>
 
 #include "dma-buf-private.h"
-#include "dma-fence-misuse.h"
+#include "dma-buf-misuse.h"
 #include "ioctl_table.h"
 
 #include <trace/events/dma_buf.h>
@@ -171,7 +171,7 @@ static int dma_buf_cpu_end_range(struct dma_buf *dmabuf,
 int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 			     enum dma_data_direction dir)
 {
-	if (dma_fence_misuse(!dmabuf))
+	if (dma_buf_misuse(!dmabuf))
 		return -EINVAL;
 	return dma_buf_cpu_begin(dmabuf, dir);
 }
@@ -200,7 +200,7 @@ int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf,
 {
 	int ret;
 
-	if (dma_fence_misuse(!dmabuf))
+	if (dma_buf_misuse(!dmabuf))
 		return -EINVAL;
 	if (!dma_buf_cpu_has_range(dmabuf, offset, length))
 		return -EINVAL;
@@ -231,7 +231,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access_partial, DMA_BUF);
  */
 int dma_buf_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
-	if (dma_fence_misuse(!dmabuf))
+	if (dma_buf_misuse(!dmabuf))
 		return -EINVAL;
 	return dma_buf_cpu_end(dmabuf, dir);
 }
@@ -257,7 +257,7 @@ int dma_buf_end_cpu_access_partial(struct dma_buf *dmabuf,
 {
 	int ret;
 
-	if (dma_fence_misuse(!dmabuf))
+	if (dma_buf_misuse(!dmabuf))
 		return -EINVAL;
 	if (!dma_buf_cpu_has_range(dmabuf, offset, length))
 		return -EINVAL;
@@ -424,7 +424,7 @@ int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 {
 	int ret;
 
-	if (dma_fence_misuse(!dmabuf || !vma))
+	if (dma_buf_misuse(!dmabuf || !vma))
 		return -EINVAL;
 	if (!dmabuf->ops->mmap)
 		return -EINVAL;
@@ -451,7 +451,7 @@ static int dma_buf_vmap_first_locked(struct dma_buf *dmabuf)
 	if (ret)
 		return ret;
 	/* It said yes and did nothing: that is the exporter's mistake. */
-	if (dma_fence_misuse(iosys_map_is_null(&map)))
+	if (dma_buf_misuse(iosys_map_is_null(&map)))
 		return -ENOMEM;
 
 	dmabuf->vmap_ptr = map;
@@ -475,7 +475,7 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	int ret = 0;
 
 	iosys_map_clear(map);
-	if (dma_fence_misuse(!dmabuf))
+	if (dma_buf_misuse(!dmabuf))
 		return -EINVAL;
 
 	dma_resv_assert_held(dmabuf->resv);
@@ -506,7 +506,7 @@ int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	int ret;
 
-	if (dma_fence_misuse(!dmabuf)) {
+	if (dma_buf_misuse(!dmabuf)) {
 		iosys_map_clear(map);
 		return -EINVAL;
 	}
@@ -530,12 +530,12 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_vmap_unlocked, DMA_BUF);
  */
 void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	if (dma_fence_misuse(!dmabuf))
+	if (dma_buf_misuse(!dmabuf))
 		return;
 
 	dma_resv_assert_held(dmabuf->resv);
-	if (dma_fence_misuse(!dmabuf->vmapping_counter) ||
-	    dma_fence_misuse(!iosys_map_is_equal(&dmabuf->vmap_ptr, map)))
+	if (dma_buf_misuse(!dmabuf->vmapping_counter) ||
+	    dma_buf_misuse(!iosys_map_is_equal(&dmabuf->vmap_ptr, map)))
 		return;
 
 	dmabuf->vmapping_counter--;
@@ -557,7 +557,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap, DMA_BUF);
  */
 void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	if (dma_fence_misuse(!dmabuf))
+	if (dma_buf_misuse(!dmabuf))
 		return;
 
 	dma_resv_lock(dmabuf->resv, NULL);

@@ -21,7 +21,7 @@
 #include <linux/string.h>
 
 #include "dma-buf-private.h"
-#include "dma-fence-misuse.h"
+#include "dma-buf-misuse.h"
 #include "ioctl_table.h"
 
 #define CREATE_TRACE_POINTS
@@ -136,10 +136,10 @@ bool dma_buf_destroy(struct dma_buf *dmabuf)
 {
 	struct module *owner = dmabuf->owner;
 
-	if (dma_fence_misuse(dmabuf->vmapping_counter) ||
-	    dma_fence_misuse(dma_buf_sync_armed(dmabuf)))
+	if (dma_buf_misuse(dmabuf->vmapping_counter) ||
+	    dma_buf_misuse(dma_buf_sync_armed(dmabuf)))
 		return false;
-	if (dma_fence_misuse(!list_empty(&dmabuf->attachments)) &&
+	if (dma_buf_misuse(!list_empty(&dmabuf->attachments)) &&
 	    dma_buf_attach_orphan(dmabuf))
 		return false;
 
@@ -191,7 +191,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	struct file *file;
 	int ret;
 
-	if (dma_fence_misuse(!dma_buf_export_valid(exp_info)))
+	if (dma_buf_misuse(!dma_buf_export_valid(exp_info)))
 		return ERR_PTR(-EINVAL);
 
 	if (!try_module_get(exp_info->owner))
@@ -292,7 +292,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_get, DMA_BUF);
  */
 void dma_buf_put(struct dma_buf *dmabuf)
 {
-	if (dma_fence_misuse(!dmabuf || !dmabuf->file))
+	if (dma_buf_misuse(!dmabuf || !dmabuf->file))
 		return;
 
 	trace_dma_buf_put(dmabuf, 0);

@@ -20,7 +20,7 @@
 #include <linux/export.h>
 #include <linux/slab.h>
 
-#include "dma-fence-misuse.h"
+#include "dma-buf-misuse.h"
 
 /*
  * What dma_fence.error holds while the result of an array is open. Positive, so
@@ -228,7 +228,7 @@ struct dma_fence_array *dma_fence_array_alloc(int num_fences)
 {
 	struct dma_fence_array *array;
 
-	if (dma_fence_misuse(num_fences <= 0))
+	if (dma_buf_misuse(num_fences <= 0))
 		return NULL;
 
 	return kzalloc(struct_size(array, callbacks, num_fences), GFP_KERNEL);
@@ -257,7 +257,7 @@ void dma_fence_array_init(struct dma_fence_array *array, int num_fences,
 			  struct dma_fence **fences, u64 context,
 			  unsigned int seqno, bool signal_on_any)
 {
-	if (dma_fence_misuse(num_fences <= 0 || !fences))
+	if (dma_buf_misuse(num_fences <= 0 || !fences))
 		num_fences = 0;
 
 	array->fences = fences;
@@ -275,7 +275,7 @@ void dma_fence_array_init(struct dma_fence_array *array, int num_fences,
 		__set_bit(DMA_FENCE_ARRAY_ANY_BIT, &array->base.flags);
 
 	while (num_fences--)
-		dma_fence_misuse(dma_fence_is_container(fences[num_fences]));
+		dma_buf_misuse(dma_fence_is_container(fences[num_fences]));
 }
 EXPORT_SYMBOL(dma_fence_array_init);
 
@@ -299,7 +299,7 @@ struct dma_fence_array *dma_fence_array_create(int num_fences,
 {
 	struct dma_fence_array *array;
 
-	if (dma_fence_misuse(!fences))
+	if (dma_buf_misuse(!fences))
 		return NULL;
 
 	array = dma_fence_array_alloc(num_fences);

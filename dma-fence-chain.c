@@ -18,7 +18,7 @@
 #include <linux/dma-fence-chain.h>
 #include <linux/export.h>
 
-#include "dma-fence-misuse.h"
+#include "dma-buf-misuse.h"
 
 static bool dma_fence_chain_enable_signaling(struct dma_fence *fence);
 
@@ -279,7 +279,7 @@ void dma_fence_chain_init(struct dma_fence_chain *chain, struct dma_fence *prev,
 	u64 context;
 
 	/* Recursion inside the fence would defeat all care taken here. */
-	dma_fence_misuse(dma_fence_is_chain(fence));
+	dma_buf_misuse(dma_fence_is_chain(fence));
 
 	if (before && seqno > prev->seqno) {
 		context = prev->context;

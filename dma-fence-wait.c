@@ -19,7 +19,7 @@
 
 #include <trace/events/dma_fence.h>
 
-#include "dma-fence-misuse.h"
+#include "dma-buf-misuse.h"
 
 struct dma_fence_sleeper {
 	struct dma_fence_cb cb;
@@ -93,7 +93,7 @@ signed long dma_fence_default_wait(struct dma_fence *fence, bool intr,
 	signed long ret = max(timeout, 1L);
 	u32 which;
 
-	if (dma_fence_misuse(timeout < 0))
+	if (dma_buf_misuse(timeout < 0))
 		return -EINVAL;
 
 	if (!dma_fence_add_callback(fence, &sleeper.cb, dma_fence_sleeper_wake))
@@ -127,7 +127,7 @@ signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
 			    signed long timeout) = NULL;
 	signed long ret;
 
-	if (dma_fence_misuse(timeout < 0))
+	if (dma_buf_misuse(timeout < 0))
 		return -EINVAL;
 
 	might_sleep();
@@ -176,7 +176,7 @@ signed long dma_fence_wait_any_timeout(struct dma_fence **fences, u32 count,
 	u32 armed, which;
 	signed long ret;
 
-	if (dma_fence_misuse(!fences || !count || timeout < 0))
+	if (dma_buf_misuse(!fences || !count || timeout < 0))
 		return -EINVAL;
 
 	if (timeout) {
@@ -185,7 +185,7 @@ signed long dma_fence_wait_any_timeout(struct dma_fence **fences, u32 count,
 	}
 
 	for (which = 0; which < count; which++) {
-		if (dma_fence_misuse(!fences[which]))
+		if (dma_buf_misuse(!fences[which]))
 			return -EINVAL;
 		if (dma_fence_is_signaled(fences[which])) {
 			ret = max(timeout, 1L);

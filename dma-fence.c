@@ -15,8 +15,6 @@
  * Never here:	containers, reservation objects, file descriptors.
  * Units:	timestamps and deadlines in CLOCK_MONOTONIC nanoseconds.
  */
-#include <kunit/static_stub.h>
-#include <kunit/visibility.h>
 
 #include <linux/dma-fence.h>
 #include <linux/export.h>
@@ -26,7 +24,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
-#include "dma-fence-misuse.h"
+#include "dma-buf-misuse.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/dma_fence.h>
@@ -154,15 +152,6 @@ EXPORT_TRACEPOINT_SYMBOL(dma_fence_signaled);
  * SYNC_IOC_SET_DEADLINE, atomic commits set it to the next vblank.
  */
 
-#if IS_ENABLED(CONFIG_KUNIT)
-bool dma_fence_misuse_expected(void)
-{
-	KUNIT_STATIC_STUB_REDIRECT(dma_fence_misuse_expected);
-	return false;
-}
-EXPORT_SYMBOL_IF_KUNIT(dma_fence_misuse_expected);
-#endif
-
 /* -- contexts ------------------------------------------------------------- */
 
 /* Context 0 is the timeline of the stub and of nobody else. */
@@ -179,7 +168,7 @@ static atomic64_t dma_fence_next_context = ATOMIC64_INIT(1);
  */
 u64 dma_fence_context_alloc(unsigned int num)
 {
-	if (dma_fence_misuse(!num))
+	if (dma_buf_misuse(!num))
 		num = 1;
 
 	return atomic64_fetch_add(num, &dma_fence_next_context);
@@ -313,7 +302,7 @@ static void dma_fence_setup_broken(struct dma_fence *fence, u64 context,
 void dma_fence_init(struct dma_fence *fence, const struct dma_fence_ops *ops,
 		    spinlock_t *lock, u64 context, u64 seqno)
 {
-	if (dma_fence_misuse(!lock || !ops || !ops->get_driver_name ||
+	if (dma_buf_misuse(!lock || !ops || !ops->get_driver_name ||
 			     !ops->get_timeline_name))
 		dma_fence_setup_broken(fence, context, seqno);
 	else
@@ -344,7 +333,7 @@ static noinline void dma_fence_abandon(struct dma_fence *fence)
 {
 	unsigned long flags;
 
-	WARN_ONCE(!dma_fence_misuse_expected(),
+	WARN_ONCE(!dma_buf_misuse_expected(),
 		  "fence %s:%s:%llu:%llu is released but was never signalled\n",
 		  dma_fence_driver_name(fence), dma_fence_timeline_name(fence),
 		  fence->context, fence->seqno);
@@ -618,7 +607,7 @@ int dma_fence_add_callback(struct dma_fence *fence, struct dma_fence_cb *cb,
 	unsigned long flags;
 	bool waiting;
 
-	if (dma_fence_misuse(!fence || !cb || !func))
+	if (dma_buf_misuse(!fence || !cb || !func))
 		return -EINVAL;
 
 	INIT_LIST_HEAD(&cb->node);

@@ -38,7 +38,7 @@
 #include <linux/overflow.h>
 #include <linux/sched/mm.h>
 
-#include "dma-fence-misuse.h"
+#include "dma-buf-misuse.h"
 
 /**
  * DOC: Reservation Object Overview
@@ -335,7 +335,7 @@ int dma_resv_reserve_fences(struct dma_resv *obj, unsigned int num_fences)
 	dma_resv_assert_held(obj);
 	might_alloc(GFP_KERNEL);
 
-	if (dma_fence_misuse(!num_fences))
+	if (dma_buf_misuse(!num_fences))
 		return -EINVAL;
 
 	if (check_add_overflow(num_fences, DMA_RESV_LIST_SPARE, &room))
@@ -435,7 +435,7 @@ static struct dma_resv_list *dma_resv_list_rescue(struct dma_resv *obj)
 {
 	struct dma_resv_list *list = dma_resv_list_of(obj);
 
-	dma_fence_misuse(true);
+	dma_buf_misuse(true);
 
 	if (list && list->num_fences < list->capacity)
 		return list;
@@ -478,7 +478,7 @@ void dma_resv_add_fence(struct dma_resv *obj, struct dma_fence *fence,
 	 * A container would be compared by a context of its own and pin all
 	 * its members here for as long as one of them is busy.
 	 */
-	dma_fence_misuse(dma_fence_is_container(fence));
+	dma_buf_misuse(dma_fence_is_container(fence));
 
 	dma_fence_get(fence);
 

@@ -23,7 +23,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "../dma-fence-misuse.h"
+#include "../dma-buf-misuse.h"
 #include "mock_fence.h"
 
 /* How long a fence may take to die after its test: put from a workqueue, say. */
@@ -342,7 +342,7 @@ static bool mock_misuse_expected(void)
 void mock_fence_expect_misuse(struct kunit *test)
 {
 	ledger_open(test);
-	kunit_activate_static_stub(test, dma_fence_misuse_expected,
+	kunit_activate_static_stub(test, dma_buf_misuse_expected,
 				   mock_misuse_expected);
 }
 
