@@ -26,7 +26,7 @@ obj-y				+= dma-buf.o
 obj-y				+= dma-buf-file.o
 obj-y				+= dma-buf-attach.o
 obj-y				+= dma-buf-cpu.o
-obj-y				+= dma-buf-sync.o
+obj-y				+= dma-buf-poll.o
 obj-$(CONFIG_DEBUG_FS)		+= dma-buf-debugfs.o
 obj-$(CONFIG_DMABUF_SYSFS_STATS) += dma-buf-stats.o
 

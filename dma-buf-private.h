@@ -56,7 +56,7 @@ unsigned long dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long add
 long dma_buf_cpu_ioctl_sync(struct file *file, u64 flags);
 long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args);
 
-/* dma-buf-sync.c */
+/* dma-buf-poll.c */
 void dma_buf_sync_fini(struct dma_buf *dmabuf);
 bool dma_buf_sync_armed(struct dma_buf *dmabuf);
 __poll_t dma_buf_sync_poll(struct file *file, struct poll_table_struct *wait);

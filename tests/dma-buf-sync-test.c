@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-buf-sync.c: poll, and fences in and out as sync files.
+ * Tests of dma-buf-poll.c: poll, and fences in and out as sync files.
  */
 #include <kunit/test.h>
 

@@ -381,7 +381,7 @@ struct dma_buf {
 
 	/**
 	 * @poll: what poll() needs; NULL until somebody calls it. Set once, without a
-	 * lock, and belongs to dma-buf-sync.c.
+	 * lock, and belongs to dma-buf-poll.c.
 	 */
 	struct dma_buf_poll *poll;
 #ifdef CONFIG_DMABUF_SYSFS_STATS
