@@ -67,9 +67,9 @@ static const struct ioctl_entry dma_buf_ioctls[] = {
 	IOCTL_RAW(DMA_BUF_SET_NAME_A, dma_buf_ioctl_set_name),
 	IOCTL_RAW(DMA_BUF_SET_NAME_B, dma_buf_ioctl_set_name),
 	IOCTL_EXACT(DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
-		    struct dma_buf_export_sync_file, dma_buf_sync_ioctl_export),
+		    struct dma_buf_export_sync_file, dma_buf_sync_file_ioctl_export),
 	IOCTL_EXACT(DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
-		    struct dma_buf_import_sync_file, dma_buf_sync_ioctl_import),
+		    struct dma_buf_import_sync_file, dma_buf_sync_file_ioctl_import),
 	IOCTL_GROWS(DMA_BUF_IOCTL_SYNC_PARTIAL, struct dma_buf_sync_partial, length,
 		    IOCTL_TAIL_ZERO, dma_buf_cpu_ioctl_sync_partial),
 };
@@ -125,7 +125,7 @@ static const struct file_operations dma_buf_file_ops = {
 	/* Without an MMU it would claim that the memory is mapped as it is. */
 	.get_unmapped_area = IS_ENABLED(CONFIG_MMU) ?
 			     dma_buf_cpu_get_unmapped_area : NULL,
-	.poll		= dma_buf_sync_poll,
+	.poll		= dma_buf_poll,
 	.unlocked_ioctl	= dma_buf_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.show_fdinfo	= dma_buf_file_show_fdinfo,

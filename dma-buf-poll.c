@@ -1,56 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The implicit fences of a buffer, as user space meets them.
+ * poll(2), select(2) and epoll on the implicit fences of a buffer.
  *
- * What it is: poll(2) on the descriptor, and fences in and out as sync files.
- * What it owns: dma_buf.poll, which most buffers never have.
- * Locks: the reservation lock to look at fences and to arm a callback; the lock
- *	of the wait queue, which is taken with interrupts off, for whether one is
- *	armed. The fence's own lock may be held when that one is taken.
- * May call: layers 0 and 1.
- * Never here: waits of the kernel's own (dma-buf-cpu.c), and nothing of sync files
- *	beyond making and finding them.
- * Units: none.
+ * A buffer has one callback per direction, shared by all pollers. The first
+ * poll that finds an unsignaled fence arms the callback on it; further polls
+ * find it armed and only wait. When the fence signals, the callback is disarmed
+ * and all waiters are woken, to poll again and arm it on the next fence. So the
+ * number of callbacks on a fence does not grow with the number of pollers.
+ *
+ * An armed callback holds a reference to the file, as the buffer could
+ * otherwise be released before the fence signals.
+ *
+ * Locks: the reservation lock, to walk the fences and to arm a callback. Inside
+ * of it the lock of the wait queue, with interrupts off, for the state of the
+ * callbacks. A fence that signals calls back with its own lock held, so the
+ * lock of the wait queue nests inside the lock of any fence.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
-#include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
-#include <linux/file.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
-#include <linux/sync_file.h>
 #include <linux/wait.h>
 
 #include "dma-buf-private.h"
-#include "ioctl_table.h"
 
 /**
  * DOC: implicit fence polling
  *
- * poll(2), select(2) and epoll on the descriptor tell when devices are done with a
- * buffer, in so far as their drivers add fences to &dma_buf.resv:
+ * poll(2), select(2) and epoll on the descriptor tell when devices are done
+ * with a buffer, in so far as their drivers add fences to &dma_buf.resv:
  *
- * - EPOLLIN: all who write have finished, so reading makes sense.
- * - EPOLLOUT: all who read or write have finished, so it may be overwritten.
+ * - EPOLLIN: all writers have finished, so the content may be read.
+ * - EPOLLOUT: all readers and writers have finished, so it may be overwritten.
  *
  * Fences of %DMA_RESV_USAGE_BOOKKEEP are not waited for. The answer is
- * about this moment: nothing keeps a driver from queueing more, and the
- * descriptor then is not ready any more.
- */
-
-/*
- * Each buffer has one callback per direction, shared by all who poll: whoever
- * comes first arms it on some fence that has not signalled, and when that
- * does they are all woken to look again. An armed callback holds a
- * reference to the file, because nothing else keeps the buffer around until then.
+ * about this moment: a driver may queue more work at any time, after which the
+ * descriptor is not ready any more.
  */
 
 /**
  * struct dma_buf_poll_cb - what waits for a fence in one direction
  * @cb: on the fence, while @active
- * @poll: to whom it belongs
- * @active: the event that it will bring, or 0; under the lock of the wait queue
+ * @poll: the state that this is part of
+ * @active: EPOLLIN or EPOLLOUT while armed, else 0; under the lock of the wait
+ *	queue
  */
 struct dma_buf_poll_cb {
 	struct dma_fence_cb cb;
@@ -59,12 +53,11 @@ struct dma_buf_poll_cb {
 };
 
 /**
- * struct dma_buf_poll - those who poll a buffer
+ * struct dma_buf_poll - the pollers of a buffer
  * @wait: where they wait; its lock protects &dma_buf_poll_cb.active, too
  * @dmabuf: the buffer
- * @in: wakes those who wait to read; armed with the reservation lock held,
- *	disarmed by the fence
- * @out: the same for those who wait to write
+ * @in: for EPOLLIN; armed with the reservation lock held, disarmed by the fence
+ * @out: the same for EPOLLOUT
  */
 struct dma_buf_poll {
 	wait_queue_head_t wait;
@@ -73,7 +66,7 @@ struct dma_buf_poll {
 	struct dma_buf_poll_cb out;
 };
 
-/* Disarm a callback, and wake those who wait for what it was armed for. */
+/* Disarm a callback, and wake those who wait for its event. */
 static void dma_buf_poll_wake(struct dma_buf_poll_cb *waiter)
 {
 	wait_queue_head_t *wait = &waiter->poll->wait;
@@ -87,15 +80,17 @@ static void dma_buf_poll_wake(struct dma_buf_poll_cb *waiter)
 	spin_unlock_irqrestore(&wait->lock, flags);
 }
 
-/* The fence has signalled; its lock is held, interrupts may be off. */
-static void dma_buf_poll_fired(struct dma_fence *fence, struct dma_fence_cb *cb)
+/* The fence has signaled; its lock is held, interrupts may be off. */
+static void dma_buf_poll_signaled(struct dma_fence *fence,
+				  struct dma_fence_cb *cb)
 {
-	struct dma_buf_poll_cb *waiter = container_of(cb, struct dma_buf_poll_cb, cb);
+	struct dma_buf_poll_cb *waiter =
+		container_of(cb, struct dma_buf_poll_cb, cb);
 	struct dma_buf *dmabuf = waiter->poll->dmabuf;
 
 	dma_buf_poll_wake(waiter);
 	dma_fence_put(fence);
-	/* May be the last one; the buffer then dies elsewhere, not in here. */
+	/* If it is the last one, fput() defers the release to task context. */
 	fput(dmabuf->file);
 }
 
@@ -113,45 +108,51 @@ static bool dma_buf_poll_mark(struct dma_buf_poll_cb *waiter, __poll_t event)
 	return before;
 }
 
-/* Put the callback on the first fence that will take it. */
-static bool dma_buf_poll_arm_locked(struct dma_buf *dmabuf,
-				    struct dma_buf_poll_cb *waiter,
-				    enum dma_resv_usage usage)
+/* Put the callback on the first unsignaled fence; return false if none is. */
+static bool dma_buf_poll_arm(struct dma_buf *dmabuf,
+			     struct dma_buf_poll_cb *waiter,
+			     enum dma_resv_usage usage)
 {
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
 
+	dma_resv_assert_held(dmabuf->resv);
+
 	get_dma_buf(dmabuf);
 	dma_resv_for_each_fence(&cursor, dmabuf->resv, usage, fence) {
-		/* A reference for the callback, which may run before we return. */
+		/* For the callback, which may run before this returns. */
 		dma_fence_get(fence);
 		if (!dma_fence_add_callback(fence, &waiter->cb,
-					    dma_buf_poll_fired))
+					    dma_buf_poll_signaled))
 			return true;
 		dma_fence_put(fence);
 	}
-	/* Not the last: the caller of poll has one. */
+	/* Not the last reference: the caller of poll has one. */
 	fput(dmabuf->file);
 	return false;
 }
 
-/* Is the buffer ready for @event? If not, the wait queue will hear when it is. */
-static bool dma_buf_poll_ready_locked(struct dma_buf *dmabuf, __poll_t event)
+/*
+ * Test whether the buffer is ready for @event. If it is not, a callback is
+ * armed that will wake the wait queue.
+ */
+static bool dma_buf_poll_ready(struct dma_buf *dmabuf, __poll_t event)
 {
 	bool write = event == EPOLLOUT;
 	enum dma_resv_usage usage = dma_resv_usage_rw(write);
-	struct dma_buf_poll_cb *waiter = write ? &dmabuf->poll->out : &dmabuf->poll->in;
+	struct dma_buf_poll_cb *waiter = write ? &dmabuf->poll->out :
+						 &dmabuf->poll->in;
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	/* Someone waits already, and takes us along when woken. */
+	/* Armed already, for an earlier poll: wait with it. */
 	if (dma_buf_poll_mark(waiter, event))
 		return false;
-	if (dma_buf_poll_arm_locked(dmabuf, waiter, usage))
+	if (dma_buf_poll_arm(dmabuf, waiter, usage))
 		return false;
 
 	/*
-	 * Wake as a fence would. An edge-triggered epoll asks again only after
+	 * Wake as a fence would. An edge-triggered epoll polls again only after
 	 * it was woken, and no fence is left to do so: without this it would
 	 * never arm a callback on fences that are added later.
 	 */
@@ -160,8 +161,9 @@ static bool dma_buf_poll_ready_locked(struct dma_buf *dmabuf, __poll_t event)
 }
 
 /*
- * A hundred bytes that most buffers need not have. poll(2) knows no way to say that
- * there is no memory, hence the flag.
+ * Return the polling state of a buffer, made at its first poll: most buffers
+ * are never polled and need not carry a hundred bytes for it. poll(2) cannot
+ * report a lack of memory, hence __GFP_NOFAIL.
  */
 static struct dma_buf_poll *dma_buf_poll_get(struct dma_buf *dmabuf)
 {
@@ -175,6 +177,7 @@ static struct dma_buf_poll *dma_buf_poll_get(struct dma_buf *dmabuf)
 	poll->dmabuf = dmabuf;
 	poll->in.poll = poll;
 	poll->out.poll = poll;
+	/* Another thread may have been faster; its state is the one in use. */
 	other = cmpxchg(&dmabuf->poll, NULL, poll);
 	if (!other)
 		return poll;
@@ -183,14 +186,14 @@ static struct dma_buf_poll *dma_buf_poll_get(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_sync_poll - poll(2) on the descriptor
+ * dma_buf_poll - carry out poll(2) on the descriptor
  * @file: of a buffer
- * @wait: who asks, for which events
+ * @wait: the poll table, with the events that are asked for
  *
- * Context: Process context. May sleep.
+ * Context: Process context; takes the reservation lock. May sleep.
  * Return: those of EPOLLIN and EPOLLOUT that were asked for and are true.
  */
-__poll_t dma_buf_sync_poll(struct file *file, struct poll_table_struct *wait)
+__poll_t dma_buf_poll(struct file *file, struct poll_table_struct *wait)
 {
 	struct dma_buf *dmabuf = file->private_data;
 	__poll_t asked = poll_requested_events(wait);
@@ -201,148 +204,35 @@ __poll_t dma_buf_sync_poll(struct file *file, struct poll_table_struct *wait)
 		return 0;
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	if (asked & EPOLLIN && dma_buf_poll_ready_locked(dmabuf, EPOLLIN))
+	if (asked & EPOLLIN && dma_buf_poll_ready(dmabuf, EPOLLIN))
 		ready |= EPOLLIN;
-	if (asked & EPOLLOUT && dma_buf_poll_ready_locked(dmabuf, EPOLLOUT))
+	if (asked & EPOLLOUT && dma_buf_poll_ready(dmabuf, EPOLLOUT))
 		ready |= EPOLLOUT;
 	dma_resv_unlock(dmabuf->resv);
 	return ready;
 }
 
 /**
- * dma_buf_sync_fini - free what poll has left
- * @dmabuf: the buffer, which nobody else knows any more
+ * dma_buf_poll_fini - free the polling state of a buffer
+ * @dmabuf: the buffer, which is being released
  *
  * Context: Any.
  */
-void dma_buf_sync_fini(struct dma_buf *dmabuf)
+void dma_buf_poll_fini(struct dma_buf *dmabuf)
 {
 	kfree(dmabuf->poll);
 }
 
 /**
- * dma_buf_sync_armed - will a fence call back?
+ * dma_buf_poll_armed - test whether a callback waits for a fence
  * @dmabuf: the buffer
  *
- * Context: Any; exact only when nobody polls any more.
+ * Context: Any; exact only when no thread polls the buffer any more.
  * Return: true while a poll callback waits for its fence.
  */
-bool dma_buf_sync_armed(struct dma_buf *dmabuf)
+bool dma_buf_poll_armed(struct dma_buf *dmabuf)
 {
-	return dmabuf->poll && (dmabuf->poll->in.active || dmabuf->poll->out.active);
-}
+	struct dma_buf_poll *poll = dmabuf->poll;
 
-/* Flags of both commands: read, write or both, and nothing else. */
-static bool dma_buf_sync_flags_valid(u32 flags)
-{
-	return flags && !(flags & ~DMA_BUF_SYNC_RW);
-}
-
-/**
- * dma_buf_sync_ioctl_export - DMA_BUF_IOCTL_EXPORT_SYNC_FILE
- * @call: the call
- * @args: &struct dma_buf_export_sync_file
- *
- * Context: Process context. May sleep.
- * Return: 0; -EINVAL for wrong flags, -EMFILE, -ENOMEM, -EFAULT when the answer
- * cannot be written, -ENOTTY without CONFIG_SYNC_FILE.
- */
-long dma_buf_sync_ioctl_export(struct ioctl_call *call, void *args)
-{
-	struct dma_buf *dmabuf = call->file->private_data;
-	struct dma_buf_export_sync_file *export = args;
-	struct sync_file *sync_file;
-	struct dma_fence *fence;
-	int ret;
-
-	if (!IS_ENABLED(CONFIG_SYNC_FILE))
-		return -ENOTTY;
-	if (!dma_buf_sync_flags_valid(export->flags))
-		return -EINVAL;
-
-	CLASS(get_unused_fd, fd)(O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-
-	ret = dma_resv_get_singleton(dmabuf->resv,
-				     dma_resv_usage_rw(export->flags &
-						       DMA_BUF_SYNC_WRITE),
-				     &fence);
-	if (ret)
-		return ret;
-
-	/* Nothing is going on: a fence that says so. */
-	fence = fence ?: dma_fence_get_stub();
-	sync_file = sync_file_create(fence);
-	dma_fence_put(fence);
-	if (!sync_file)
-		return -ENOMEM;
-
-	export->fd = fd;
-	ret = ioctl_call_reply(call);
-	if (ret) {
-		fput(sync_file->file);
-		return ret;
-	}
-	fd_install(take_fd(fd), sync_file->file);
-	return 0;
-}
-
-/* Add each fence that @fence consists of. */
-static int dma_buf_sync_add_fences(struct dma_resv *resv,
-				   struct dma_fence *fence,
-				   enum dma_resv_usage usage)
-{
-	struct dma_fence_unwrap iter;
-	unsigned int count = 0;
-	struct dma_fence *f;
-	int ret;
-
-	/* A later walk finds the same ones, or fewer as chains get shorter. */
-	dma_fence_unwrap_for_each(f, &iter, fence)
-		count++;
-	if (!count)
-		return 0;
-
-	/* Programs do not expect to be told to try again, so no signal ends it. */
-	dma_resv_lock(resv, NULL);
-	ret = dma_resv_reserve_fences(resv, count);
-	if (!ret) {
-		dma_fence_unwrap_for_each(f, &iter, fence)
-			dma_resv_add_fence(resv, f, usage);
-	}
-	dma_resv_unlock(resv);
-	return ret;
-}
-
-/**
- * dma_buf_sync_ioctl_import - DMA_BUF_IOCTL_IMPORT_SYNC_FILE
- * @call: the call
- * @args: &struct dma_buf_import_sync_file
- *
- * Context: Process context. May sleep.
- * Return: 0; -EINVAL for wrong flags or a descriptor that is no sync file,
- * -ENOMEM, -ENOTTY without CONFIG_SYNC_FILE.
- */
-long dma_buf_sync_ioctl_import(struct ioctl_call *call, void *args)
-{
-	struct dma_buf *dmabuf = call->file->private_data;
-	const struct dma_buf_import_sync_file *import = args;
-	struct dma_fence *fence;
-	long ret;
-
-	if (!IS_ENABLED(CONFIG_SYNC_FILE))
-		return -ENOTTY;
-	if (!dma_buf_sync_flags_valid(import->flags))
-		return -EINVAL;
-
-	fence = sync_file_get_fence(import->fd);
-	if (!fence)
-		return -EINVAL;
-
-	ret = dma_buf_sync_add_fences(dmabuf->resv, fence,
-				      import->flags & DMA_BUF_SYNC_WRITE ?
-				      DMA_RESV_USAGE_WRITE : DMA_RESV_USAGE_READ);
-	dma_fence_put(fence);
-	return ret;
+	return poll && (poll->in.active || poll->out.active);
 }

@@ -57,11 +57,27 @@ long dma_buf_cpu_ioctl_sync(struct file *file, u64 flags);
 long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args);
 
 /* dma-buf-poll.c */
-void dma_buf_sync_fini(struct dma_buf *dmabuf);
-bool dma_buf_sync_armed(struct dma_buf *dmabuf);
-__poll_t dma_buf_sync_poll(struct file *file, struct poll_table_struct *wait);
-long dma_buf_sync_ioctl_export(struct ioctl_call *call, void *args);
-long dma_buf_sync_ioctl_import(struct ioctl_call *call, void *args);
+void dma_buf_poll_fini(struct dma_buf *dmabuf);
+bool dma_buf_poll_armed(struct dma_buf *dmabuf);
+__poll_t dma_buf_poll(struct file *file, struct poll_table_struct *wait);
+
+/* dma-buf-sync-file.c */
+#if IS_ENABLED(CONFIG_SYNC_FILE)
+long dma_buf_sync_file_ioctl_export(struct ioctl_call *call, void *args);
+long dma_buf_sync_file_ioctl_import(struct ioctl_call *call, void *args);
+#else
+static inline long dma_buf_sync_file_ioctl_export(struct ioctl_call *call,
+						  void *args)
+{
+	return -ENOTTY;
+}
+
+static inline long dma_buf_sync_file_ioctl_import(struct ioctl_call *call,
+						  void *args)
+{
+	return -ENOTTY;
+}
+#endif
 
 /* dma-buf-debugfs.c */
 #if IS_ENABLED(CONFIG_DEBUG_FS)

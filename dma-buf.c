@@ -115,7 +115,7 @@ static void dma_buf_unreserve(struct dma_buf *dmabuf)
 
 	if (dmabuf->resv == &slot->resv)
 		dma_resv_fini(&slot->resv);
-	dma_buf_sync_fini(dmabuf);
+	dma_buf_poll_fini(dmabuf);
 	kfree(dmabuf->name);
 }
 
@@ -137,7 +137,7 @@ bool dma_buf_destroy(struct dma_buf *dmabuf)
 	struct module *owner = dmabuf->owner;
 
 	if (dma_buf_misuse(dmabuf->vmapping_counter) ||
-	    dma_buf_misuse(dma_buf_sync_armed(dmabuf)))
+	    dma_buf_misuse(dma_buf_poll_armed(dmabuf)))
 		return false;
 	if (dma_buf_misuse(!list_empty(&dmabuf->attachments)) &&
 	    dma_buf_attach_orphan(dmabuf))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-buf-poll.c: poll, and fences in and out as sync files.
+ * Tests of dma-buf-sync-file.c: implicit fences exported and imported as sync
+ * files.
  */
 #include <kunit/test.h>
 
@@ -20,269 +21,14 @@
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 #include <linux/uaccess.h>
-#include <linux/wait.h>
 
 #include <uapi/linux/dma-buf.h>
 
+#include "dma-buf-poll-test.h"
 #include "mock_exporter.h"
 #include "mock_fence.h"
 #include "mock_files.h"
-#include "mock_rival.h"
 #include "mock_user.h"
-
-/* Poll events are a type of their own, which KUnit does not print. */
-#define EXPECT_EVENTS(_test, _left, _right)				\
-	KUNIT_EXPECT_EQ(_test, (__force u32)(_left), (__force u32)(_right))
-
-static void add_fence(struct kunit *test, struct dma_buf *dmabuf,
-		      struct dma_fence *fence, enum dma_resv_usage usage)
-{
-	int ret;
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	ret = dma_resv_reserve_fences(dmabuf->resv, 1);
-	if (!ret)
-		dma_resv_add_fence(dmabuf->resv, fence, usage);
-	dma_resv_unlock(dmabuf->resv);
-	KUNIT_ASSERT_EQ(test, ret, 0);
-}
-
-/* Somebody in poll(2): hears each wake-up. */
-struct watcher {
-	poll_table table;
-	wait_queue_entry_t entry;
-	wait_queue_head_t *head;
-	int wakes;
-	__poll_t heard;
-};
-
-static int watcher_wake(wait_queue_entry_t *entry, unsigned int mode, int sync,
-			void *key)
-{
-	struct watcher *watcher = container_of(entry, struct watcher, entry);
-
-	watcher->wakes++;
-	watcher->heard |= key_to_poll(key);
-	return 0;
-}
-
-static void watcher_queue(struct file *file, wait_queue_head_t *head,
-			  poll_table *table)
-{
-	struct watcher *watcher = container_of(table, struct watcher, table);
-
-	watcher->head = head;
-	add_wait_queue(head, &watcher->entry);
-}
-
-static __poll_t watch(struct watcher *watcher, struct dma_buf *dmabuf,
-		      __poll_t events)
-{
-	*watcher = (struct watcher){};
-	init_poll_funcptr(&watcher->table, watcher_queue);
-	watcher->table._key = events;
-	init_waitqueue_func_entry(&watcher->entry, watcher_wake);
-	return vfs_poll(dmabuf->file, &watcher->table);
-}
-
-static void unwatch(struct watcher *watcher)
-{
-	if (watcher->head)
-		remove_wait_queue(watcher->head, &watcher->entry);
-}
-
-/* poll(2) with a timeout of zero. */
-static __poll_t peek(struct dma_buf *dmabuf, __poll_t events)
-{
-	poll_table table = { ._key = events };
-
-	return vfs_poll(dmabuf->file, &table);
-}
-
-struct poll_case {
-	const char *desc;
-	enum dma_resv_usage usage;
-	__poll_t event;
-	bool waits;
-};
-
-static const struct poll_case poll_cases[] = {
-	{ "EPOLLIN waits for kernel work", DMA_RESV_USAGE_KERNEL, EPOLLIN, true },
-	{ "EPOLLIN waits for writers", DMA_RESV_USAGE_WRITE, EPOLLIN, true },
-	{ "EPOLLIN ignores readers", DMA_RESV_USAGE_READ, EPOLLIN, false },
-	{ "EPOLLIN ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, EPOLLIN, false },
-	{ "EPOLLOUT waits for kernel work", DMA_RESV_USAGE_KERNEL, EPOLLOUT, true },
-	{ "EPOLLOUT waits for writers", DMA_RESV_USAGE_WRITE, EPOLLOUT, true },
-	{ "EPOLLOUT waits for readers", DMA_RESV_USAGE_READ, EPOLLOUT, true },
-	{ "EPOLLOUT ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, EPOLLOUT, false },
-};
-
-KUNIT_ARRAY_PARAM_DESC(poll, poll_cases, desc);
-
-/*
- * One wake-up, either way: by the fence; or, where there is none to wait for, at
- * once, as an edge-triggered epoll comes back only after one.
- */
-static void test_poll(struct kunit *test)
-{
-	const struct poll_case *param = test->param_value;
-	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
-	struct watcher watcher;
-	__poll_t ready;
-
-	add_fence(test, dmabuf, fence, param->usage);
-	ready = watch(&watcher, dmabuf, param->event);
-	EXPECT_EVENTS(test, ready, param->waits ? 0 : param->event);
-	KUNIT_EXPECT_EQ(test, watcher.wakes, param->waits ? 0 : 1);
-
-	dma_fence_signal(fence);
-	KUNIT_EXPECT_EQ(test, watcher.wakes, 1);
-	EXPECT_EVENTS(test, watcher.heard, param->event);
-	EXPECT_EVENTS(test, peek(dmabuf, param->event), param->event);
-
-	unwatch(&watcher);
-	dma_fence_put(fence);
-	dma_buf_put(dmabuf);
-}
-
-static void test_poll_idle(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	const __poll_t both = EPOLLIN | EPOLLOUT;
-
-	EXPECT_EVENTS(test, peek(dmabuf, both), both);
-	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN), EPOLLIN);
-	EXPECT_EVENTS(test, peek(dmabuf, EPOLLOUT), EPOLLOUT);
-	/* What was not asked for, or is not known here, is not answered. */
-	EXPECT_EVENTS(test, peek(dmabuf, 0), 0);
-	EXPECT_EVENTS(test, peek(dmabuf, EPOLLPRI | EPOLLERR), 0);
-	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
-	dma_buf_put(dmabuf);
-}
-
-static void test_poll_signalled(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
-	const __poll_t both = EPOLLIN | EPOLLOUT;
-
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
-	dma_fence_signal(fence);
-	EXPECT_EVENTS(test, peek(dmabuf, both), both);
-	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
-	dma_fence_put(fence);
-	dma_buf_put(dmabuf);
-}
-
-/* A reader is in the way of who writes, and only of them. */
-static void test_poll_both_ways(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
-	const __poll_t both = EPOLLIN | EPOLLOUT;
-	struct watcher watcher;
-
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_READ);
-	EXPECT_EVENTS(test, watch(&watcher, dmabuf, both), EPOLLIN);
-	EXPECT_EVENTS(test, watcher.heard, EPOLLIN);
-	watcher.heard = 0;
-	dma_fence_signal(fence);
-	EXPECT_EVENTS(test, watcher.heard, EPOLLOUT);
-	EXPECT_EVENTS(test, peek(dmabuf, both), both);
-	unwatch(&watcher);
-	dma_fence_put(fence);
-	dma_buf_put(dmabuf);
-}
-
-/* A writer is in everybody's way: one fence, two callbacks, two wake-ups. */
-static void test_poll_two_callbacks(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
-	const __poll_t both = EPOLLIN | EPOLLOUT;
-	struct watcher watcher;
-
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
-	EXPECT_EVENTS(test, watch(&watcher, dmabuf, both), 0);
-	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 3);
-	dma_fence_signal(fence);
-	KUNIT_EXPECT_EQ(test, watcher.wakes, 2);
-	EXPECT_EVENTS(test, watcher.heard, both);
-	mock_files_flush();
-	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
-	unwatch(&watcher);
-	dma_fence_put(fence);
-	dma_buf_put(dmabuf);
-}
-
-/* Who comes second waits on the callback of the first. */
-static void test_poll_shares_callback(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
-	struct watcher one, two;
-
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
-	EXPECT_EVENTS(test, watch(&one, dmabuf, EPOLLIN), 0);
-	EXPECT_EVENTS(test, watch(&two, dmabuf, EPOLLIN), 0);
-	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 2);
-	dma_fence_signal(fence);
-	KUNIT_EXPECT_EQ(test, one.wakes, 1);
-	KUNIT_EXPECT_EQ(test, two.wakes, 1);
-	unwatch(&one);
-	unwatch(&two);
-	dma_fence_put(fence);
-	dma_buf_put(dmabuf);
-}
-
-/* Two fences: the first wakes, a look shows the second, that wakes again. */
-static void test_poll_rearms(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fences[2];
-	struct watcher watcher;
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(fences); i++) {
-		fences[i] = mock_fence_create(test);
-		add_fence(test, dmabuf, fences[i], DMA_RESV_USAGE_READ);
-	}
-	EXPECT_EVENTS(test, watch(&watcher, dmabuf, EPOLLOUT), 0);
-
-	for (i = 0; i < ARRAY_SIZE(fences); i++) {
-		EXPECT_EVENTS(test, peek(dmabuf, EPOLLOUT), 0);
-		dma_fence_signal(fences[i]);
-	}
-	EXPECT_EVENTS(test, peek(dmabuf, EPOLLOUT), EPOLLOUT);
-	/* Whichever came first, the one behind it was waited for, too. */
-	KUNIT_EXPECT_GE(test, watcher.wakes, 1);
-
-	unwatch(&watcher);
-	for (i = 0; i < ARRAY_SIZE(fences); i++)
-		dma_fence_put(fences[i]);
-	dma_buf_put(dmabuf);
-}
-
-/* An armed callback keeps the buffer alive, and lets it go when it has run. */
-static void test_poll_holds_the_buffer(struct kunit *test)
-{
-	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_fence *fence = mock_fence_create(test);
-	struct watcher watcher;
-
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
-	EXPECT_EVENTS(test, watch(&watcher, dmabuf, EPOLLIN), 0);
-	unwatch(&watcher);
-	dma_buf_put(dmabuf);
-	mock_files_flush();
-	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 0);
-
-	dma_fence_signal(fence);
-	KUNIT_EXPECT_TRUE(test, mock_exporter_wait_released(mock));
-	dma_fence_put(fence);
-}
 
 struct flags_case {
 	const char *desc;
@@ -325,7 +71,7 @@ static void test_export_flags(struct kunit *test)
 	if (param->expect) {
 		KUNIT_EXPECT_EQ(test, fd, -1);
 	} else {
-		/* Nothing is going on, and the sync file says so. */
+		/* Without fences the sync file has signaled. */
 		fence = sync_file_get_fence(fd);
 		KUNIT_ASSERT_NOT_NULL(test, fence);
 		KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
@@ -351,7 +97,7 @@ static const struct export_case export_cases[] = {
 	{ "writing waits for writers", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_WRITE, true },
 	{ "writing waits for readers", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_WRITE, true },
 	{ "both is as writing", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_RW, true },
-	{ "nobody waits for bookkeeping", DMA_RESV_USAGE_BOOKKEEP, DMA_BUF_SYNC_RW, false },
+	{ "both ignore bookkeeping", DMA_RESV_USAGE_BOOKKEEP, DMA_BUF_SYNC_RW, false },
 };
 
 KUNIT_ARRAY_PARAM_DESC(export, export_cases, desc);
@@ -379,7 +125,7 @@ static void test_export_usage(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* It is a snapshot: what comes later is not in it. And it has all of them. */
+/* A sync file has all fences of its moment, and none that is added later. */
 static void test_export_is_a_snapshot(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -419,7 +165,7 @@ static int next_fd(void)
 	return fd;
 }
 
-/* The answer cannot be written: no descriptor, no sync file is left behind. */
+/* When the answer cannot be written, no descriptor and no sync file is left. */
 static void test_export_fault(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -429,7 +175,7 @@ static void test_export_fault(struct kunit *test)
 	unsigned long address;
 	int before;
 
-	/* User memory that can be read and not written: another buffer's. */
+	/* User memory that can be read and not written: of another buffer. */
 	memcpy_to_page(to_mock_exporter(memory)->pages[0], 0, (char *)&args,
 		       sizeof(args));
 	address = kunit_vm_mmap(test, memory->file, 0, PAGE_SIZE, PROT_READ,
@@ -445,7 +191,7 @@ static void test_export_fault(struct kunit *test)
 							   address));
 	KUNIT_EXPECT_EQ(test, next_fd(), before);
 
-	/* A sync file that stayed would hold the fence, and fail the case. */
+	/* A sync file that was left would hold the fence, and fail the case. */
 	mock_files_flush();
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
@@ -483,7 +229,7 @@ static void test_import_flags(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, import_sync_file(test, dmabuf, param->flags, fd),
 			param->expect);
-	/* A writer is in the way of both; a reader of who writes. */
+	/* A writer holds back both events, a reader EPOLLOUT only. */
 	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN),
 		      !param->expect && write ? 0 : EPOLLIN);
 	EXPECT_EVENTS(test, peek(dmabuf, EPOLLOUT),
@@ -552,7 +298,7 @@ static void test_import_is_not_interrupted(struct kunit *test)
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, kthread_run(importer_thread, &importer,
 						       "importer"));
 	wait_for_completion(&importer.started);
-	/* Long enough that it has met the lock, else nothing is tested. */
+	/* Give the thread time to block on the lock. */
 	msleep(50);
 	dma_resv_unlock(dmabuf->resv);
 	wait_for_completion(&importer.done);
@@ -577,7 +323,7 @@ static void test_import_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			import_sync_file(test, dmabuf, DMA_BUF_SYNC_READ, INT_MAX));
 
-	/* The buffer itself, and a file of a third kind. */
+	/* The buffer itself, and a file that is neither. */
 	get_dma_buf(dmabuf);
 	fd = dma_buf_fd(dmabuf, O_CLOEXEC);
 	KUNIT_ASSERT_GE(test, fd, 0);
@@ -597,7 +343,7 @@ static void test_import_refuses(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A merged fence comes in as the fences that it was merged of. */
+/* A container is imported as the fences that it consists of. */
 static void test_import_array(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -657,7 +403,7 @@ static void test_import_signalled(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* What comes out of one buffer goes into another, and orders it after the first. */
+/* Fences exported from one buffer and imported into another hold that back. */
 static void test_export_import(struct kunit *test)
 {
 	struct dma_buf *from = mock_exporter_create(test, NULL);
@@ -679,74 +425,7 @@ static void test_export_import(struct kunit *test)
 	dma_buf_put(to);
 }
 
-/* One thread signals what this one polls for. */
-#define RACE_ROUNDS	500
-
-struct signaller {
-	struct dma_fence *fence;
-	struct completion go, done;
-};
-
-static int signaller_thread(void *data)
-{
-	struct signaller *signaller = data;
-	int i;
-
-	for (i = 0; i < RACE_ROUNDS; i++) {
-		wait_for_completion(&signaller->go);
-		dma_fence_signal(signaller->fence);
-		complete(&signaller->done);
-	}
-	return 0;
-}
-
-/*
- * However the two fall together, poll either finds the buffer ready or is woken.
- * Looking first and arming afterwards would lose wake-ups here.
- */
-static void test_race_poll_signal(struct kunit *test)
-{
-	struct signaller signaller = {};
-	struct watcher watcher;
-	struct dma_buf *dmabuf;
-	int i, lost = 0;
-	__poll_t ready;
-
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "needs two CPUs");
-
-	dmabuf = mock_exporter_create(test, NULL);
-	init_completion(&signaller.go);
-	init_completion(&signaller.done);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(signaller_thread, &signaller,
-						       "signaller"));
-	for (i = 0; i < RACE_ROUNDS; i++) {
-		signaller.fence = mock_fence_create(test);
-		add_fence(test, dmabuf, signaller.fence, DMA_RESV_USAGE_WRITE);
-		complete(&signaller.go);
-		ready = watch(&watcher, dmabuf, EPOLLIN);
-		wait_for_completion(&signaller.done);
-		if (!ready && !watcher.wakes)
-			lost++;
-		unwatch(&watcher);
-		dma_fence_put(signaller.fence);
-	}
-	KUNIT_EXPECT_EQ(test, lost, 0);
-	mock_files_flush();
-	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
-	dma_buf_put(dmabuf);
-	mock_rival_figure(test, RACE_ROUNDS);
-}
-
-static struct kunit_case dma_buf_sync_cases[] = {
-	KUNIT_CASE_PARAM(test_poll, poll_gen_params),
-	KUNIT_CASE(test_poll_idle),
-	KUNIT_CASE(test_poll_signalled),
-	KUNIT_CASE(test_poll_both_ways),
-	KUNIT_CASE(test_poll_two_callbacks),
-	KUNIT_CASE(test_poll_shares_callback),
-	KUNIT_CASE(test_poll_rearms),
-	KUNIT_CASE(test_poll_holds_the_buffer),
+static struct kunit_case dma_buf_sync_file_cases[] = {
 	KUNIT_CASE_PARAM(test_export_flags, flags_gen_params),
 	KUNIT_CASE_PARAM(test_export_usage, export_gen_params),
 	KUNIT_CASE(test_export_is_a_snapshot),
@@ -757,13 +436,12 @@ static struct kunit_case dma_buf_sync_cases[] = {
 	KUNIT_CASE(test_import_array),
 	KUNIT_CASE(test_import_signalled),
 	KUNIT_CASE(test_export_import),
-	KUNIT_CASE(test_race_poll_signal),
 	{}
 };
 
-static struct kunit_suite dma_buf_sync_suite = {
-	.name = "dma_buf_sync",
-	.test_cases = dma_buf_sync_cases,
+static struct kunit_suite dma_buf_sync_file_suite = {
+	.name = "dma_buf_sync_file",
+	.test_cases = dma_buf_sync_file_cases,
 };
 
-kunit_test_suite(dma_buf_sync_suite);
+kunit_test_suite(dma_buf_sync_file_suite);
