@@ -22,14 +22,16 @@ obj-$(CONFIG_SW_SYNC)		+= sw_sync.o
 obj-$(CONFIG_SW_SYNC)		+= sync_debug.o
 
 # Layer 2: the buffer
-obj-y				+= dma-buf.o
-obj-y				+= dma-buf-file.o
-obj-y				+= dma-buf-attach.o
-obj-y				+= dma-buf-cpu.o
+obj-y				+= dma-buf-inode.o
+obj-y				+= dma-buf-name.o
 obj-y				+= dma-buf-poll.o
-obj-$(CONFIG_SYNC_FILE)		+= dma-buf-sync-file.o
 obj-$(CONFIG_DEBUG_FS)		+= dma-buf-debugfs.o
 obj-$(CONFIG_DMABUF_SYSFS_STATS) += dma-buf-stats.o
+obj-y				+= dma-buf.o
+obj-y				+= dma-buf-attach.o
+obj-y				+= dma-buf-cpu.o
+obj-$(CONFIG_SYNC_FILE)		+= dma-buf-sync-file.o
+obj-y				+= dma-buf-file.o
 
 # Layer 3: where buffers come from
 obj-$(CONFIG_DMABUF_HEAPS)	+= shared_mapping.o

@@ -375,30 +375,9 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	trace_dma_buf_detach(attach, DMA_NONE, 0);
 	kmem_cache_free(dma_buf_attachments, attach);
 	if (unlikely(last))
-		dma_buf_file_forget(dmabuf);
+		dma_buf_release_orphan(dmabuf);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
-
-/**
- * dma_buf_attach_orphan - leave a buffer to those who are still attached
- * @dmabuf: a buffer whose file is gone
- *
- * Only after a mistake: importers hold a reference until they have detached.
- *
- * Context: Process context; takes the reservation lock. May sleep.
- * Return: whether there are attachments, the last of which ends the buffer.
- */
-bool dma_buf_attach_orphan(struct dma_buf *dmabuf)
-{
-	bool attached;
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	attached = !list_empty(&dmabuf->attachments);
-	if (attached)
-		dmabuf->file = NULL;
-	dma_resv_unlock(dmabuf->resv);
-	return attached;
-}
 
 /**
  * dma_buf_pin - the buffer must not move from now on

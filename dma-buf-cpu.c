@@ -368,7 +368,7 @@ static int dma_buf_cpu_check_range(struct dma_buf *dmabuf,
  */
 int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct dma_buf *dmabuf = dma_buf_file_to_buf(file);
+	struct dma_buf *dmabuf = dma_buf_of_file(file);
 	int ret;
 
 	if (!dmabuf || !dmabuf->ops->mmap)
@@ -399,7 +399,7 @@ unsigned long dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long add
 					    unsigned long len, unsigned long pgoff,
 					    unsigned long flags)
 {
-	struct dma_buf *dmabuf = dma_buf_file_to_buf(file);
+	struct dma_buf *dmabuf = dma_buf_of_file(file);
 
 	if (dmabuf && dmabuf->ops->get_unmapped_area)
 		return dmabuf->ops->get_unmapped_area(file, addr, len, pgoff, flags);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the dma-buf-*.c files offer each other.
+ * What the dma-buf-*.c files offer each other, by file, lowest first.
  *
- * Prototypes, by the file that has the body, and stand-ins for the files which
- * a configuration leaves out. Nothing here is for exporters or importers.
+ * A file calls those above it here and none below. What goes upwards is a table
+ * of operations that is named: dma_buf_dentry_ops and dma_buf_file_ops. Files
+ * that a configuration leaves out are replaced by stubs. Nothing here is for
+ * exporters or importers.
  */
 #ifndef _DMA_BUF_PRIVATE_H
 #define _DMA_BUF_PRIVATE_H
 
+#include <linux/container_of.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
+#include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
 
@@ -17,67 +21,37 @@
 
 struct ioctl_call;
 
+/* dma-buf-inode.c */
+
 /**
- * struct dma_buf_slot - a buffer in memory
- * @inode: of its file; the slot lives as long as this
+ * struct dma_buf_inode_info - a buffer and its inode
+ * @vfs_inode: the inode, whose references keep the memory of the buffer
  * @buf: the buffer
- * @resv: for an exporter without a reservation object of its own
- *
- * All that a buffer needs of the core, and its inode, are one allocation.
+ * @resv: used when the exporter brings no reservation object
  */
-struct dma_buf_slot {
-	struct inode inode;
+struct dma_buf_inode_info {
+	struct inode vfs_inode;
 	struct dma_buf buf;
 	struct dma_resv resv;
 };
 
-/* dma-buf.c */
-bool dma_buf_destroy(struct dma_buf *dmabuf);
+static inline struct dma_buf_inode_info *DMA_BUF_I(struct inode *inode)
+{
+	return container_of(inode, struct dma_buf_inode_info, vfs_inode);
+}
+
+int dma_buf_inode_init(void);
+struct file *dma_buf_inode_alloc_file(size_t size, int flags,
+				      const struct file_operations *fops);
+
+/* dma-buf-name.c */
 bool dma_buf_name_copy(struct dma_buf *dmabuf, char name[DMA_BUF_NAME_LEN]);
-long dma_buf_ioctl_set_name(struct ioctl_call *call, void *args);
-
-/* dma-buf-file.c */
-int dma_buf_file_init(void);
-struct file *dma_buf_file_create(size_t size, int flags);
-struct dma_buf_slot *dma_buf_file_slot(struct file *file);
-void dma_buf_file_bind(struct file *file, struct dma_buf *dmabuf);
-struct dma_buf *dma_buf_file_to_buf(struct file *file);
-void dma_buf_file_forget(struct dma_buf *dmabuf);
-
-/* dma-buf-attach.c */
-int dma_buf_attach_init(void);
-bool dma_buf_attach_orphan(struct dma_buf *dmabuf);
-
-/* dma-buf-cpu.c */
-int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma);
-unsigned long dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long addr,
-					    unsigned long len, unsigned long pgoff,
-					    unsigned long flags);
-long dma_buf_cpu_ioctl_sync(struct file *file, u64 flags);
-long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args);
+long dma_buf_name_ioctl_set(struct ioctl_call *call, void *args);
 
 /* dma-buf-poll.c */
 void dma_buf_poll_fini(struct dma_buf *dmabuf);
 bool dma_buf_poll_armed(struct dma_buf *dmabuf);
 __poll_t dma_buf_poll(struct file *file, struct poll_table_struct *wait);
-
-/* dma-buf-sync-file.c */
-#if IS_ENABLED(CONFIG_SYNC_FILE)
-long dma_buf_sync_file_ioctl_export(struct ioctl_call *call, void *args);
-long dma_buf_sync_file_ioctl_import(struct ioctl_call *call, void *args);
-#else
-static inline long dma_buf_sync_file_ioctl_export(struct ioctl_call *call,
-						  void *args)
-{
-	return -ENOTTY;
-}
-
-static inline long dma_buf_sync_file_ioctl_import(struct ioctl_call *call,
-						  void *args)
-{
-	return -ENOTTY;
-}
-#endif
 
 /* dma-buf-debugfs.c */
 #if IS_ENABLED(CONFIG_DEBUG_FS)
@@ -108,5 +82,43 @@ static inline int dma_buf_stats_add(struct dma_buf *dmabuf, struct file *file)
 
 static inline void dma_buf_stats_del(struct dma_buf *dmabuf) {}
 #endif
+
+/* dma-buf.c */
+extern const struct dentry_operations dma_buf_dentry_ops;
+struct dma_buf *dma_buf_of_file(struct file *file);
+void dma_buf_release_orphan(struct dma_buf *dmabuf);
+
+/* dma-buf-attach.c */
+int dma_buf_attach_init(void);
+
+/* dma-buf-cpu.c */
+int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long
+dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long addr,
+			      unsigned long len, unsigned long pgoff,
+			      unsigned long flags);
+long dma_buf_cpu_ioctl_sync(struct file *file, u64 flags);
+long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args);
+
+/* dma-buf-sync-file.c */
+#if IS_ENABLED(CONFIG_SYNC_FILE)
+long dma_buf_sync_file_ioctl_export(struct ioctl_call *call, void *args);
+long dma_buf_sync_file_ioctl_import(struct ioctl_call *call, void *args);
+#else
+static inline long dma_buf_sync_file_ioctl_export(struct ioctl_call *call,
+						  void *args)
+{
+	return -ENOTTY;
+}
+
+static inline long dma_buf_sync_file_ioctl_import(struct ioctl_call *call,
+						  void *args)
+{
+	return -ENOTTY;
+}
+#endif
+
+/* dma-buf-file.c */
+extern const struct file_operations dma_buf_file_ops;
 
 #endif /* _DMA_BUF_PRIVATE_H */

@@ -1,28 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The buffer as an object: export, get, put, name, release.
+ * The buffer as an object: export, references, release.
  *
- * What it is: birth, reference counting and death of struct dma_buf.
- * What it owns: all fields of struct dma_buf that are set by the export; the name.
- * Locks: name_lock, innermost of all, around the name. The rest is written
- *	before anybody else can see the buffer, or after the last one has let go.
- * May call: layers 0 and 1, the other dma-buf-*.c, the exporter's release op.
- * Never here: devices, CPU mappings, fences, what the file does.
- * Units: sizes in bytes; name lengths in bytes with the terminating zero.
+ * A buffer has no reference count of its own: its file has. Export is in two
+ * steps: first a file with a buffer that only the exporting thread knows, so
+ * that a failure can be undone in place; then the two are bound, and from there
+ * on it is the file that releases the buffer.
+ *
+ * Release is in two steps, too. With the last reference to the file the buffer
+ * leaves the list of debugfs. The dentry goes after that, and only with it the
+ * exporter's memory and the buffer, because d_path() may read the name of the
+ * buffer as long as there is a dentry.
+ *
+ * Importers must not hold anything of a buffer without a reference to it. Where
+ * one does, the buffer is left in memory: leak it rather than use it after
+ * free.
+ *
+ * Locks: the fields that an export sets are written before any other thread can
+ * see the buffer, and do not change. dma_buf.file is cleared under the
+ * reservation lock in the case of the misuse above.
  */
+#include <linux/dcache.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
 #include <linux/file.h>
-#include <linux/init.h>
+#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/string.h>
 
-#include "dma-buf-private.h"
 #include "dma-buf-misuse.h"
-#include "ioctl_table.h"
+#include "dma-buf-private.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/dma_buf.h>
@@ -31,8 +40,8 @@
  * DOC: locking convention
  *
  * One lock matters to exporters and importers: the reservation lock,
- * &dma_buf.resv. Who may hold it when is the same for all of them, or two drivers
- * which never met would deadlock.
+ * &dma_buf.resv. Which calls are made with it is the same for all of them, as
+ * otherwise two drivers that do not know each other could deadlock.
  *
  * ======================================  ===========  ==========
  * call                                    made by      with lock
@@ -59,10 +68,10 @@
  * dma_buf_mmap()                          importer     no
  * ======================================  ===========  ==========
  *
- * And what the core calls, in turn:
+ * The callbacks that the core calls, in turn:
  *
  * ======================================  ===========  ==========
- * callback                                answered by  with lock
+ * callback                                op of        with lock
  * ======================================  ===========  ==========
  * dma_buf_ops.attach                      exporter     no
  * dma_buf_ops.detach                      exporter     no
@@ -81,16 +90,28 @@
  * dma_buf_attach_ops.move_notify          importer     yes
  * ======================================  ===========  ==========
  *
- * Drivers which need several buffers at once lock them with a
- * &struct ww_acquire_ctx; the core takes one at a time and uses none.
+ * Drivers that need several buffers at once lock them with a
+ * &struct ww_acquire_ctx. The core locks one buffer at a time, without one.
  */
 
-/* Birth, first step: a buffer that only this thread knows, behind a new file. */
-static struct dma_buf *dma_buf_reserve(const struct dma_buf_export_info *exp_info,
-				       struct file *file)
+/**
+ * dma_buf_of_file - return the buffer of a file
+ * @file: any file
+ *
+ * Context: Any.
+ * Return: the buffer, or NULL when this is some other kind of file.
+ */
+struct dma_buf *dma_buf_of_file(struct file *file)
 {
-	struct dma_buf_slot *slot = dma_buf_file_slot(file);
-	struct dma_buf *dmabuf = &slot->buf;
+	return file->f_op == &dma_buf_file_ops ? file->private_data : NULL;
+}
+
+/* Initialize the buffer in the inode of @file. */
+static struct dma_buf *dma_buf_setup(const struct dma_buf_export_info *exp_info,
+				     struct file *file)
+{
+	struct dma_buf_inode_info *info = DMA_BUF_I(file_inode(file));
+	struct dma_buf *dmabuf = &info->buf;
 
 	dmabuf->size = exp_info->size;
 	dmabuf->ops = exp_info->ops;
@@ -99,8 +120,8 @@ static struct dma_buf *dma_buf_reserve(const struct dma_buf_export_info *exp_inf
 	dmabuf->priv = exp_info->priv;
 	dmabuf->resv = exp_info->resv;
 	if (!dmabuf->resv) {
-		dma_resv_init(&slot->resv);
-		dmabuf->resv = &slot->resv;
+		dma_resv_init(&info->resv);
+		dmabuf->resv = &info->resv;
 	}
 
 	spin_lock_init(&dmabuf->name_lock);
@@ -108,31 +129,49 @@ static struct dma_buf *dma_buf_reserve(const struct dma_buf_export_info *exp_inf
 	return dmabuf;
 }
 
-/* The opposite: gives back all that dma_buf_reserve() took, and the name. */
-static void dma_buf_unreserve(struct dma_buf *dmabuf)
+/* Undo dma_buf_setup(), and free what was added to the buffer since. */
+static void dma_buf_teardown(struct dma_buf *dmabuf)
 {
-	struct dma_buf_slot *slot = container_of(dmabuf, struct dma_buf_slot, buf);
+	struct dma_buf_inode_info *info =
+		container_of(dmabuf, struct dma_buf_inode_info, buf);
 
-	if (dmabuf->resv == &slot->resv)
-		dma_resv_fini(&slot->resv);
+	if (dmabuf->resv == &info->resv)
+		dma_resv_fini(&info->resv);
 	dma_buf_poll_fini(dmabuf);
 	kfree(dmabuf->name);
 }
 
-/**
- * dma_buf_destroy - end a buffer
- * @dmabuf: a buffer without references
- *
- * A buffer which something still points to, against the rules, must be left in
- * memory: leak it rather than use it after free. The exporter's module stays with
- * it, as its ops may yet be called. Of attachments the end is known: the last
- * dma_buf_detach() calls this again.
- *
- * Context: Process context; may sleep. Called when the file's directory entry
- * goes, after which the name cannot be asked for any more.
- * Return: whether its memory may be given back.
+/* From here on the file releases the buffer. */
+static void dma_buf_bind(struct file *file, struct dma_buf *dmabuf)
+{
+	dmabuf->file = file;
+	file->private_data = dmabuf;
+	file->f_path.dentry->d_fsdata = dmabuf;
+}
+
+/*
+ * Leave a buffer without a file to its attachments; return false if it has
+ * none.
  */
-bool dma_buf_destroy(struct dma_buf *dmabuf)
+static bool dma_buf_orphan(struct dma_buf *dmabuf)
+{
+	bool attached;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	attached = !list_empty(&dmabuf->attachments);
+	if (attached)
+		dmabuf->file = NULL;
+	dma_resv_unlock(dmabuf->resv);
+	return attached;
+}
+
+/*
+ * Release a buffer without references, and return true if its memory may be
+ * freed. A buffer that is still pointed to stays, and so does the exporter's
+ * module, whose ops may yet be called. If it is attachments that point to it,
+ * the last dma_buf_detach() releases it; in the other cases it is never freed.
+ */
+static bool dma_buf_release(struct dma_buf *dmabuf)
 {
 	struct module *owner = dmabuf->owner;
 
@@ -140,17 +179,56 @@ bool dma_buf_destroy(struct dma_buf *dmabuf)
 	    dma_buf_misuse(dma_buf_poll_armed(dmabuf)))
 		return false;
 	if (dma_buf_misuse(!list_empty(&dmabuf->attachments)) &&
-	    dma_buf_attach_orphan(dmabuf))
+	    dma_buf_orphan(dmabuf))
 		return false;
 
 	dma_buf_stats_del(dmabuf);
 	dmabuf->ops->release(dmabuf);
-	dma_buf_unreserve(dmabuf);
+	dma_buf_teardown(dmabuf);
 	module_put(owner);
 	return true;
 }
 
-/* Does this describe an exporter that can work? */
+/**
+ * dma_buf_release_orphan - release a buffer whose file went before it
+ * @dmabuf: a buffer whose last attachment is gone
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_buf_release_orphan(struct dma_buf *dmabuf)
+{
+	struct dma_buf_inode_info *info =
+		container_of(dmabuf, struct dma_buf_inode_info, buf);
+
+	if (dma_buf_release(dmabuf))
+		iput(&info->vfs_inode);
+}
+
+static char *dma_buf_dentry_dname(struct dentry *dentry, char *buffer,
+				  int buflen)
+{
+	char name[DMA_BUF_NAME_LEN];
+
+	dma_buf_name_copy(dentry->d_fsdata, name);
+	return dynamic_dname(buffer, buflen, "/%pd:%s", dentry, name);
+}
+
+/* The inode keeps its reference, and so its memory, while the buffer stays. */
+static void dma_buf_dentry_iput(struct dentry *dentry, struct inode *inode)
+{
+	struct dma_buf *dmabuf = dentry->d_fsdata;
+
+	/* There is no buffer where the export failed. */
+	if (!dmabuf || dma_buf_release(dmabuf))
+		iput(inode);
+}
+
+const struct dentry_operations dma_buf_dentry_ops = {
+	.d_dname	= dma_buf_dentry_dname,
+	.d_iput		= dma_buf_dentry_iput,
+};
+
+/* Test whether @exp_info describes an exporter that can work. */
 static bool dma_buf_export_valid(const struct dma_buf_export_info *exp_info)
 {
 	const struct dma_buf_ops *ops = exp_info->ops;
@@ -160,18 +238,18 @@ static bool dma_buf_export_valid(const struct dma_buf_export_info *exp_info)
 	if (!ops->release || !ops->map_dma_buf || !ops->unmap_dma_buf)
 		return false;
 
-	/* Half of a pair, or a kept mapping of something that moves. */
 	if (!ops->pin != !ops->unpin)
 		return false;
+	/* A mapping that the core keeps would lead to where the buffer was. */
 	return !(ops->cache_sgt_mapping && ops->pin);
 }
 
 /**
  * dma_buf_export - make a buffer of an exporter's memory
- * @exp_info: who exports what, see &struct dma_buf_export_info
+ * @exp_info: description of the exporter and the memory
  *
- * The new buffer has one reference, the caller's. It is for the caller to show it
- * around, usually by dma_buf_fd().
+ * The new buffer has one reference, the caller's. The caller makes it known to
+ * others, usually by dma_buf_fd().
  *
  * Context: Process context, without the reservation lock. May sleep.
  * Return: the buffer, or an ERR_PTR():
@@ -183,7 +261,9 @@ static bool dma_buf_export_valid(const struct dma_buf_export_info *exp_info)
  * -ENOENT
  *	the exporter's module is being unloaded
  * -ENOMEM
- *	no memory; also -ENFILE: no more files in the system
+ *	no memory
+ * -ENFILE
+ *	the system has no more files
  */
 struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 {
@@ -197,25 +277,25 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 	if (!try_module_get(exp_info->owner))
 		return ERR_PTR(-ENOENT);
 
-	file = dma_buf_file_create(exp_info->size, exp_info->flags);
+	file = dma_buf_inode_alloc_file(exp_info->size, exp_info->flags,
+					&dma_buf_file_ops);
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
 		goto err_module_put;
 	}
 
-	dmabuf = dma_buf_reserve(exp_info, file);
+	dmabuf = dma_buf_setup(exp_info, file);
 	ret = dma_buf_stats_add(dmabuf, file);
 	if (ret)
-		goto err_unreserve;
+		goto err_teardown;
 
-	/* Second step: from here on it is the file that ends the buffer. */
-	dma_buf_file_bind(file, dmabuf);
+	dma_buf_bind(file, dmabuf);
 	dma_buf_debugfs_add(dmabuf);
 	trace_dma_buf_export(dmabuf, 0);
 	return dmabuf;
 
-err_unreserve:
-	dma_buf_unreserve(dmabuf);
+err_teardown:
+	dma_buf_teardown(dmabuf);
 	fput(file);
 err_module_put:
 	module_put(exp_info->owner);
@@ -224,16 +304,16 @@ err_module_put:
 EXPORT_SYMBOL_NS_GPL(dma_buf_export, DMA_BUF);
 
 /**
- * dma_buf_fd - open a descriptor for a buffer, in the current process
+ * dma_buf_fd - install a descriptor for a buffer in the current process
  * @dmabuf: the buffer
  * @flags: of the descriptor; O_CLOEXEC or 0
  *
- * On success the descriptor has taken the caller's reference over: closing it is
- * the put. On failure the caller keeps its reference.
+ * On success the caller's reference belongs to the descriptor, and closing that
+ * drops it. On failure the caller keeps its reference.
  *
  * Context: Process context, without the reservation lock. May sleep.
- * Return: the descriptor; -EINVAL without a buffer, -EMFILE when the process
- * has no free descriptor, -ENOMEM.
+ * Return: the descriptor; -EINVAL without a buffer; -EMFILE when the process
+ * has no free descriptor; -ENOMEM.
  */
 int dma_buf_fd(struct dma_buf *dmabuf, int flags)
 {
@@ -252,12 +332,12 @@ int dma_buf_fd(struct dma_buf *dmabuf, int flags)
 EXPORT_SYMBOL_NS_GPL(dma_buf_fd, DMA_BUF);
 
 /**
- * dma_buf_get - find the buffer of a descriptor of the current process
+ * dma_buf_get - look up the buffer of a descriptor of the current process
  * @fd: the descriptor
  *
  * Context: Process context. May sleep.
- * Return: the buffer, with one more reference, the caller's to put; or an
- * ERR_PTR(): -EBADF when @fd is not open, -EINVAL when it is no dma-buf.
+ * Return: the buffer, with a reference for the caller to put; or an ERR_PTR():
+ * -EBADF when @fd is not open, -EINVAL when it is no dma-buf.
  */
 struct dma_buf *dma_buf_get(int fd)
 {
@@ -269,7 +349,7 @@ struct dma_buf *dma_buf_get(int fd)
 		return ERR_PTR(-EBADF);
 
 	/* The reference to the file is the one to the buffer. */
-	dmabuf = dma_buf_file_to_buf(file);
+	dmabuf = dma_buf_of_file(file);
 	if (dmabuf) {
 		trace_dma_buf_get(dmabuf, fd);
 		return dmabuf;
@@ -281,12 +361,12 @@ struct dma_buf *dma_buf_get(int fd)
 EXPORT_SYMBOL_NS_GPL(dma_buf_get, DMA_BUF);
 
 /**
- * dma_buf_put - give one reference back
+ * dma_buf_put - drop a reference to a buffer
  * @dmabuf: the buffer; the caller must not touch it again
  *
- * With the last reference the buffer dies, soon but not necessarily before
- * this returns: a file is closed when its task next leaves the kernel, or
- * by a worker.
+ * The last reference releases the buffer, though not always before this
+ * returns: a file is closed when its task next leaves the kernel, or by a
+ * worker.
  *
  * Context: Any but NMI; never sleeps.
  */
@@ -299,60 +379,3 @@ void dma_buf_put(struct dma_buf *dmabuf)
 	fput(dmabuf->file);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_put, DMA_BUF);
-
-/**
- * dma_buf_name_copy - read a buffer's name
- * @dmabuf: the buffer
- * @name: where to; an empty string when it has none
- *
- * Context: Any; takes the name lock.
- * Return: whether it has one, which may be the empty string, too.
- */
-bool dma_buf_name_copy(struct dma_buf *dmabuf, char name[DMA_BUF_NAME_LEN])
-{
-	bool named;
-
-	spin_lock(&dmabuf->name_lock);
-	named = dmabuf->name;
-	strscpy(name, named ? dmabuf->name : "", DMA_BUF_NAME_LEN);
-	spin_unlock(&dmabuf->name_lock);
-	return named;
-}
-
-/**
- * dma_buf_ioctl_set_name - DMA_BUF_SET_NAME, in each of its spellings
- * @call: the call; its argument points to the name in user memory
- * @args: not used
- *
- * Context: Process context. May sleep.
- * Return: 0; -EINVAL when the name is longer than DMA_BUF_NAME_LEN, -EFAULT
- * when it cannot be read, -ENOMEM.
- */
-long dma_buf_ioctl_set_name(struct ioctl_call *call, void *args)
-{
-	struct dma_buf *dmabuf = call->file->private_data;
-	const char *name = strndup_user(call->user, DMA_BUF_NAME_LEN);
-
-	if (IS_ERR(name))
-		return PTR_ERR(name);
-
-	spin_lock(&dmabuf->name_lock);
-	swap(dmabuf->name, name);
-	spin_unlock(&dmabuf->name_lock);
-
-	kfree(name);
-	return 0;
-}
-
-/* Without its caches or its file system the core stays silent: exports fail. */
-static int __init dma_buf_init(void)
-{
-	int ret = dma_buf_attach_init() ?: dma_buf_stats_init() ?: dma_buf_file_init();
-
-	if (ret)
-		return ret;
-
-	dma_buf_debugfs_init();
-	return 0;
-}
-subsys_initcall(dma_buf_init);
