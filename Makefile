@@ -28,6 +28,7 @@ obj-y				+= dma-buf-poll.o
 obj-$(CONFIG_DEBUG_FS)		+= dma-buf-debugfs.o
 obj-$(CONFIG_DMABUF_SYSFS_STATS) += dma-buf-stats.o
 obj-y				+= dma-buf.o
+obj-$(CONFIG_DMABUF_DEBUG)	+= dma-buf-pageless.o
 obj-y				+= dma-buf-attach.o
 obj-y				+= dma-buf-cpu.o
 obj-$(CONFIG_SYNC_FILE)		+= dma-buf-sync-file.o

@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices and the buffer.
+ * Attaching devices to a buffer, pinning, mapping, and move notification.
  *
- * What it is: attaching, pinning, mapping, their opposites, and the word that goes
- *	round when a buffer moves.
- * What it owns: struct dma_buf_attachment, the list dma_buf.attachments, the
- *	mappings that are kept with an attachment.
- * Locks: the reservation lock protects all of it. The exporter's attach and
- *	detach ops run without, everything else here that calls an exporter
- *	or an importer with it.
- * May call: layer 1, the ops of exporter and importer.
- * Never here: DMA mapping itself, which exporters do.
- * Units: none; a mapping always covers the whole buffer.
+ * Exporter and importer may each be static or dynamic. Where both are static
+ * the memory never moves. Where both are dynamic the importer maps when it
+ * needs to, and follows moves. Where they differ, one side may move or expects
+ * a move that the other cannot handle: then the attachment keeps one mapping
+ * from attach to detach, for both directions, with the buffer pinned if it
+ * could move, and mapping it just returns that one. A static exporter may ask
+ * for its mappings to be kept as well (cache_sgt_mapping), from the first one
+ * on.
  *
- * Either side may be static or dynamic, and only two of the four combinations go
- * by themselves. Where both are static nothing moves. Where both are dynamic
- * the importer maps when it needs to, and follows moves. Where the two
- * differ, the attachment holds one mapping from beginning to end, in both
- * directions, and the buffer pinned under it if it could move; mapping then just
- * hands it out.
+ * A kept mapping is dma_buf_attachment.sgt, and only a detach undoes it. So an
+ * attachment with a kept mapping holds a pin if its exporter is dynamic.
+ *
+ * Locks: the reservation lock protects dma_buf.attachments and all that may
+ * change in an attachment. The exporter's attach and detach ops are called
+ * without it, all other ops here, of exporter and importer, with it.
  */
 #include <linux/device.h>
 #include <linux/dma-buf.h>
@@ -28,127 +26,50 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
-#include "dma-buf-private.h"
 #include "dma-buf-misuse.h"
+#include "dma-buf-private.h"
 
 #include <trace/events/dma_buf.h>
 
 /**
  * DOC: dma buf device access
  *
- * How memory of one driver gets to the device of another:
+ * How a device of one driver uses memory of another:
  *
  * 1. The exporter fills in a &struct dma_buf_export_info and calls
  *    dma_buf_export(). dma_buf_fd() gives the result to the program as a
  *    descriptor.
  *
- * 2. The program hands the descriptor to the importer, which turns it into a buffer
- *    again (dma_buf_get()) and attaches its device (dma_buf_attach()). The
+ * 2. The program passes the descriptor to the importer, which looks the buffer
+ *    up (dma_buf_get()) and attaches its device (dma_buf_attach()). The
  *    exporter learns of the device and may refuse it. Nothing needs to be
- *    allocated or moved yet; an exporter that waits until it knows all
- *    devices can choose memory that suits them.
+ *    allocated or moved yet: an exporter that waits until it knows all devices
+ *    can choose memory that suits them.
  *
- * 3. When the device shall use the memory, dma_buf_map_attachment_unlocked() or, with
- *    the lock held, dma_buf_map_attachment() returns DMA addresses in a
- *    scatterlist. The table is for reading DMA addresses and lengths
- *    only: there may be no struct page behind it, and with CONFIG_DMABUF_DEBUG
- *    there never is.
+ * 3. When the device is to use the memory, dma_buf_map_attachment_unlocked()
+ *    or, with the lock held, dma_buf_map_attachment() returns DMA addresses in
+ *    a scatterlist. Only DMA addresses and lengths may be read from it: there
+ *    may be no struct page behind it, and with CONFIG_DMABUF_DEBUG there never
+ *    is.
  *
  * 4. After use the same steps backwards: unmap, dma_buf_detach(),
  *    dma_buf_put().
  *
  * An importer that gives a &struct dma_buf_attach_ops to
  * dma_buf_dynamic_attach() lets the exporter move the buffer while it is
- * attached. It is told by &dma_buf_attach_ops.move_notify, heeds the fences in
- * &dma_buf.resv, and calls dma_buf_pin() for those times when the memory has to
- * stay. Exporters say by having a &dma_buf_ops.pin that they do move buffers.
+ * attached. It is told by &dma_buf_attach_ops.move_notify, waits for the fences
+ * in &dma_buf.resv, and calls dma_buf_pin() for as long as the memory has to
+ * stay. An exporter that moves buffers has a &dma_buf_ops.pin.
  */
 
-static struct kmem_cache *dma_buf_attachments;
+static struct kmem_cache *dma_buf_attachment_cachep;
 
-/*
- * What importers see of a mapping in a kernel that checks them: the same
- * entries, but no pages. It stands for the exporter's table, which stays as
- * the exporter made it.
- *
- * An exporter of device memory has no pages either, and may say so by a table
- * whose orig_nents is zero and whose nents is not. So the importer's counts are
- * copied, and the number of entries that there are is kept beside them.
- */
-struct dma_buf_pageless {
-	struct sg_table table;
-	struct sg_table *exporters;
-	unsigned int entries;
-};
-
-static void dma_buf_copy_pageless(struct sg_table *to, struct sg_table *from)
-{
-	unsigned int entries = max(from->orig_nents, from->nents);
-	struct scatterlist *src, *dst = to->sgl;
-	int i;
-
-	for_each_sg(from->sgl, src, entries, i) {
-		sg_set_page(dst, NULL, src->length, src->offset);
-		/* Of the first nents entries, the others are not looked at. */
-		sg_dma_address(dst) = sg_dma_address(src);
-		sg_dma_len(dst) = sg_dma_len(src);
-#ifdef CONFIG_NEED_SG_DMA_FLAGS
-		dst->dma_flags = src->dma_flags;
-#endif
-		if (!IS_ALIGNED(sg_dma_address(src) | sg_dma_len(src), PAGE_SIZE))
-			pr_debug("%s: entry %d of a mapping is not made of pages\n",
-				 __func__, i);
-		dst = sg_next(dst);
-	}
-	to->nents = from->nents;
-	to->orig_nents = from->orig_nents;
-}
-
-/* Returns what to give to the importer, or an ERR_PTR() and @sgt is untouched. */
-static struct sg_table *dma_buf_hide_pages(struct sg_table *sgt)
-{
-	struct dma_buf_pageless *hidden;
-	int ret;
-
-	if (!IS_ENABLED(CONFIG_DMABUF_DEBUG))
-		return sgt;
-
-	hidden = kzalloc(sizeof(*hidden), GFP_KERNEL);
-	if (!hidden)
-		return ERR_PTR(-ENOMEM);
-
-	hidden->entries = max3(sgt->orig_nents, sgt->nents, 1U);
-	ret = sg_alloc_table(&hidden->table, hidden->entries, GFP_KERNEL);
-	if (ret) {
-		kfree(hidden);
-		return ERR_PTR(ret);
-	}
-
-	dma_buf_copy_pageless(&hidden->table, sgt);
-	hidden->exporters = sgt;
-	return &hidden->table;
-}
-
-/* The opposite: returns what the exporter knows. */
-static struct sg_table *dma_buf_show_pages(struct sg_table *sgt)
-{
-	struct dma_buf_pageless *hidden;
-
-	if (!IS_ENABLED(CONFIG_DMABUF_DEBUG))
-		return sgt;
-
-	hidden = container_of(sgt, struct dma_buf_pageless, table);
-	sgt = hidden->exporters;
-	hidden->table.orig_nents = hidden->entries;
-	sg_free_table(&hidden->table);
-	kfree(hidden);
-	return sgt;
-}
-
-static int dma_buf_pin_locked(struct dma_buf_attachment *attach)
+/* Pin at the exporter, if it can move the buffer at all. */
+static int dma_buf_attach_pin(struct dma_buf_attachment *attach)
 {
 	int ret;
 
+	dma_resv_assert_held(attach->dmabuf->resv);
 	if (!dma_buf_is_dynamic(attach->dmabuf))
 		return 0;
 
@@ -157,8 +78,10 @@ static int dma_buf_pin_locked(struct dma_buf_attachment *attach)
 	return ret;
 }
 
-static void dma_buf_unpin_locked(struct dma_buf_attachment *attach)
+/* Undo one dma_buf_attach_pin(). */
+static void dma_buf_attach_unpin(struct dma_buf_attachment *attach)
 {
+	dma_resv_assert_held(attach->dmabuf->resv);
 	if (!dma_buf_is_dynamic(attach->dmabuf))
 		return;
 
@@ -166,41 +89,41 @@ static void dma_buf_unpin_locked(struct dma_buf_attachment *attach)
 	trace_dma_buf_unpin(attach, DMA_NONE, 0);
 }
 
-static void dma_buf_unmap_locked(struct dma_buf_attachment *attach,
-				 struct sg_table *sgt,
-				 enum dma_data_direction dir)
-{
-	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_show_pages(sgt), dir);
-	trace_dma_buf_unmap(attach, dir, 0);
-}
-
-/* An importer that knows no fences must not see memory that is being moved. */
-static int dma_buf_wait_moves(struct dma_buf_attachment *attach)
+/*
+ * A static importer knows no fences, so it must not get memory that is still
+ * being moved or cleared.
+ */
+static int dma_buf_attach_wait_moves(struct dma_buf_attachment *attach)
 {
 	long ret;
 
 	if (dma_buf_attachment_is_dynamic(attach))
 		return 0;
 
-	ret = dma_resv_wait_timeout(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL,
-				    true, MAX_SCHEDULE_TIMEOUT);
+	ret = dma_resv_wait_timeout(attach->dmabuf->resv,
+				    DMA_RESV_USAGE_KERNEL, true,
+				    MAX_SCHEDULE_TIMEOUT);
 	return min(ret, 0L);
 }
 
-static struct sg_table *dma_buf_map_locked(struct dma_buf_attachment *attach,
+/* Have the exporter map the buffer. */
+static struct sg_table *dma_buf_attach_map(struct dma_buf_attachment *attach,
 					   enum dma_data_direction dir)
 {
 	const struct dma_buf_ops *ops = attach->dmabuf->ops;
 	struct sg_table *exporters, *sgt;
 	int ret;
 
+	dma_resv_assert_held(attach->dmabuf->resv);
+
 	exporters = ops->map_dma_buf(attach, dir) ?: ERR_PTR(-ENOMEM);
 	sgt = exporters;
 	if (IS_ERR(sgt))
 		goto out;
 
-	ret = dma_buf_wait_moves(attach);
-	sgt = ret ? ERR_PTR(ret) : dma_buf_hide_pages(exporters);
+	/* After the exporter, which may have queued a move in order to map. */
+	ret = dma_buf_attach_wait_moves(attach);
+	sgt = ret ? ERR_PTR(ret) : dma_buf_pageless_wrap(exporters);
 	if (IS_ERR(sgt))
 		ops->unmap_dma_buf(attach, exporters, dir);
 out:
@@ -208,49 +131,64 @@ out:
 	return sgt;
 }
 
-/* Keep @sgt until the attachment goes. */
-static void dma_buf_keep_locked(struct dma_buf_attachment *attach,
+/* Undo one dma_buf_attach_map(). */
+static void dma_buf_attach_unmap(struct dma_buf_attachment *attach,
+				 struct sg_table *sgt,
+				 enum dma_data_direction dir)
+{
+	dma_resv_assert_held(attach->dmabuf->resv);
+	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_pageless_unwrap(sgt),
+					   dir);
+	trace_dma_buf_unmap(attach, dir, 0);
+}
+
+/* Keep @sgt until the detach. */
+static void dma_buf_attach_keep(struct dma_buf_attachment *attach,
 				struct sg_table *sgt,
 				enum dma_data_direction dir)
 {
+	dma_resv_assert_held(attach->dmabuf->resv);
 	attach->sgt = sgt;
 	attach->dir = dir;
 }
 
-/* One side moves, or follows moves, and the other does not: hold it still. */
-static int dma_buf_freeze_locked(struct dma_buf_attachment *attach)
+/* Make the mapping of an attachment that is static on one side only. */
+static int dma_buf_attach_keep_pinned(struct dma_buf_attachment *attach)
 {
 	struct sg_table *sgt;
 	int ret;
 
-	ret = dma_buf_pin_locked(attach);
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	ret = dma_buf_attach_pin(attach);
 	if (ret)
 		return ret;
 
-	sgt = dma_buf_map_locked(attach, DMA_BIDIRECTIONAL);
+	sgt = dma_buf_attach_map(attach, DMA_BIDIRECTIONAL);
 	if (IS_ERR(sgt)) {
-		dma_buf_unpin_locked(attach);
+		dma_buf_attach_unpin(attach);
 		return PTR_ERR(sgt);
 	}
 
-	dma_buf_keep_locked(attach, sgt, DMA_BIDIRECTIONAL);
+	dma_buf_attach_keep(attach, sgt, DMA_BIDIRECTIONAL);
 	return 0;
 }
 
-/* The opposite, and for mappings that were kept to be quick as well. */
-static void dma_buf_thaw_locked(struct dma_buf_attachment *attach)
+/* Undo a kept mapping of either kind, if there is one. */
+static void dma_buf_attach_drop(struct dma_buf_attachment *attach)
 {
+	dma_resv_assert_held(attach->dmabuf->resv);
 	if (!attach->sgt)
 		return;
 
-	dma_buf_unmap_locked(attach, attach->sgt, attach->dir);
+	dma_buf_attach_unmap(attach, attach->sgt, attach->dir);
 	attach->sgt = NULL;
-	/* Who can move and has a mapping kept was pinned by the attach. */
-	dma_buf_unpin_locked(attach);
+	/* Cached mappings are not pinned, but their exporters are static. */
+	dma_buf_attach_unpin(attach);
 }
 
-/* Make the attachment one of its buffer, and fit to be mapped. */
-static int dma_buf_link(struct dma_buf_attachment *attach)
+/* List the attachment at its buffer, and make a mapping that it has to keep. */
+static int dma_buf_attach_link(struct dma_buf_attachment *attach)
 {
 	struct dma_buf *dmabuf = attach->dmabuf;
 	int ret = 0;
@@ -258,7 +196,7 @@ static int dma_buf_link(struct dma_buf_attachment *attach)
 	dma_resv_lock(dmabuf->resv, NULL);
 	list_add(&attach->node, &dmabuf->attachments);
 	if (dma_buf_attachment_is_dynamic(attach) != dma_buf_is_dynamic(dmabuf))
-		ret = dma_buf_freeze_locked(attach);
+		ret = dma_buf_attach_keep_pinned(attach);
 	if (ret)
 		list_del(&attach->node);
 	dma_resv_unlock(dmabuf->resv);
@@ -269,7 +207,7 @@ static int dma_buf_link(struct dma_buf_attachment *attach)
  * dma_buf_dynamic_attach - attach a device whose driver can follow moves
  * @dmabuf: the buffer; the caller keeps its reference until it has detached
  * @dev: the device
- * @importer_ops: what the importer can do; NULL for one which is static
+ * @importer_ops: ops of a dynamic importer; NULL for a static one
  * @importer_priv: for &dma_buf_attachment.importer_priv
  *
  * Context: Process context, without the reservation lock. May sleep.
@@ -280,12 +218,12 @@ static int dma_buf_link(struct dma_buf_attachment *attach)
  * -ENOMEM
  *	no memory
  * -EBUSY
- *	most exporters: the memory is where the device cannot reach it, and
- *	cannot be moved
+ *	from most exporters: the memory is where the device cannot reach it,
+ *	and cannot be moved
  * -ERESTARTSYS
- *	a signal came while the buffer was brought to rest
+ *	a signal ended the wait for a move
  *
- * and whatever else the exporter's attach, pin and map_dma_buf ops return.
+ * and any other errno of the exporter's attach, pin and map_dma_buf ops.
  */
 struct dma_buf_attachment *
 dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
@@ -299,7 +237,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	    dma_buf_misuse(importer_ops && !importer_ops->move_notify))
 		return ERR_PTR(-EINVAL);
 
-	attach = kmem_cache_zalloc(dma_buf_attachments, GFP_KERNEL);
+	attach = kmem_cache_zalloc(dma_buf_attachment_cachep, GFP_KERNEL);
 	if (!attach)
 		return ERR_PTR(-ENOMEM);
 
@@ -314,7 +252,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	if (ret)
 		goto err_free;
 
-	ret = dma_buf_link(attach);
+	ret = dma_buf_attach_link(attach);
 	if (ret)
 		goto err_ops_detach;
 
@@ -326,18 +264,17 @@ err_ops_detach:
 		dmabuf->ops->detach(dmabuf, attach);
 err_free:
 	trace_dma_buf_attach(attach, DMA_NONE, ret);
-	kmem_cache_free(dma_buf_attachments, attach);
+	kmem_cache_free(dma_buf_attachment_cachep, attach);
 	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_dynamic_attach, DMA_BUF);
 
 /**
- * dma_buf_attach - attach a device
+ * dma_buf_attach - attach a device whose driver does not follow moves
  * @dmabuf: the buffer; the caller keeps its reference until it has detached
  * @dev: the device
  *
- * For drivers that do not follow moves: see dma_buf_dynamic_attach() for those
- * which do, and for the errors.
+ * See dma_buf_dynamic_attach() for drivers that do, and for the errors.
  *
  * Context: Process context, without the reservation lock. May sleep.
  * Return: the attachment, for dma_buf_detach(), or an ERR_PTR().
@@ -350,9 +287,9 @@ struct dma_buf_attachment *dma_buf_attach(struct dma_buf *dmabuf,
 EXPORT_SYMBOL_NS_GPL(dma_buf_attach, DMA_BUF);
 
 /**
- * dma_buf_detach - the device does not need the buffer any more
+ * dma_buf_detach - detach a device
  * @dmabuf: the buffer
- * @attach: an attachment of this buffer, with every mapping undone; freed
+ * @attach: an attachment of @dmabuf, with every mapping undone; freed
  *
  * Context: Process context, without the reservation lock. May sleep.
  */
@@ -364,8 +301,9 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		return;
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	dma_buf_thaw_locked(attach);
+	dma_buf_attach_drop(attach);
 	list_del(&attach->node);
+	/* The file went first: see dma_buf_release_orphan(). */
 	last = !dmabuf->file && list_empty(&dmabuf->attachments);
 	dma_resv_unlock(dmabuf->resv);
 
@@ -373,30 +311,30 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		dmabuf->ops->detach(dmabuf, attach);
 
 	trace_dma_buf_detach(attach, DMA_NONE, 0);
-	kmem_cache_free(dma_buf_attachments, attach);
+	kmem_cache_free(dma_buf_attachment_cachep, attach);
 	if (unlikely(last))
 		dma_buf_release_orphan(dmabuf);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
 
 /**
- * dma_buf_pin - the buffer must not move from now on
+ * dma_buf_pin - keep the buffer from moving
  * @attach: attachment of a dynamic importer
  *
- * To be used where a device cannot be stopped at any moment, as in scanout.
+ * For devices that cannot be stopped at any moment, as in scanout.
  * dma_buf_unpin() undoes it; calls nest.
  *
  * Context: Process context, with the reservation lock. May sleep.
  * Return: 0, also where nothing can move; -EINVAL for a static importer, whose
- * attachment holds the buffer anyway; or what the exporter's pin op returned.
+ * attachment pins the buffer anyway; or what the exporter's pin op returned.
  */
 int dma_buf_pin(struct dma_buf_attachment *attach)
 {
+	dma_resv_assert_held(attach->dmabuf->resv);
 	if (dma_buf_misuse(!dma_buf_attachment_is_dynamic(attach)))
 		return -EINVAL;
 
-	dma_resv_assert_held(attach->dmabuf->resv);
-	return dma_buf_pin_locked(attach);
+	return dma_buf_attach_pin(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
 
@@ -408,44 +346,45 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
  */
 void dma_buf_unpin(struct dma_buf_attachment *attach)
 {
+	dma_resv_assert_held(attach->dmabuf->resv);
 	if (dma_buf_misuse(!dma_buf_attachment_is_dynamic(attach)))
 		return;
 
-	dma_resv_assert_held(attach->dmabuf->resv);
-	dma_buf_unpin_locked(attach);
+	dma_buf_attach_unpin(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
 
-/* Without CONFIG_DMABUF_MOVE_NOTIFY a mapping keeps the buffer from moving. */
-static bool dma_buf_mapping_pins(struct dma_buf_attachment *attach)
+/* Without CONFIG_DMABUF_MOVE_NOTIFY the buffer is pinned while it is mapped. */
+static bool dma_buf_attach_map_pins(struct dma_buf_attachment *attach)
 {
 	return !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) &&
 	       dma_buf_is_dynamic(attach->dmabuf);
 }
 
 /**
- * dma_buf_map_attachment - make the buffer visible to the device
+ * dma_buf_map_attachment - map the buffer for the device
  * @attach: the attachment
  * @dir: what the device will do: write to memory (%DMA_FROM_DEVICE), read from
  *	it (%DMA_TO_DEVICE), or both
  *
- * A dynamic importer has to wait for fences before its device uses the addresses,
- * see &dma_buf.resv. For a static one they are ready.
+ * A dynamic importer has to wait for fences before its device uses the
+ * addresses, see &dma_buf.resv. For a static one they are ready for use.
  *
  * Context: Process context, with the reservation lock. May sleep.
- * Return: a table with DMA addresses, for dma_buf_unmap_attachment() with the same
- * direction. It is to be read, and only its DMA side. Or an ERR_PTR():
+ * Return: a table with DMA addresses, for dma_buf_unmap_attachment() with the
+ * same direction; the importer may read its DMA addresses and lengths, and
+ * nothing else. Or an ERR_PTR():
  *
  * -EINVAL
  *	no attachment
  * -EBUSY
- *	there is a kept mapping and @dir is not among its directions
+ *	there is a kept mapping, and @dir is not among its directions
  * -ENOMEM
  *	no memory
  * -ERESTARTSYS
- *	a signal came while a move was waited for; -EINTR from some exporters
+ *	a signal ended the wait for a move; -EINTR from some exporters
  *
- * and whatever else the exporter's map_dma_buf and pin ops return.
+ * and any other errno of the exporter's map_dma_buf and pin ops.
  */
 struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 					enum dma_data_direction dir)
@@ -465,27 +404,27 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 		return ERR_PTR(-EBUSY);
 	}
 
-	if (dma_buf_mapping_pins(attach)) {
-		ret = dma_buf_pin_locked(attach);
+	if (dma_buf_attach_map_pins(attach)) {
+		ret = dma_buf_attach_pin(attach);
 		if (ret)
 			return ERR_PTR(ret);
 	}
 
-	sgt = dma_buf_map_locked(attach, dir);
+	sgt = dma_buf_attach_map(attach, dir);
 	if (IS_ERR(sgt)) {
-		if (dma_buf_mapping_pins(attach))
-			dma_buf_unpin_locked(attach);
+		if (dma_buf_attach_map_pins(attach))
+			dma_buf_attach_unpin(attach);
 		return sgt;
 	}
 
 	if (attach->dmabuf->ops->cache_sgt_mapping)
-		dma_buf_keep_locked(attach, sgt, dir);
+		dma_buf_attach_keep(attach, sgt, dir);
 	return sgt;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
 
 /**
- * dma_buf_map_attachment_unlocked - dma_buf_map_attachment() that locks by itself
+ * dma_buf_map_attachment_unlocked - lock and map the buffer for the device
  * @attach: the attachment
  * @dir: what the device will do
  *
@@ -512,8 +451,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
 /**
  * dma_buf_unmap_attachment - undo one dma_buf_map_attachment()
  * @attach: the attachment
- * @sgt: what was returned then; not to be touched again
- * @dir: what was given then
+ * @sgt: the table that was returned then; the caller must not touch it again
+ * @dir: the direction that was given then
  *
  * Context: Process context, with the reservation lock. May sleep.
  */
@@ -527,22 +466,21 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	/* That one goes with the attachment. */
+	/* A kept mapping is undone by the detach. */
 	if (sgt == attach->sgt)
 		return;
 
-	dma_buf_unmap_locked(attach, sgt, dir);
-	if (dma_buf_mapping_pins(attach))
-		dma_buf_unpin_locked(attach);
+	dma_buf_attach_unmap(attach, sgt, dir);
+	if (dma_buf_attach_map_pins(attach))
+		dma_buf_attach_unpin(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
 
 /**
- * dma_buf_unmap_attachment_unlocked - dma_buf_unmap_attachment() that locks by
- * itself
+ * dma_buf_unmap_attachment_unlocked - lock and unmap the buffer
  * @attach: the attachment
- * @sgt: what was returned by the map call
- * @dir: what was given to it
+ * @sgt: the table that was returned then; the caller must not touch it again
+ * @dir: the direction that was given then
  *
  * Context: Process context; takes the reservation lock. May sleep.
  */
@@ -564,15 +502,15 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
  * dma_buf_move_notify - tell importers that the buffer is about to move
  * @dmabuf: the buffer, of a dynamic exporter
  *
- * The importers will map anew; see &dma_buf_attach_ops.move_notify for what they
- * may rely on until then.
+ * See &dma_buf_attach_ops.move_notify for what importers may rely on until they
+ * have mapped the buffer again.
  *
- * Context: with the reservation lock, called by the exporter.
+ * Context: With the reservation lock, called by the exporter.
  */
 void dma_buf_move_notify(struct dma_buf *dmabuf)
 {
 	struct dma_buf_attachment *attach;
-	int told = 0;
+	int notified = 0;
 
 	dma_resv_assert_held(dmabuf->resv);
 
@@ -580,20 +518,22 @@ void dma_buf_move_notify(struct dma_buf *dmabuf)
 		if (!dma_buf_attachment_is_dynamic(attach))
 			continue;
 		attach->importer_ops->move_notify(attach);
-		told++;
+		notified++;
 	}
-	trace_dma_buf_move_notify(dmabuf, told);
+	trace_dma_buf_move_notify(dmabuf, notified);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
 
 /**
- * dma_buf_attach_init - make what this file needs
+ * dma_buf_attach_init - create the slab cache of attachments
  *
  * Context: Process context, at boot.
  * Return: 0 or -ENOMEM.
  */
 int __init dma_buf_attach_init(void)
 {
-	dma_buf_attachments = KMEM_CACHE(dma_buf_attachment, 0);
-	return dma_buf_attachments ? 0 : -ENOMEM;
+	dma_buf_attachment_cachep = KMEM_CACHE(dma_buf_attachment, 0);
+	if (!dma_buf_attachment_cachep)
+		return -ENOMEM;
+	return 0;
 }

@@ -88,6 +88,22 @@ extern const struct dentry_operations dma_buf_dentry_ops;
 struct dma_buf *dma_buf_of_file(struct file *file);
 void dma_buf_release_orphan(struct dma_buf *dmabuf);
 
+/* dma-buf-pageless.c */
+#ifdef CONFIG_DMABUF_DEBUG
+struct sg_table *dma_buf_pageless_wrap(struct sg_table *sgt);
+struct sg_table *dma_buf_pageless_unwrap(struct sg_table *sgt);
+#else
+static inline struct sg_table *dma_buf_pageless_wrap(struct sg_table *sgt)
+{
+	return sgt;
+}
+
+static inline struct sg_table *dma_buf_pageless_unwrap(struct sg_table *sgt)
+{
+	return sgt;
+}
+#endif
+
 /* dma-buf-attach.c */
 int dma_buf_attach_init(void);
 
