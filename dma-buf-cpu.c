@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The CPU and the buffer.
+ * Access by the CPU: begin and end, mmap for programs, vmap for the kernel.
  *
- * What it is: mappings for programs (mmap) and for the kernel (vmap), and the two
- *	calls that bracket every access through either (begin, end).
- * What it owns: dma_buf.vmapping_counter and dma_buf.vmap_ptr.
- * Locks: the reservation lock for vmap and vunmap; begin, end and mmap are called
- *	without it. The _unlocked forms take it themselves.
- * May call: layer 1 to wait for devices, the exporter's ops.
- * Never here: how memory is mapped or caches are flushed, which exporters know.
- * Units: sizes and offsets in pages for mmap, as in a vm_area_struct; in bytes for
- *	the rest.
+ * How memory is mapped and how caches are maintained only the exporter knows.
+ * This file adds what is the same for all of them: the range is checked, fences
+ * of devices are waited for, and one mapping into the kernel serves all users.
+ *
+ * begin and end are called for every access of a program, so the usual case, a
+ * buffer without fences, stays inline.
+ *
+ * Locks: the reservation lock protects dma_buf.vmapping_counter and
+ * dma_buf.vmap_ptr. begin, end and mmap are called without it; mmap with the
+ * mmap lock of the program.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
@@ -20,8 +21,8 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 
-#include "dma-buf-private.h"
 #include "dma-buf-misuse.h"
+#include "dma-buf-private.h"
 #include "ioctl_table.h"
 
 #include <trace/events/dma_buf.h>
@@ -29,32 +30,33 @@
 /**
  * DOC: cpu access
  *
- * A buffer is made for devices, but a CPU wants to look at it too: a program that
- * decodes in software, a driver that copies the last rows by hand, a display
- * that is fed over USB. Three things belong together.
+ * A buffer is made for devices, but the CPU may have to read or write it, too:
+ * a program that decodes in software, a driver that copies the last rows
+ * itself, a display that is fed over USB. This takes three kinds of calls.
  *
- * The bracket. Between dma_buf_begin_cpu_access() and dma_buf_end_cpu_access(),
- * and there only, CPU and devices agree on the content. The direction says what
- * the CPU does: %DMA_FROM_DEVICE for reading, %DMA_TO_DEVICE for writing. The
- * begin asks the exporter, and then waits for devices by the implicit fences of
- * the buffer. It excludes nobody; two users of one buffer have to agree otherwise.
- * Programs call the same pair through DMA_BUF_IOCTL_SYNC. Who touches a few rows
- * of a frame brackets these alone, with dma_buf_begin_cpu_access_partial() and
- * dma_buf_end_cpu_access_partial(); for programs that is DMA_BUF_IOCTL_SYNC_PARTIAL.
+ * Begin and end. CPU and devices agree on the content only between
+ * dma_buf_begin_cpu_access() and dma_buf_end_cpu_access(). The direction says
+ * what the CPU does: %DMA_FROM_DEVICE for reading, %DMA_TO_DEVICE for writing.
+ * The begin calls the exporter, and then waits for devices by the implicit
+ * fences of the buffer. It excludes no other user: two users of one buffer have
+ * to agree by other means. Programs call the same pair through
+ * DMA_BUF_IOCTL_SYNC. For an access to some rows of a frame there are
+ * dma_buf_begin_cpu_access_partial() and dma_buf_end_cpu_access_partial(), for
+ * programs DMA_BUF_IOCTL_SYNC_PARTIAL.
  *
- * The kernel's view. dma_buf_vmap() maps the whole buffer, once for all
- * its users; each of them undoes it with dma_buf_vunmap(). Exporters may not
- * offer it, and on 32 bit machines address space runs out, so callers need a
- * plan for failure. The result is a &struct iosys_map, because the memory may sit
- * behind a bus: use the functions of that type and not a bare pointer.
+ * Mapping into the kernel. dma_buf_vmap() maps the whole buffer, once for all
+ * its users; each of them undoes it with dma_buf_vunmap(). Not all exporters
+ * offer it, and on 32 bit machines address space runs out, so callers must be
+ * able to do without. The result is a &struct iosys_map, because the memory may
+ * be I/O memory: use the functions of that type instead of a bare pointer.
  *
- * The program's view. mmap(2) on the descriptor. A driver that has files
- * of its own, and wants to map a buffer it imported through them, hands the call
- * on with dma_buf_mmap(). The mapping need not be coherent, hence the
- * bracket. After a begin that failed with EINTR or EAGAIN the program tries again.
+ * Mapping into a program. mmap(2) on the descriptor. A driver that maps an
+ * imported buffer through a file of its own passes the call on with
+ * dma_buf_mmap(). The mapping need not be coherent, hence begin and end. When a
+ * begin fails with EINTR or EAGAIN the program tries again.
  */
 
-/* Directions in which the CPU writes: readers have to be done as well. */
+/* For a write by the CPU, devices that read must have finished as well. */
 static bool dma_buf_cpu_writes(enum dma_data_direction dir)
 {
 	return dir == DMA_TO_DEVICE || dir == DMA_BIDIRECTIONAL;
@@ -63,14 +65,15 @@ static bool dma_buf_cpu_writes(enum dma_data_direction dir)
 static noinline int dma_buf_cpu_wait_fences(struct dma_buf *dmabuf,
 					    enum dma_data_direction dir)
 {
-	long ret = dma_resv_wait_timeout(dmabuf->resv,
-					 dma_resv_usage_rw(dma_buf_cpu_writes(dir)),
-					 true, MAX_SCHEDULE_TIMEOUT);
+	enum dma_resv_usage usage = dma_resv_usage_rw(dma_buf_cpu_writes(dir));
+	long ret;
 
+	ret = dma_resv_wait_timeout(dmabuf->resv, usage, true,
+				    MAX_SCHEDULE_TIMEOUT);
 	return min(ret, 0L);
 }
 
-/* Most buffers never have a fence, for their users know nothing of any. */
+/* Most buffers never get a fence, because their drivers add none. */
 static inline int dma_buf_cpu_wait(struct dma_buf *dmabuf,
 				   enum dma_data_direction dir)
 {
@@ -88,8 +91,8 @@ static inline int dma_buf_cpu_begin(struct dma_buf *dmabuf,
 	might_lock(&dmabuf->resv->lock.base);
 
 	/*
-	 * The exporter goes first. It may set work going (a move, a copy), or
-	 * flush what it has put off and what the fences wait for.
+	 * The exporter goes first: it may queue work (a move, a copy) that has
+	 * to be waited for, or submit work that the fences depend on.
 	 */
 	if (dmabuf->ops->begin_cpu_access)
 		ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
@@ -115,17 +118,14 @@ static inline int dma_buf_cpu_end(struct dma_buf *dmabuf,
 	return ret;
 }
 
-/* Is there such a range in the buffer? None is empty. */
+/* Test whether the range is within the buffer and not empty. */
 static bool dma_buf_cpu_has_range(const struct dma_buf *dmabuf, u64 offset,
 				  u64 length)
 {
 	return length && offset < dmabuf->size && length <= dmabuf->size - offset;
 }
 
-/*
- * The exporter's part of a begin that is about less than the buffer, which it
- * may not know how to do.
- */
+/* An exporter without the op for a part begins access to the whole buffer. */
 static int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
 				   enum dma_data_direction dir,
 				   size_t offset, size_t length)
@@ -139,7 +139,7 @@ static int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
 	return 0;
 }
 
-/* The same at the end. */
+/* An exporter without the op for a part ends access to the whole buffer. */
 static int dma_buf_cpu_end_range(struct dma_buf *dmabuf,
 				 enum dma_data_direction dir,
 				 size_t offset, size_t length)
@@ -154,17 +154,17 @@ static int dma_buf_cpu_end_range(struct dma_buf *dmabuf,
 }
 
 /**
- * dma_buf_begin_cpu_access - the CPU wants to touch the buffer
+ * dma_buf_begin_cpu_access - begin an access by the CPU
  * @dmabuf: the buffer, mapped by dma_buf_vmap() or dma_buf_mmap()
- * @dir: what for: %DMA_FROM_DEVICE to read, %DMA_TO_DEVICE to write, or both
+ * @dir: %DMA_FROM_DEVICE to read, %DMA_TO_DEVICE to write, or both
  *
- * Has the exporter bring memory and caches in line, then waits for devices as
- * their fences demand. An exporter whose op must not run before devices have
- * finished, since it invalidates caches or copies, waits itself. Goes with a
- * dma_buf_end_cpu_access() for the same direction, when it returned 0.
+ * Calls the exporter, which makes memory and caches consistent, then waits for
+ * the fences of devices. An exporter whose op must not run before devices have
+ * finished, as it invalidates caches or copies, waits itself. After a return of
+ * 0, dma_buf_end_cpu_access() with the same direction has to follow.
  *
- * Context: Process context, without the reservation lock. May sleep, for as long
- * as devices take.
+ * Context: Process context, without the reservation lock. May sleep, for as
+ * long as devices take.
  * Return: 0; -EINVAL without a buffer, -ERESTARTSYS when a signal ended the
  * wait, or what the exporter's begin_cpu_access op returned.
  */
@@ -178,18 +178,18 @@ int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, DMA_BUF);
 
 /**
- * dma_buf_begin_cpu_access_partial - the CPU wants to touch a part of the buffer
+ * dma_buf_begin_cpu_access_partial - begin an access by the CPU to some bytes
  * @dmabuf: the buffer, mapped by dma_buf_vmap() or dma_buf_mmap()
  * @dir: as for dma_buf_begin_cpu_access()
  * @offset: of the first byte; needs no alignment
- * @length: how many bytes, at least one
+ * @length: number of bytes, at least one
  *
- * As dma_buf_begin_cpu_access() for these bytes only. It waits for all that
- * devices do with the buffer, because fences know no ranges. Exporters that
- * cannot look after a part look after everything.
+ * As dma_buf_begin_cpu_access() for these bytes only. Waits for all devices
+ * that use the buffer, because fences have no ranges. Exporters that cannot
+ * handle a part handle the whole buffer.
  *
- * Context: Process context, without the reservation lock. May sleep, for as long
- * as devices take.
+ * Context: Process context, without the reservation lock. May sleep, for as
+ * long as devices take.
  * Return: 0; -EINVAL without a buffer, or when the range is empty or leaves the
  * buffer; -ERESTARTSYS when a signal ended the wait; or what the exporter's op
  * returned.
@@ -210,7 +210,7 @@ int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf,
 	might_sleep();
 	might_lock(&dmabuf->resv->lock.base);
 
-	/* In this order for the same reason as with the whole. */
+	/* In the order of dma_buf_cpu_begin(), and for the same reason. */
 	ret = dma_buf_cpu_begin_range(dmabuf, dir, offset, length);
 	if (!ret)
 		ret = dma_buf_cpu_wait(dmabuf, dir);
@@ -221,7 +221,7 @@ int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf,
 EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access_partial, DMA_BUF);
 
 /**
- * dma_buf_end_cpu_access - the CPU is done with the buffer
+ * dma_buf_end_cpu_access - end an access by the CPU
  * @dmabuf: the buffer
  * @dir: as given to dma_buf_begin_cpu_access()
  *
@@ -238,14 +238,15 @@ int dma_buf_end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access, DMA_BUF);
 
 /**
- * dma_buf_end_cpu_access_partial - the CPU is done with a part of the buffer
+ * dma_buf_end_cpu_access_partial - end an access by the CPU to some bytes
  * @dmabuf: the buffer
  * @dir: as given at the begin
  * @offset: of the first byte; needs no alignment
- * @length: how many bytes, at least one
+ * @length: number of bytes, at least one
  *
  * As dma_buf_end_cpu_access() for these bytes only. The range need not be one
- * that was begun, as long as every byte of it was in one.
+ * that an access began with, as long as an access to each of its bytes was
+ * begun.
  *
  * Context: Process context, without the reservation lock. May sleep.
  * Return: 0; -EINVAL without a buffer, or when the range is empty or leaves the
@@ -273,7 +274,7 @@ int dma_buf_end_cpu_access_partial(struct dma_buf *dmabuf,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access_partial, DMA_BUF);
 
-/* What the CPU is going to do, by the flags of a program, or DMA_NONE. */
+/* Translate DMA_BUF_SYNC_* flags to a direction; DMA_NONE if not valid. */
 static enum dma_data_direction dma_buf_cpu_dir(u64 flags)
 {
 	if (flags & ~(u64)DMA_BUF_SYNC_VALID_FLAGS_MASK)
@@ -281,7 +282,7 @@ static enum dma_data_direction dma_buf_cpu_dir(u64 flags)
 
 	switch (flags & DMA_BUF_SYNC_RW) {
 	case DMA_BUF_SYNC_READ:
-		/* A program that reads wants what came from a device. */
+		/* What the CPU reads came from a device. */
 		return DMA_FROM_DEVICE;
 	case DMA_BUF_SYNC_WRITE:
 		return DMA_TO_DEVICE;
@@ -293,7 +294,7 @@ static enum dma_data_direction dma_buf_cpu_dir(u64 flags)
 }
 
 /**
- * dma_buf_cpu_ioctl_sync - DMA_BUF_IOCTL_SYNC: begin or end for a program
+ * dma_buf_cpu_ioctl_sync - carry out DMA_BUF_IOCTL_SYNC
  * @file: of a buffer
  * @flags: &dma_buf_sync.flags
  *
@@ -313,13 +314,13 @@ long dma_buf_cpu_ioctl_sync(struct file *file, u64 flags)
 }
 
 /**
- * dma_buf_cpu_ioctl_sync_partial - DMA_BUF_IOCTL_SYNC_PARTIAL: the same for a part
+ * dma_buf_cpu_ioctl_sync_partial - carry out DMA_BUF_IOCTL_SYNC_PARTIAL
  * @call: the call
  * @args: &struct dma_buf_sync_partial
  *
  * Context: Process context. May sleep.
- * Return: 0; -EINVAL for unknown flags, without a direction, or when the range is
- * empty or leaves the buffer; or as dma_buf_begin_cpu_access_partial() and
+ * Return: 0; -EINVAL for unknown flags, without a direction, or when the range
+ * is empty or leaves the buffer; or as dma_buf_begin_cpu_access_partial() and
  * dma_buf_end_cpu_access_partial().
  */
 long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args)
@@ -330,7 +331,7 @@ long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args)
 
 	if (dir == DMA_NONE)
 		return -EINVAL;
-	/* Here already: 64 bits may be more than a size_t holds. */
+	/* Before the range becomes size_t, which may have 32 bits. */
 	if (!dma_buf_cpu_has_range(dmabuf, sync->offset, sync->length))
 		return -EINVAL;
 
@@ -342,9 +343,9 @@ long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args)
 }
 
 /*
- * Both ways to mmap meet here: pages [pgoff, pgoff + length of @vma) have to lie
- * within the buffer. A last page that the buffer fills in part only is not
- * there for programs.
+ * Check that the pages from @pgoff on are within the buffer. A last page that
+ * the buffer fills only in part is not, as a program would see what is behind
+ * it.
  */
 static int dma_buf_cpu_check_range(struct dma_buf *dmabuf,
 				   struct vm_area_struct *vma,
@@ -358,9 +359,9 @@ static int dma_buf_cpu_check_range(struct dma_buf *dmabuf,
 }
 
 /**
- * dma_buf_cpu_mmap - mmap(2) on the descriptor
+ * dma_buf_cpu_mmap - carry out mmap(2) on the descriptor
  * @file: of a buffer
- * @vma: where to map it; vm_pgoff says from which page of the buffer on
+ * @vma: where to map it; vm_pgoff is the first page of the buffer
  *
  * Context: Process context, with the mmap lock. May sleep.
  * Return: 0; -EINVAL when the exporter has no mmap or the range leaves the
@@ -374,7 +375,7 @@ int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!dmabuf || !dmabuf->ops->mmap)
 		return -EINVAL;
 
-	/* mmap(2) has seen to it that this cannot overflow. */
+	/* mmap(2) has checked that this cannot overflow. */
 	ret = dma_buf_cpu_check_range(dmabuf, vma, vma->vm_pgoff);
 	if (!ret)
 		ret = dmabuf->ops->mmap(dmabuf, vma);
@@ -385,24 +386,26 @@ int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma)
 
 #ifdef CONFIG_MMU
 /**
- * dma_buf_cpu_get_unmapped_area - where to put a mapping, if mmap(2) may choose
+ * dma_buf_cpu_get_unmapped_area - choose the address of a mapping by mmap(2)
  * @file: of a buffer
- * @addr: where the program would like it, or 0
+ * @addr: the program's hint, or 0
  * @len: in bytes
- * @pgoff: from which page of the buffer on
+ * @pgoff: first page of the buffer
  * @flags: MAP_*
  *
  * Context: Process context, with the mmap lock. May sleep.
  * Return: the address, or a negative errno.
  */
-unsigned long dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long addr,
-					    unsigned long len, unsigned long pgoff,
-					    unsigned long flags)
+unsigned long
+dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long addr,
+			      unsigned long len, unsigned long pgoff,
+			      unsigned long flags)
 {
 	struct dma_buf *dmabuf = dma_buf_of_file(file);
 
 	if (dmabuf && dmabuf->ops->get_unmapped_area)
-		return dmabuf->ops->get_unmapped_area(file, addr, len, pgoff, flags);
+		return dmabuf->ops->get_unmapped_area(file, addr, len, pgoff,
+						      flags);
 	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
 }
 #endif
@@ -411,7 +414,7 @@ unsigned long dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long add
  * dma_buf_mmap - map a buffer into a program through another driver's file
  * @dmabuf: the buffer
  * @vma: where to map it; becomes a mapping of the buffer's own file
- * @pgoff: from which page of the buffer on; replaces vm_pgoff
+ * @pgoff: first page of the buffer; replaces vm_pgoff
  *
  * Context: Process context, with the mmap lock of the program and without the
  * reservation lock. May sleep.
@@ -441,16 +444,18 @@ int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_mmap, DMA_BUF);
 
-/* The first user: have the exporter map. */
-static int dma_buf_vmap_first_locked(struct dma_buf *dmabuf)
+/* Have the exporter map the buffer, for the first user. */
+static int dma_buf_cpu_vmap_first(struct dma_buf *dmabuf)
 {
 	struct iosys_map map = {};
 	int ret;
 
+	dma_resv_assert_held(dmabuf->resv);
+
 	ret = dmabuf->ops->vmap(dmabuf, &map);
 	if (ret)
 		return ret;
-	/* It said yes and did nothing: that is the exporter's mistake. */
+	/* Success without a mapping is a mistake of the exporter. */
 	if (dma_buf_misuse(iosys_map_is_null(&map)))
 		return -ENOMEM;
 
@@ -461,14 +466,14 @@ static int dma_buf_vmap_first_locked(struct dma_buf *dmabuf)
 /**
  * dma_buf_vmap - map the whole buffer into the kernel
  * @dmabuf: the buffer
- * @map: filled in with where it is; cleared on failure
+ * @map: filled in with the address; cleared on failure
  *
- * All users get the same mapping. It is not coherent: bracket accesses with
+ * All users get the same mapping. It is not coherent: put accesses between
  * dma_buf_begin_cpu_access() and dma_buf_end_cpu_access().
  *
  * Context: Process context, with the reservation lock. May sleep.
  * Return: 0; -EINVAL without a buffer or when the exporter has no vmap;
- * -ENOMEM, or what else the exporter's vmap op returned.
+ * -ENOMEM, or another errno of the exporter's vmap op.
  */
 int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
@@ -483,7 +488,7 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		return -EINVAL;
 
 	if (!dmabuf->vmapping_counter)
-		ret = dma_buf_vmap_first_locked(dmabuf);
+		ret = dma_buf_cpu_vmap_first(dmabuf);
 	if (!ret) {
 		dmabuf->vmapping_counter++;
 		*map = dmabuf->vmap_ptr;
@@ -495,9 +500,9 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 EXPORT_SYMBOL_NS_GPL(dma_buf_vmap, DMA_BUF);
 
 /**
- * dma_buf_vmap_unlocked - dma_buf_vmap() for who does not hold the lock
+ * dma_buf_vmap_unlocked - lock and map the whole buffer into the kernel
  * @dmabuf: the buffer
- * @map: filled in with where it is; cleared on failure
+ * @map: filled in with the address; cleared on failure
  *
  * Context: Process context; takes the reservation lock. May sleep.
  * Return: as dma_buf_vmap().
@@ -523,8 +528,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_vmap_unlocked, DMA_BUF);
  * @dmabuf: the buffer
  * @map: what dma_buf_vmap() returned
  *
- * With the last one the mapping goes. A call without its dma_buf_vmap(), or with
- * another map, is refused: somebody may be using what it would take away.
+ * The last one removes the mapping. A call without its dma_buf_vmap(), or with
+ * another map, is refused, because other users may still have the mapping.
  *
  * Context: Process context, with the reservation lock. May sleep.
  */
@@ -549,7 +554,7 @@ void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 EXPORT_SYMBOL_NS_GPL(dma_buf_vunmap, DMA_BUF);
 
 /**
- * dma_buf_vunmap_unlocked - dma_buf_vunmap() for who does not hold the lock
+ * dma_buf_vunmap_unlocked - lock and undo one dma_buf_vmap()
  * @dmabuf: the buffer
  * @map: what dma_buf_vmap_unlocked() returned
  *

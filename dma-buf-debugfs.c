@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All living buffers, in /sys/kernel/debug/dma_buf/bufinfo.
+ * The list of all buffers, in /sys/kernel/debug/dma_buf/bufinfo.
  *
- * What it is: the list of buffers and its print-out.
- * What it owns: dma_buf.list_node and the lock around the list.
- * Locks: the list's mutex, outside of the reservation lock and the name lock.
- * May call: layer 1 to describe fences.
- * Never here: anything the kernel would need if nobody reads the file.
- * Units: sizes in bytes.
+ * A buffer is in the list from its export until the last reference to its file
+ * is gone. It is taken out before anything of it is released, so what a reader
+ * finds in the list is whole.
+ *
+ * Locks: a mutex protects the list and is held while a reader walks it. Inside
+ * of it the reservation lock of each buffer, and in that the name lock.
  */
 #include <linux/debugfs.h>
 #include <linux/device.h>
@@ -36,10 +36,10 @@ void dma_buf_debugfs_add(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_debugfs_del - do not list a buffer any more
+ * dma_buf_debugfs_del - remove a buffer from the list
  * @dmabuf: the buffer, whose file is being released
  *
- * Context: Process context. May sleep, until a reader is done with the buffer.
+ * Context: Process context. May sleep, until a reader has finished.
  */
 void dma_buf_debugfs_del(struct dma_buf *dmabuf)
 {
@@ -115,10 +115,11 @@ static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
 
 /**
- * dma_buf_debugfs_init - make the file
+ * dma_buf_debugfs_init - create the file
  *
- * Context: Process context, at boot. Failure is debugfs's to complain about, and
- * nobody else's business.
+ * Buffers work without it, so a failure, which debugfs reports, is ignored.
+ *
+ * Context: Process context, at boot.
  */
 void __init dma_buf_debugfs_init(void)
 {

@@ -2,13 +2,11 @@
 /*
  * One directory per buffer, in /sys/kernel/dmabuf/buffers.
  *
- * What it is: the files of CONFIG_DMABUF_SYSFS_STATS.
- * What it owns: dma_buf.sysfs_entry and the two ksets above all of them.
- * Locks: none; sysfs waits for readers before a directory is gone.
- * May call: sysfs.
- * Never here: anything that changes during a buffer's life. These files do not
- *	hold the buffer, they only outlast it by their last reader.
- * Units: sizes in bytes.
+ * A directory does not hold its buffer. Removing it waits until no thread reads
+ * its files, and is done before the buffer is released, so a reader always has
+ * a whole buffer. The files show only what does not change between export and
+ * release, so they need no lock. The kobject may live on without the buffer, as
+ * long as there are references to it, and so is an allocation of its own.
  */
 #define pr_fmt(fmt) "dma-buf: " fmt
 
@@ -24,15 +22,16 @@
 /**
  * DOC: overview
  *
- * debugfs is not for production, and fdinfo shows a program's buffers only while one
- * holds them open. With ``CONFIG_DMABUF_SYSFS_STATS`` each living buffer has
- * a directory in ``/sys/kernel/dmabuf/buffers``, named by its inode number. In it
- * are two files that everybody may read, ``exporter_name`` and ``size``.
+ * debugfs is not for production, and fdinfo shows only buffers that a process
+ * has a descriptor of. With ``CONFIG_DMABUF_SYSFS_STATS`` each buffer has a
+ * directory in ``/sys/kernel/dmabuf/buffers`` from export to release, named by
+ * its inode number. In it are two files that all users may read,
+ * ``exporter_name`` and ``size``.
  *
  * fdinfo and, for mappings, the maps file of a process show the same inode
  * number, so memory can be counted once however many processes share it. There
- * are no uevents for these directories: with thousands of short-lived buffers
- * they would keep a machine busy.
+ * are no uevents for these directories, because thousands of short-lived
+ * buffers would cause a load of them.
  *
  * Making the directory costs a large part of what a small allocation takes,
  * which is why the option is deprecated. The format is described in
@@ -80,9 +79,9 @@ static const struct kobj_type dma_buf_stats_type = {
 };
 
 /**
- * dma_buf_stats_add - make the directory of a new buffer
- * @dmabuf: the buffer, with everything but its file
- * @file: the file that it is going to have
+ * dma_buf_stats_add - create the directory of a new buffer
+ * @dmabuf: the buffer, set up but for its file
+ * @file: the file of the buffer, which has the inode number
  *
  * Context: Process context. May sleep.
  * Return: 0; -EINVAL when the exporter has no name; -ENOMEM.
@@ -115,16 +114,16 @@ int dma_buf_stats_add(struct dma_buf *dmabuf, struct file *file)
 }
 
 /**
- * dma_buf_stats_del - remove the directory of a dying buffer
- * @dmabuf: the buffer
+ * dma_buf_stats_del - remove the directory of a buffer
+ * @dmabuf: the buffer, which is being released
  *
- * Context: Process context. Sleeps until nobody reads its files.
+ * Context: Process context. Sleeps until no thread reads its files.
  */
 void dma_buf_stats_del(struct dma_buf *dmabuf)
 {
 	struct dma_buf_sysfs_entry *entry = dmabuf->sysfs_entry;
 
-	/* Readers are gone after this, even if the entry itself is not. */
+	/* No file is read after this, but the entry may be referenced. */
 	kobject_del(&entry->kobj);
 	kobject_put(&entry->kobj);
 	dmabuf->sysfs_entry = NULL;
@@ -140,7 +139,7 @@ static const struct kset_uevent_ops dma_buf_stats_uevents = {
 };
 
 /**
- * dma_buf_stats_init - make the directory of directories
+ * dma_buf_stats_init - create the directory above those of the buffers
  *
  * Context: Process context, at boot.
  * Return: 0 or -ENOMEM.

@@ -57,7 +57,9 @@ long dma_buf_sync_file_ioctl_export(struct ioctl_call *call, void *args)
 	if (ret)
 		return ret;
 
-	/* A sync file needs a fence, also where there is nothing to wait for. */
+	/*
+	 * A sync file needs a fence, also where there is nothing to wait for.
+	 */
 	fence = fence ?: dma_fence_get_stub();
 	sync_file = sync_file_create(fence);
 	dma_fence_put(fence);
