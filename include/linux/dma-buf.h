@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dma-buf: memory that several devices, and programs, share
+ * dma-buf: memory that devices and programs share
  *
- * Two parties meet here. An exporter has memory and shows it as a &struct dma_buf
- * by way of &struct dma_buf_ops. An importer has a device and wants that
- * memory in its address space: it attaches, maps, and undoes both. Neither knows
- * the other. The file descriptor of the buffer is how user space brings them
- * together, and the file behind it is what keeps the buffer alive.
+ * An exporter has memory and makes a &struct dma_buf of it by means of &struct
+ * dma_buf_ops. An importer has a device that is to use the memory: it attaches,
+ * maps, and undoes both. Neither knows the other: user space passes the file
+ * descriptor of the buffer from one to the other, and references to the file
+ * behind it keep the buffer.
  *
- * Which calls and callbacks go with the reservation lock (&dma_buf.resv) and
- * which without is one table: "locking convention" in dma-buf.c.
+ * Which calls and callbacks are made with the reservation lock (&dma_buf.resv)
+ * and which without is one table: "locking convention" in dma-buf.c.
  */
 #ifndef __DMA_BUF_H__
 #define __DMA_BUF_H__
@@ -30,59 +30,59 @@ struct dma_buf;
 struct dma_buf_attachment;
 
 /**
- * struct dma_buf_ops - what an exporter can do with its buffers
+ * struct dma_buf_ops - operations of an exporter
  *
  * @map_dma_buf, @unmap_dma_buf and @release are mandatory, the others may be
- * NULL. @pin and @unpin come together or not at all: an exporter that has them is
- * dynamic, it may move its buffers while nobody has pinned them.
+ * NULL. @pin and @unpin come together or not at all: an exporter that has them
+ * is dynamic, it may move its buffers while they are not pinned.
  */
 struct dma_buf_ops {
 	/**
 	 * @cache_sgt_mapping:
 	 *
-	 * The core keeps the first mapping of each attachment and hands it out
-	 * again, until the attachment goes. Until then, mapping it for a
-	 * direction which the first one does not cover gives -EBUSY. Not for dynamic
-	 * exporters: a mapping that is kept would keep the buffer in place.
+	 * The core keeps the first mapping of each attachment and returns it
+	 * for each further one, until the detach. Mapping for a direction that
+	 * the first one does not include then fails with -EBUSY. Not for
+	 * dynamic exporters: a kept mapping would lead to where the buffer was.
 	 */
 	bool cache_sgt_mapping;
 
 	/**
 	 * @attach:
 	 *
-	 * A device wants to use the buffer. This is where the exporter looks at
-	 * its DMA limits (mask, segment size, what bus it sits on) and says no
-	 * if the memory is, and has to stay, out of the device's reach. It may
-	 * keep what it needs to remember in &dma_buf_attachment.priv.
+	 * Admit a device. The exporter checks its DMA limits (mask, segment
+	 * size, bus) and refuses it if the memory is, and has to stay, out of
+	 * the device's reach. It may keep state of its own in
+	 * &dma_buf_attachment.priv.
 	 *
 	 * Context: Process context, without the reservation lock. May sleep.
 	 *
-	 * Return: 0 or a negative errno, which dma_buf_attach() passes on. -EBUSY
-	 * says that there is memory already and the device cannot reach it.
+	 * Return: 0 or a negative errno, which dma_buf_attach() returns. -EBUSY
+	 * means that there is memory already and the device cannot reach it.
 	 */
 	int (*attach)(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
 
 	/**
 	 * @detach:
 	 *
-	 * The opposite of @attach. No mapping of the attachment is left.
+	 * Undo @attach. No mapping of the attachment is left.
 	 *
 	 * Context: Process context, without the reservation lock. May sleep.
 	 */
-	void (*detach)(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
+	void (*detach)(struct dma_buf *dmabuf,
+		       struct dma_buf_attachment *attach);
 
 	/**
 	 * @pin:
 	 *
-	 * The buffer has to stay where it is until @unpin. Calls nest. If there
-	 * is a choice, a place that all devices reach is the best one: this
-	 * importer may not be the last.
+	 * Keep the buffer in place until @unpin. Calls nest. Where there is a
+	 * choice, a place that all devices reach is the best one, as other
+	 * importers may follow.
 	 *
-	 * Importers that know how to follow a move call dma_buf_pin() when they
-	 * have to (scanout, say). For all others the core does it when they
-	 * attach. These do not look at fences either, so when this
-	 * returns the memory holds what it should: a move or a clear that the
-	 * exporter queued has to be over.
+	 * Dynamic importers call dma_buf_pin() when they have to, for scanout
+	 * for instance. For static ones the core pins when they attach. These
+	 * do not wait for fences either, so a move or a clear that the exporter
+	 * queued must have finished when this returns.
 	 *
 	 * Context: Process context, with the reservation lock. May sleep.
 	 *
@@ -93,7 +93,7 @@ struct dma_buf_ops {
 	/**
 	 * @unpin:
 	 *
-	 * Takes one @pin back; after the last the buffer may move.
+	 * Undo one @pin; after the last the buffer may move.
 	 *
 	 * Context: Process context, with the reservation lock. May sleep.
 	 */
@@ -102,35 +102,34 @@ struct dma_buf_ops {
 	/**
 	 * @map_dma_buf:
 	 *
-	 * Make the buffer visible to the attached device, for transfers in the
-	 * given direction, and say where it sees it.
+	 * Map the buffer for the attached device, for transfers in the given
+	 * direction, and return the addresses.
 	 *
-	 * An exporter without memory so far finds some now. It may walk
-	 * &dma_buf.attachments to learn whom it has to suit. Whether a second
-	 * mapping can be made while there is one is up to it, too.
+	 * An exporter that has no memory yet allocates it now. It may walk
+	 * &dma_buf.attachments to learn which devices have to reach it. It may
+	 * refuse a second mapping while there is one.
 	 *
 	 * The memory is ready for use when this returns, unless the exporter is
-	 * dynamic: then the importer either follows fences, or has had the
-	 * buffer pinned, and @pin waited already.
+	 * dynamic: then the importer either waits for fences, or the buffer is
+	 * pinned, and @pin has waited.
 	 *
-	 * Each call makes a new table, which belongs to the caller until it comes
-	 * back through @unmap_dma_buf. Keeping mappings for later is for the
-	 * core (@cache_sgt_mapping) and the importer to do, not for the exporter.
+	 * Each call makes a new table, which belongs to the caller until
+	 * @unmap_dma_buf. Keeping mappings for later is for the core
+	 * (@cache_sgt_mapping) and the importer to do, not for the exporter.
 	 *
 	 * Context: Process context, with the reservation lock. May sleep.
 	 *
-	 * Return: the table with its DMA side filled in, every address and length
-	 * a multiple of PAGE_SIZE; or an ERR_PTR(), -EINTR for example when a
-	 * signal ended a wait. Never NULL.
+	 * Return: the table with its DMA side filled in, every address and
+	 * length a multiple of PAGE_SIZE; or an ERR_PTR(), for example -EINTR
+	 * when a signal ended a wait. Never NULL.
 	 */
 	struct sg_table * (*map_dma_buf)(struct dma_buf_attachment *attach,
 					 enum dma_data_direction dir);
 	/**
 	 * @unmap_dma_buf:
 	 *
-	 * Takes a mapping down and frees its table. An exporter that is not
-	 * dynamic, and had to hold its memory in place, may let go with the
-	 * last one.
+	 * Undo a mapping and free its table. A static exporter that had to pin
+	 * its memory may unpin it with the last one.
 	 *
 	 * Context: Process context, with the reservation lock. May sleep.
 	 */
@@ -141,31 +140,31 @@ struct dma_buf_ops {
 	/**
 	 * @release:
 	 *
-	 * Nobody holds the buffer any more. What &dma_buf.priv points to is the
-	 * exporter's to free; the dma_buf itself is not.
+	 * Free what &dma_buf.priv points to: the last reference is gone. The
+	 * dma_buf itself is freed by the core.
 	 *
-	 * Context: Process context, without the reservation lock. May sleep.
-	 * Which process it is depends on who was last.
+	 * Context: Process context, of any process or a worker, without the
+	 * reservation lock. May sleep.
 	 */
 	void (*release)(struct dma_buf *dmabuf);
 
 	/**
 	 * @begin_cpu_access:
 	 *
-	 * The CPU is about to read (%DMA_FROM_DEVICE), to write (%DMA_TO_DEVICE)
-	 * or both, through a mapping that @mmap or @vmap made. Bring memory and
-	 * caches in line for that direction; for another one the CPU may see
-	 * stale bytes.
+	 * Make memory and caches consistent before the CPU reads
+	 * (%DMA_FROM_DEVICE), writes (%DMA_TO_DEVICE), or both, through a
+	 * mapping that @mmap or @vmap made. In another direction the CPU may
+	 * see stale bytes.
 	 *
 	 * Devices need not be idle yet: dma_buf_begin_cpu_access() waits for
 	 * their fences after this returned, so that work which is queued or
-	 * flushed here is waited for as well. An exporter that invalidates
+	 * submitted here is waited for as well. An exporter that invalidates
 	 * caches, or copies, waits for &dma_buf.resv first.
 	 *
 	 * Context: Process context, without the reservation lock. May sleep.
 	 *
-	 * Return: 0 or a negative errno; -ERESTARTSYS or -EINTR when a signal ended
-	 * a wait, and the call may be made again.
+	 * Return: 0 or a negative errno; -ERESTARTSYS or -EINTR when a signal
+	 * ended a wait, and the call may be made again.
 	 */
 	int (*begin_cpu_access)(struct dma_buf *dmabuf,
 				enum dma_data_direction dir);
@@ -173,7 +172,7 @@ struct dma_buf_ops {
 	/**
 	 * @end_cpu_access:
 	 *
-	 * The CPU is done; devices shall see what it wrote.
+	 * Make what the CPU wrote visible to devices.
 	 *
 	 * Context: Process context, without the reservation lock. May sleep.
 	 *
@@ -185,15 +184,14 @@ struct dma_buf_ops {
 	/**
 	 * @mmap:
 	 *
-	 * Map the buffer into a program. The range was found to lie within the
-	 * buffer already. Accesses are bracketed by DMA_BUF_IOCTL_SYNC, so the
-	 * mapping need not be coherent.
+	 * Map the buffer into a program. The core has checked that the range is
+	 * within the buffer. Programs access it between the two calls of
+	 * DMA_BUF_IOCTL_SYNC, so the mapping need not be coherent.
 	 *
-	 * An exporter which wants to pretend coherence takes the page table
-	 * entries away when a device gets its turn, by unmap_mapping_range(). That
-	 * works on an address_space, and the one of the dma-buf is not the
-	 * exporter's: it makes the mapping one of a file of its own, by
-	 * vma_set_file() and an adjusted vm_pgoff.
+	 * An exporter that emulates coherence removes the page table entries,
+	 * by unmap_mapping_range(), before a device uses the memory. That needs
+	 * an address_space of the exporter, so it makes the mapping one of a
+	 * file of its own, by vma_set_file() and an adjusted vm_pgoff.
 	 *
 	 * Context: Process context, with the mmap lock of the program and
 	 * without the reservation lock. May sleep.
@@ -206,7 +204,7 @@ struct dma_buf_ops {
 	 * @vmap:
 	 *
 	 * Map the whole buffer into the kernel. The core counts users and calls
-	 * this for the first one only; address space is scarce on small machines.
+	 * this for the first one only, because address space may be scarce.
 	 *
 	 * Context: Process context, with the reservation lock. May sleep.
 	 *
@@ -217,7 +215,7 @@ struct dma_buf_ops {
 	/**
 	 * @vunmap:
 	 *
-	 * Takes the mapping of @vmap down, after its last user.
+	 * Undo @vmap, after its last user.
 	 *
 	 * Context: Process context, with the reservation lock. May sleep.
 	 */
@@ -226,30 +224,30 @@ struct dma_buf_ops {
 	/**
 	 * @get_unmapped_area:
 	 *
-	 * Optional. Find a place in the program for a mapping of the buffer's
-	 * file, as the file operation of that name does; for exporters whose
-	 * memory is better mapped at an address with a certain alignment.
+	 * Optional. Choose the address of a mapping of the buffer's file, as
+	 * the file operation of that name does; for exporters whose memory is
+	 * better mapped at an address with a certain alignment.
 	 *
 	 * Context: Process context, with the mmap lock of the program and
 	 * without the reservation lock. May sleep.
 	 *
 	 * Return: the address, or a negative errno.
 	 */
-	unsigned long (*get_unmapped_area)(struct file *file, unsigned long addr,
-					   unsigned long len, unsigned long pgoff,
+	unsigned long (*get_unmapped_area)(struct file *file,
+					   unsigned long addr,
+					   unsigned long len,
+					   unsigned long pgoff,
 					   unsigned long flags);
 
 	/**
 	 * @begin_cpu_access_partial:
 	 *
 	 * Optional, in addition to @begin_cpu_access: the same for the bytes
-	 * from offset to offset + length, the latter excluded. Anything else in
-	 * the buffer may be left as it is; more may be done, as a cache
-	 * line, or a page, is not always divisible.
+	 * from offset to offset + length, exclusive. More bytes may be handled,
+	 * up to the borders of cache lines or pages for instance.
 	 *
-	 * The range is not empty, lies within the buffer and is not all of it,
-	 * for which there is @begin_cpu_access. Nothing is promised on its
-	 * alignment.
+	 * The range is not empty, is within the buffer, and is not all of it,
+	 * for which there is @begin_cpu_access. It may have any alignment.
 	 *
 	 * Context: Process context, without the reservation lock. May sleep.
 	 *
@@ -263,8 +261,9 @@ struct dma_buf_ops {
 	 * @end_cpu_access_partial:
 	 *
 	 * Optional, in addition to @end_cpu_access: the same for a range as
-	 * @begin_cpu_access_partial gets it. It need not be one that was begun:
-	 * who began with the whole may end with those parts that it wrote.
+	 * @begin_cpu_access_partial gets it. It need not be the range of a
+	 * begin: an access to the whole buffer may end with the parts that were
+	 * written.
 	 *
 	 * Context: Process context, without the reservation lock. May sleep.
 	 *
@@ -278,90 +277,91 @@ struct dma_buf_ops {
 /**
  * struct dma_buf - one shared buffer
  *
- * Made by dma_buf_export(), kept alive by references to its file: descriptors of
- * programs, get_dma_buf(), messages on sockets, mappings. dma_buf_put() gives
- * one back.
+ * Made by dma_buf_export() and released after the last reference to its file:
+ * descriptors of programs, get_dma_buf(), messages on sockets, mappings.
+ * dma_buf_put() drops one.
  *
- * Fields without a lock below are set before anyone else can see the buffer,
- * and never again. Only @priv is the exporter's own affair. All are for
- * the buffer core to write; drivers read.
+ * Fields for which no lock is named are set by the export, before any other
+ * thread can see the buffer, and do not change. All but @priv are for the
+ * buffer core to write and for drivers to read.
  */
 struct dma_buf {
-	/** @size: in bytes. Set by the export. */
+	/** @size: in bytes. Set by the export, dma-buf.c. */
 	size_t size;
 
 	/**
-	 * @file: the file that is the buffer's life and reference count. Set by the
-	 * export.
+	 * @file: the file, whose reference count is that of the buffer. Set by
+	 * the export, dma-buf.c. NULL only after a misuse, in a buffer that is
+	 * attached and whose file is gone.
 	 */
 	struct file *file;
 
 	/**
-	 * @attachments: all &struct dma_buf_attachment of the buffer. Changed by
-	 * attaching and detaching, walked by anyone, always under @resv.
+	 * @attachments: all &struct dma_buf_attachment of the buffer. Changed
+	 * by dma-buf-attach.c, walked by exporters, too, always under @resv.
 	 */
 	struct list_head attachments;
 
-	/** @ops: what the exporter can do. Set by the export. */
+	/** @ops: operations of the exporter. Set by the export. */
 	const struct dma_buf_ops *ops;
 
 	/**
-	 * @vmapping_counter: how many dma_buf_vmap() were not taken back yet.
-	 * Changed by these two, under @resv.
+	 * @vmapping_counter: number of dma_buf_vmap() without a
+	 * dma_buf_vunmap() so far. Changed by dma-buf-cpu.c, under @resv.
 	 */
 	unsigned int vmapping_counter;
 
 	/**
-	 * @vmap_ptr: where the kernel sees the buffer while @vmapping_counter is not
-	 * zero. Changed with it, under @resv.
+	 * @vmap_ptr: address of the buffer in the kernel, while
+	 * @vmapping_counter is not zero. Changed with it, under @resv.
 	 */
 	struct iosys_map vmap_ptr;
 
 	/**
-	 * @exp_name: what the exporter calls itself, for people. Not NULL. Set by
-	 * the export.
+	 * @exp_name: name of the exporter, for debugging. Not NULL. Set by the
+	 * export.
 	 */
 	const char *exp_name;
 
 	/**
-	 * @name: what user space calls the buffer, or NULL; at most
+	 * @name: name that user space gave to the buffer, or NULL; at most
 	 * DMA_BUF_NAME_LEN bytes with the terminating zero. Read and replaced
-	 * under @name_lock, by DMA_BUF_SET_NAME.
+	 * by dma-buf-name.c, under @name_lock.
 	 */
 	const char *name;
 
-	/** @name_lock: innermost lock; protects @name and what it points to. */
+	/** @name_lock: innermost lock; protects @name and the string. */
 	spinlock_t name_lock;
 
 	/**
-	 * @owner: the exporter's module, held while the buffer lives. Set by the
-	 * export.
+	 * @owner: module of the exporter, held until the buffer is released.
+	 * Set by the export.
 	 */
 	struct module *owner;
 
 #if IS_ENABLED(CONFIG_DEBUG_FS)
 	/**
-	 * @list_node: in the list of all buffers. Under the lock of that list, see
-	 * dma-buf-debugfs.c.
+	 * @list_node: in the list of all buffers. Changed by dma-buf-debugfs.c,
+	 * under the lock of that list.
 	 */
 	struct list_head list_node;
 #endif
 
-	/** @priv: the exporter's. */
+	/** @priv: private pointer of the exporter. */
 	void *priv;
 
 	/**
-	 * @resv: what devices still have to do with the memory, as fences, and the
-	 * lock of nearly everything here. Given by the exporter, or made with
-	 * the buffer. Set by the export.
+	 * @resv: the fences of devices that still use the memory, and the
+	 * reservation lock. Given by the exporter, or made with the buffer. Set
+	 * by the export.
 	 *
-	 * Implicit synchronisation works because every driver which takes part plays by
-	 * these rules:
+	 * Implicit synchronisation requires these rules of every driver that
+	 * takes part:
 	 *
-	 * - What the driver's user interface calls a write of the buffer adds a
-	 *   fence with %DMA_RESV_USAGE_WRITE, what it calls a read one with
-	 *   %DMA_RESV_USAGE_READ. A driver that does not tell the two apart
-	 *   calls everything a write, and is slower but correct.
+	 * - For what the driver's user interface calls a write of the buffer it
+	 *   adds a fence with %DMA_RESV_USAGE_WRITE, for a read one with
+	 *   %DMA_RESV_USAGE_READ. A driver that cannot tell the two apart adds
+	 *   them for writes, and is slower but correct.
 	 * - Before such a use, the driver waits for the fences that
 	 *   dma_resv_usage_rw() names.
 	 * - A driver that finishes each job before it returns to user space, as
@@ -369,25 +369,25 @@ struct dma_buf {
 	 *
 	 * A dynamic importer (dma_buf_attachment_is_dynamic()), moreover,
 	 *
-	 * - does not let its device near the memory before the fences with
-	 *   %DMA_RESV_USAGE_KERNEL have signalled, nor those of writers, and
-	 * - adds a fence for each use that
-	 *   &dma_buf_attach_ops.move_notify cannot stop on the spot.
+	 * - does not let its device access the memory before the fences with
+	 *   %DMA_RESV_USAGE_KERNEL and those of writers have signaled, and
+	 * - adds a fence for each use that &dma_buf_attach_ops.move_notify
+	 *   cannot stop at once.
 	 *
-	 * enum dma_resv_usage has the details. They bind everybody who touches the
+	 * enum dma_resv_usage has the details. They bind all users of the
 	 * memory, memory management included.
 	 */
 	struct dma_resv *resv;
 
 	/**
-	 * @poll: what poll() needs; NULL until somebody calls it. Set once, without a
-	 * lock, and belongs to dma-buf-poll.c.
+	 * @poll: state of dma-buf-poll.c; NULL until the first poll(2) of the
+	 * buffer. Set once, without a lock, by cmpxchg().
 	 */
 	struct dma_buf_poll *poll;
 #ifdef CONFIG_DMABUF_SYSFS_STATS
 	/**
-	 * @sysfs_entry: the buffer's directory in sysfs. Set by the export, freed
-	 * after the last reader.
+	 * @sysfs_entry: the buffer's directory in sysfs. Set by the export,
+	 * cleared by the release, dma-buf-stats.c.
 	 */
 	struct dma_buf_sysfs_entry {
 		struct kobject kobj;
@@ -397,53 +397,53 @@ struct dma_buf {
 };
 
 /**
- * struct dma_buf_attach_ops - what a dynamic importer can do
+ * struct dma_buf_attach_ops - operations of a dynamic importer
  */
 struct dma_buf_attach_ops {
 	/**
-	 * @allow_peer2peer: the importer can cope with memory of another device,
-	 * for which there is no struct page.
+	 * @allow_peer2peer: the importer accepts memory of another device, for
+	 * which there is no struct page.
 	 */
 	bool allow_peer2peer;
 
 	/**
 	 * @move_notify:
 	 *
-	 * The buffer is about to be elsewhere. Mandatory: an importer that has
-	 * it need not have the buffer pinned for as long as it is attached.
+	 * Prepare for a move of the buffer. Mandatory: because of it the buffer
+	 * need not be pinned for as long as it is attached.
 	 *
-	 * The mappings of the attachment still work and still lead to the old
-	 * place, but the importer has to drop them and map anew before
-	 * its device uses the buffer again. A mapping made after this returns
-	 * leads to the new place. As mapping takes the same lock, none can be made
+	 * The mappings of the attachment are still valid and lead to the old
+	 * place, but the importer has to undo them and map again before its
+	 * device uses the buffer again. A mapping made after this returns leads
+	 * to the new place. As mapping needs the same lock, none can be made
 	 * meanwhile.
 	 *
-	 * Context: with the reservation lock, called from dma_buf_move_notify().
-	 * What else is allowed is the exporter's to say; memory reclaim may
-	 * well be waiting.
+	 * Context: With the reservation lock, called from
+	 * dma_buf_move_notify(). Memory reclaim may wait for it, so the
+	 * exporter decides what else is allowed.
 	 */
 	void (*move_notify)(struct dma_buf_attachment *attach);
 };
 
 /**
- * struct dma_buf_attachment - one device at one buffer
+ * struct dma_buf_attachment - a device that is attached to a buffer
  * @dmabuf: the buffer. Set when attaching.
  * @dev: the device. Set when attaching.
  * @node: in &dma_buf.attachments, under the reservation lock.
- * @sgt: the mapping that lives as long as the attachment, or NULL. Set when
- *	attaching or by the first mapping, under the reservation lock.
+ * @sgt: the mapping that is kept until the detach, or NULL. Set when attaching
+ *	or by the first mapping, under the reservation lock.
  * @dir: direction of @sgt. Changes with it.
  * @peer2peer: the importer accepts memory without struct page, see
  *	&dma_buf_attach_ops.allow_peer2peer. Set when attaching; the exporter's
  *	&dma_buf_ops.attach may withdraw it.
- * @importer_ops: given by a dynamic importer, NULL for any other. Set when
- *	attaching.
- * @importer_priv: the importer's. Set when attaching.
- * @priv: the exporter's, under rules of its own.
+ * @importer_ops: operations of a dynamic importer, NULL for a static one. Set
+ *	when attaching.
+ * @importer_priv: private pointer of the importer. Set when attaching.
+ * @priv: private pointer of the exporter, under rules of its own.
  *
- * Made by dma_buf_attach() or dma_buf_dynamic_attach(), gone with
- * dma_buf_detach(). It does not hold a reference to the buffer: who attaches
- * has one and keeps it for as long.
+ * Made by dma_buf_attach() or dma_buf_dynamic_attach(), freed by
+ * dma_buf_detach(). It does not hold a reference to the buffer: the importer
+ * has one and keeps it until it has detached.
  */
 struct dma_buf_attachment {
 	struct dma_buf *dmabuf;
@@ -458,15 +458,15 @@ struct dma_buf_attachment {
 };
 
 /**
- * struct dma_buf_export_info - what dma_buf_export() needs to know
- * @exp_name: name of the exporter, for people
+ * struct dma_buf_export_info - arguments of dma_buf_export()
+ * @exp_name: name of the exporter, for debugging
  * @owner: module of the exporter; held until the buffer is released
- * @ops: what the exporter can do
+ * @ops: operations of the exporter
  * @size: of the buffer, in bytes; final
  * @flags: of the file: access mode and the like, as for open(2)
- * @resv: reservation object, which has to live as long as the buffer; NULL to
- *	have one made
- * @priv: the exporter's own, for &dma_buf.priv; not NULL
+ * @resv: reservation object, which has to stay until the buffer is released;
+ *	NULL to have one made
+ * @priv: private pointer of the exporter, for &dma_buf.priv; not NULL
  */
 struct dma_buf_export_info {
 	const char *exp_name;
@@ -491,11 +491,11 @@ struct dma_buf_export_info {
 	}
 
 /**
- * get_dma_buf - take one more reference
+ * get_dma_buf - take a reference to a buffer
  * @dmabuf: a buffer that the caller has a reference to
  *
- * An exporter that remembers a buffer, to give it out again when the same memory
- * is exported twice, is an example of who needs this.
+ * For example for an exporter that keeps a buffer in order to return it again
+ * when the same memory is exported twice.
  *
  * Context: Any.
  */
@@ -505,12 +505,11 @@ static inline void get_dma_buf(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_is_dynamic - can the exporter move this buffer?
+ * dma_buf_is_dynamic - test whether the exporter can move a buffer
  * @dmabuf: the buffer
  *
  * Context: Any.
- * Return: true if it can, and so needs to be told when it must not
- * (&dma_buf_ops.pin).
+ * Return: true if it can, unless the buffer is pinned (&dma_buf_ops.pin).
  */
 static inline bool dma_buf_is_dynamic(struct dma_buf *dmabuf)
 {
@@ -518,12 +517,11 @@ static inline bool dma_buf_is_dynamic(struct dma_buf *dmabuf)
 }
 
 /**
- * dma_buf_attachment_is_dynamic - can the importer follow a move?
+ * dma_buf_attachment_is_dynamic - test whether the importer follows moves
  * @attach: the attachment
  *
  * Context: Any.
- * Return: true if it came with &dma_buf_attach_ops and does its own
- * pinning.
+ * Return: true if it has &struct dma_buf_attach_ops and pins by itself.
  */
 static inline bool
 dma_buf_attachment_is_dynamic(struct dma_buf_attachment *attach)
@@ -579,5 +577,7 @@ int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
 
 /* struct dma_buf *dmabuf __free(dma_buf_put) = dma_buf_get(fd); */
-DEFINE_FREE(dma_buf_put, struct dma_buf *, if (!IS_ERR_OR_NULL(_T)) dma_buf_put(_T))
+DEFINE_FREE(dma_buf_put, struct dma_buf *,
+	    if (!IS_ERR_OR_NULL(_T)) dma_buf_put(_T))
+
 #endif /* __DMA_BUF_H__ */

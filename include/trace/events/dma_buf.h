@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The journey of a buffer, event by event.
+ * Trace events of buffers, from export to release.
  *
  * Every event names the buffer by its inode number, the one that fdinfo, debugfs
- * and /proc/PID/maps show, so that a trace can be joined with those. An
- * event with a result is recorded after the fact, successful or not, with the
- * errno as a negative number.
+ * and /proc/PID/maps show, so that a trace can be joined with those. An event
+ * with a result is recorded when the result is known, with a failure as a
+ * negative errno.
  *
- * born		dma_buf_export, dma_buf_fd, dma_buf_get
+ * export	dma_buf_export, dma_buf_fd, dma_buf_get
  * devices	dma_buf_attach, dma_buf_pin, dma_buf_map, dma_buf_unmap,
  *		dma_buf_unpin, dma_buf_detach, dma_buf_move_notify
- * the CPU	dma_buf_begin_cpu, dma_buf_end_cpu, dma_buf_begin_cpu_partial,
+ * CPU		dma_buf_begin_cpu, dma_buf_end_cpu, dma_buf_begin_cpu_partial,
  *		dma_buf_end_cpu_partial, dma_buf_mmap, dma_buf_vmap,
  *		dma_buf_vunmap
- * dying	dma_buf_put, dma_buf_release
+ * release	dma_buf_put, dma_buf_release
  *
  * Units: size, offset and length are in bytes; dir is enum dma_data_direction.
  */
@@ -42,14 +42,14 @@ TRACE_DEFINE_ENUM(DMA_NONE);
 
 #ifndef _TRACE_DMA_BUF_INO
 #define _TRACE_DMA_BUF_INO
-/* A buffer that was released while it was attached has no file any more. */
+/* A buffer whose file was released while it was attached has none any more. */
 static inline unsigned long dma_buf_trace_ino(const struct dma_buf *dmabuf)
 {
 	return dmabuf->file ? file_inode(dmabuf->file)->i_ino : 0;
 }
 #endif
 
-/* Something happened to the buffer, and @ret says how it went. */
+/* An operation on the buffer; ret is its result. */
 DECLARE_EVENT_CLASS(dma_buf,
 		    TP_PROTO(struct dma_buf *dmabuf, int ret),
 		    TP_ARGS(dmabuf, ret),
@@ -84,10 +84,10 @@ DMA_BUF_EVENT(dma_buf_vmap);
 /* ret is the number of users that remain */
 DMA_BUF_EVENT(dma_buf_vunmap);
 
-/* ret is the number of importers that were told */
+/* ret is the number of importers that were notified */
 DMA_BUF_EVENT(dma_buf_move_notify);
 
-/* Something happened between the buffer and a device. */
+/* An operation on the buffer for a device. */
 DECLARE_EVENT_CLASS(dma_buf_device,
 		    TP_PROTO(struct dma_buf_attachment *attach, int dir, int ret),
 		    TP_ARGS(attach, dir, ret),
@@ -122,7 +122,7 @@ DMA_BUF_DEVICE_EVENT(dma_buf_unpin);
 DMA_BUF_DEVICE_EVENT(dma_buf_map);
 DMA_BUF_DEVICE_EVENT(dma_buf_unmap);
 
-/* The CPU begins or ends to touch the buffer. */
+/* The begin or end of an access by the CPU. */
 DECLARE_EVENT_CLASS(dma_buf_cpu,
 		    TP_PROTO(struct dma_buf *dmabuf, int dir, int ret),
 		    TP_ARGS(dmabuf, dir, ret),
