@@ -299,13 +299,13 @@ static const struct class dma_heap_class = {
 /**
  * struct heap_stat - a file in /sys/kernel/dma_heap/NAME/
  * @attr: name and mode
- * @show: the number in it; NULL for one that the shelves know
- * @shelf: which one, as offset in &struct dma_heap_shelf_info
+ * @show: the number in it; NULL for one of the pool
+ * @offset: which one of the pool, as offset in &struct dma_heap_pool_info
  */
 struct heap_stat {
 	struct attribute attr;
 	u64 (*show)(struct dma_heap *heap);
-	size_t shelf;
+	size_t offset;
 };
 
 #define to_heap_stat(_attr)	container_of_const(_attr, struct heap_stat, attr)
@@ -326,28 +326,28 @@ static u64 buffers_show(struct dma_heap *heap)
 		.show = _name##_show,					\
 	}
 
-#define HEAP_SHELF_STAT(_name, _mode, _field)				\
+#define HEAP_POOL_STAT(_name, _mode, _field)				\
 	static struct heap_stat _name##_stat = {			\
 		.attr = { .name = #_name, .mode = (_mode) },		\
-		.shelf = offsetof(struct dma_heap_shelf_info, _field),	\
+		.offset = offsetof(struct dma_heap_pool_info, _field),	\
 	}
 
 HEAP_STAT(allocated_bytes);
 HEAP_STAT(buffers);
-HEAP_SHELF_STAT(shelf_bytes, 0444, bytes);
-HEAP_SHELF_STAT(shelf_dirty_bytes, 0444, dirty);
-HEAP_SHELF_STAT(shelf_limit_bytes, 0644, limit);
-HEAP_SHELF_STAT(hits, 0444, hits);
-HEAP_SHELF_STAT(misses, 0444, misses);
+HEAP_POOL_STAT(pool_bytes, 0444, bytes);
+HEAP_POOL_STAT(pool_dirty_bytes, 0444, dirty);
+HEAP_POOL_STAT(pool_limit_bytes, 0644, limit);
+HEAP_POOL_STAT(pool_hits, 0444, hits);
+HEAP_POOL_STAT(pool_misses, 0444, misses);
 
 static struct attribute *heap_stat_attrs[] = {
 	&allocated_bytes_stat.attr,
 	&buffers_stat.attr,
-	&shelf_bytes_stat.attr,
-	&shelf_dirty_bytes_stat.attr,
-	&shelf_limit_bytes_stat.attr,
-	&hits_stat.attr,
-	&misses_stat.attr,
+	&pool_bytes_stat.attr,
+	&pool_dirty_bytes_stat.attr,
+	&pool_limit_bytes_stat.attr,
+	&pool_hits_stat.attr,
+	&pool_misses_stat.attr,
 	NULL
 };
 
@@ -356,8 +356,8 @@ static umode_t heap_stat_visible(struct kobject *kobj, struct attribute *attr,
 {
 	struct dma_heap *heap = container_of(kobj, struct dma_heap, stats);
 
-	/* Some heaps have no shelves. */
-	if (!to_heap_stat(attr)->show && !heap->info.ops->shelf_info)
+	/* Some heaps have no pool. */
+	if (!to_heap_stat(attr)->show && !heap->info.ops->pool_info)
 		return 0;
 	return attr->mode;
 }
@@ -377,7 +377,7 @@ static ssize_t heap_stat_show(struct kobject *kobj, struct attribute *attr,
 {
 	struct dma_heap *heap = container_of(kobj, struct dma_heap, stats);
 	const struct heap_stat *stat = to_heap_stat(attr);
-	struct dma_heap_shelf_info info;
+	struct dma_heap_pool_info info;
 
 	if (stat->show)
 		return sysfs_emit(buf, "%llu\n", stat->show(heap));
@@ -385,8 +385,8 @@ static ssize_t heap_stat_show(struct kobject *kobj, struct attribute *attr,
 	guard(rwsem_read)(&heap->in_use);
 	if (heap->removed)
 		return -ENODEV;
-	heap->info.ops->shelf_info(heap, &info);
-	return sysfs_emit(buf, "%llu\n", *(u64 *)((void *)&info + stat->shelf));
+	heap->info.ops->pool_info(heap, &info);
+	return sysfs_emit(buf, "%llu\n", *(u64 *)((void *)&info + stat->offset));
 }
 
 /* The limit is the only file that can be written. */
@@ -404,7 +404,7 @@ static ssize_t heap_stat_store(struct kobject *kobj, struct attribute *attr,
 	guard(rwsem_read)(&heap->in_use);
 	if (heap->removed)
 		return -ENODEV;
-	heap->info.ops->set_shelf_limit(heap, value);
+	heap->info.ops->set_pool_limit(heap, value);
 	return count;
 }
 

@@ -11,7 +11,7 @@
  * empty or count.
  * May call: mm.
  * Never here: whether a folio may be kept at all, which heap_pool.c says.
- * Units: counts of pages; bytes in &struct dma_heap_shelf_info only.
+ * Units: counts of pages; bytes in &struct dma_heap_pool_info only.
  *
  * Of the pool's limit a front takes all that it may ever have at once, with its
  * first folio, and gives it back when it is emptied: so what CPUs do every day
@@ -181,7 +181,7 @@ unsigned long heap_fronts_pages(struct heap_fronts *fronts, int nid)
  * Context: Any.
  */
 void heap_fronts_info(struct heap_fronts *fronts,
-		      struct dma_heap_shelf_info *info)
+		      struct dma_heap_pool_info *info)
 {
 	struct heap_front *front;
 	int cpu;

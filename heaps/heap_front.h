@@ -8,7 +8,7 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
-struct dma_heap_shelf_info;
+struct dma_heap_pool_info;
 struct folio;
 struct heap_budget;
 struct heap_front;
@@ -31,6 +31,6 @@ struct folio *heap_fronts_take(struct heap_fronts *fronts, unsigned int order,
 unsigned long heap_fronts_empty(struct heap_fronts *fronts, int nid);
 unsigned long heap_fronts_pages(struct heap_fronts *fronts, int nid);
 void heap_fronts_info(struct heap_fronts *fronts,
-		      struct dma_heap_shelf_info *info);
+		      struct dma_heap_pool_info *info);
 
 #endif /* _DMA_BUF_HEAP_FRONT_H */

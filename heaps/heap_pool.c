@@ -13,7 +13,7 @@
  * held while a folio is zeroed or freed, nothing is allocated under it.
  * May call: heap_front, heap_zero, mm.
  * Never here: buffers, and when to use the pool.
- * Units: counts of pages; bytes in &struct dma_heap_shelf_info only.
+ * Units: counts of pages; bytes in &struct dma_heap_pool_info only.
  *
  *	heap_pool_put --> dirty --(zeroer)--> zeroed --> heap_pool_take
  *	                    \_________________________________/
@@ -379,12 +379,12 @@ EXPORT_SYMBOL_NS_GPL(heap_pool_set_limit, DMA_BUF);
  *
  * Context: Any. The numbers are each right, but not of one moment.
  */
-void heap_pool_info(struct heap_pool *pool, struct dma_heap_shelf_info *info)
+void heap_pool_info(struct heap_pool *pool, struct dma_heap_pool_info *info)
 {
 	struct heap_rack *rack;
 	int nid;
 
-	*info = (struct dma_heap_shelf_info) {
+	*info = (struct dma_heap_pool_info) {
 		.limit = (u64)READ_ONCE(pool->budget.limit) << PAGE_SHIFT,
 	};
 	for_each_node(nid) {

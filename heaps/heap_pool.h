@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-struct dma_heap_shelf_info;
+struct dma_heap_pool_info;
 struct folio;
 struct heap_pool;
 
@@ -31,6 +31,6 @@ struct folio *heap_pool_take(struct heap_pool *pool, unsigned int order,
 void heap_pool_put(struct heap_pool *pool, struct folio *folio, bool zeroed);
 unsigned long heap_pool_shrink(struct heap_pool *pool, unsigned long nr_pages);
 void heap_pool_set_limit(struct heap_pool *pool, unsigned long limit);
-void heap_pool_info(struct heap_pool *pool, struct dma_heap_shelf_info *info);
+void heap_pool_info(struct heap_pool *pool, struct dma_heap_pool_info *info);
 
 #endif /* _DMA_BUF_HEAP_POOL_H */

@@ -356,21 +356,21 @@ static struct dma_buf *system_heap_allocate(struct dma_heap *heap,
 	return heap_buffer_create(heap, len, fd_flags, &system_heap_backing);
 }
 
-static void system_heap_shelf_info(struct dma_heap *heap,
-				   struct dma_heap_shelf_info *info)
+static void system_heap_pool_info(struct dma_heap *heap,
+				   struct dma_heap_pool_info *info)
 {
 	heap_pool_info(system_pool, info);
 }
 
-static void system_heap_set_shelf_limit(struct dma_heap *heap, u64 bytes)
+static void system_heap_set_pool_limit(struct dma_heap *heap, u64 bytes)
 {
 	heap_pool_set_limit(system_pool, min_t(u64, bytes >> PAGE_SHIFT, LONG_MAX));
 }
 
 static const struct dma_heap_ops system_heap_ops = {
 	.allocate = system_heap_allocate,
-	.shelf_info = system_heap_shelf_info,
-	.set_shelf_limit = system_heap_set_shelf_limit,
+	.pool_info = system_heap_pool_info,
+	.set_pool_limit = system_heap_set_pool_limit,
 };
 
 static int __init system_heap_init(void)

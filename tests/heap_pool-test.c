@@ -64,7 +64,7 @@ static void heap_pool_expect(struct kunit *test, struct heap_pool *pool,
 			     unsigned int folios, unsigned int hits,
 			     unsigned int misses)
 {
-	struct dma_heap_shelf_info info;
+	struct dma_heap_pool_info info;
 
 	heap_pool_info(pool, &info);
 	KUNIT_EXPECT_EQ(test, folios * HEAP_POOL_TEST_BYTES, info.bytes);
@@ -76,7 +76,7 @@ static void heap_pool_expect(struct kunit *test, struct heap_pool *pool,
 static void heap_pool_test_wait_zeroed(struct kunit *test, struct heap_pool *pool)
 {
 	unsigned long until = jiffies + HEAP_POOL_TEST_PATIENCE;
-	struct dma_heap_shelf_info info;
+	struct dma_heap_pool_info info;
 
 	do {
 		schedule_timeout_uninterruptible(1);
@@ -193,7 +193,7 @@ static void heap_pool_test_small(struct kunit *test)
 {
 	struct heap_pool *pool = heap_pool_test_create(test, 1024);
 	struct folio *folio[HEAP_POOL_MIN_ORDER];
-	struct dma_heap_shelf_info info;
+	struct dma_heap_pool_info info;
 	unsigned int order;
 	bool zeroed;
 
@@ -250,7 +250,7 @@ static void heap_pool_test_front_limit(struct kunit *test)
 {
 	const struct heap_pool_front_case *param = test->param_value;
 	struct heap_pool *pool = heap_pool_test_create(test, param->limit);
-	struct dma_heap_shelf_info info;
+	struct dma_heap_pool_info info;
 	unsigned int i;
 
 	migrate_disable();
@@ -277,7 +277,7 @@ static void heap_pool_test_put_zeroed(struct kunit *test)
 {
 	struct heap_pool *pool = heap_pool_test_create(test, 1024);
 	static const unsigned int orders[] = { 0, HEAP_POOL_TEST_ORDER };
-	struct dma_heap_shelf_info info;
+	struct dma_heap_pool_info info;
 	struct folio *dirty, *zeroed, *taken;
 	unsigned int i;
 	bool is_zeroed;
@@ -354,7 +354,7 @@ static void heap_pool_test_limit(struct kunit *test)
 {
 	const struct heap_pool_limit_case *param = test->param_value;
 	struct heap_pool *pool = heap_pool_test_create(test, param->limit);
-	struct dma_heap_shelf_info info;
+	struct dma_heap_pool_info info;
 	unsigned int i;
 
 	for (i = 0; i < 4; i++)

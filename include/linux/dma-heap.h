@@ -16,14 +16,14 @@ struct dma_heap;
 struct module;
 
 /**
- * struct dma_heap_shelf_info - what a heap keeps for its next buffers
- * @bytes: how much that is
- * @dirty: how much of it is not zeroed yet
- * @limit: how much it may be
- * @hits: how often something on the shelves was of use, in pieces of memory
- * @misses: how often it had to come from elsewhere
+ * struct dma_heap_pool_info - state of the pool of a heap
+ * @bytes: memory of released buffers that is kept for new ones
+ * @dirty: how much of @bytes is not zeroed yet and waits for it
+ * @limit: most that @bytes may be
+ * @hits: allocations served from the pool, in pieces of memory
+ * @misses: allocations that the pool could not serve
  */
-struct dma_heap_shelf_info {
+struct dma_heap_pool_info {
 	u64 bytes;
 	u64 dirty;
 	u64 limit;
@@ -41,19 +41,19 @@ struct dma_heap_shelf_info {
  *	-EINTR on a fatal signal.
  *
  *	Return: the dma-buf, whose one reference is the caller's, or an ERR_PTR().
- * @shelf_info: [optional] report on the shelves, for sysfs. Context: process
+ * @pool_info: [optional] report the state of the pool, for sysfs. Context: process
  *	context, may sleep.
- * @set_shelf_limit: [optional, with @shelf_info] say how many bytes may be kept, 0
- *	for nothing; the excess goes at once. Context: process context, may sleep.
+ * @set_pool_limit: [optional, with @pool_info] set how many bytes the pool may
+ *	keep, 0 for none; free the excess at once. Context: process context, may sleep.
  */
 struct dma_heap_ops {
 	struct dma_buf *(*allocate)(struct dma_heap *heap,
 				    unsigned long len,
 				    u32 fd_flags,
 				    u64 heap_flags);
-	void (*shelf_info)(struct dma_heap *heap,
-			   struct dma_heap_shelf_info *info);
-	void (*set_shelf_limit)(struct dma_heap *heap, u64 bytes);
+	void (*pool_info)(struct dma_heap *heap,
+			   struct dma_heap_pool_info *info);
+	void (*set_pool_limit)(struct dma_heap *heap, u64 bytes);
 };
 
 /**

@@ -224,7 +224,7 @@ static void play_take(struct model_input *in, struct heap_pool *pool)
 
 static void check_pool(struct heap_pool *pool)
 {
-	struct dma_heap_shelf_info info;
+	struct dma_heap_pool_info info;
 	long pages = naive_racks() + naive_front(), dirty = 0, folios = nr_held;
 
 	for (int order = 0; order < NR_PAGE_ORDERS; order++) {

@@ -319,7 +319,7 @@ static long op_look(struct thread *t, const __u64 *d)
 	static const char * const files[] = {
 		DMA_BUF_BUFINFO, "/sys/kernel/debug/sync/info", "/proc/self/smaps",
 		"/proc/self/maps", "/sys/kernel/dma_heap/system/allocated_bytes",
-		"/sys/kernel/dma_heap/system/shelf_bytes", DMA_BUF_SYSFS,
+		"/sys/kernel/dma_heap/system/pool_bytes", DMA_BUF_SYSFS,
 	};
 	const char *path = files[d[0] % ARRAY_SIZE(files)];
 	int fd = xopen(path, O_RDONLY);

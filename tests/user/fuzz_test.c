@@ -645,7 +645,7 @@ int main(int argc, char **argv)
 	ksft_set_plan(ARRAY_SIZE(ops) + 3);
 
 	end = now() + options.seconds;
-	shelf_limit = heap_total("system", "shelf_limit_bytes");
+	shelf_limit = heap_total("system", "pool_limit_bytes");
 	before = census_take();
 	if (options.program >= 0) {
 		ksft_test_result_skip("a seed replays: this one does\n");

@@ -68,7 +68,7 @@ FIXTURE_SETUP(numa)
 	CPU_ZERO(&cpus);
 	CPU_SET(0, &cpus);
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpus), &cpus));
-	self->limit = heap_total("system", "shelf_limit_bytes");
+	self->limit = heap_total("system", "pool_limit_bytes");
 	ASSERT_EQ(0, heap_set_limit("system", 0));
 	ASSERT_EQ(0, heap_set_limit("system", 128 * MIB));
 	self->ready = true;

@@ -95,7 +95,7 @@ FIXTURE_SETUP(poison)
 		SKIP(return, "no " PAGE_BREAK_FILE);
 	if (page_size() != 4096)
 		SKIP(return, "pages are not of 4 KiB");
-	self->limit = heap_total("system", "shelf_limit_bytes");
+	self->limit = heap_total("system", "pool_limit_bytes");
 	ASSERT_EQ(0, heap_set_limit("system", 0));
 	ASSERT_EQ(0, heap_set_limit("system", variant->limit));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The shelves of the system heap, from user space: what sysfs says of them, and
- * that they never stand in anybody's way.
+ * Tests of the pool of the system heap from user space: what sysfs says of it, and
+ * that it is emptied before the OOM killer chooses a task.
  */
 #include <sched.h>
 #include <sys/resource.h>
@@ -13,7 +13,7 @@
 
 static int limit_write(const char *text)
 {
-	return file_write(HEAP_STATS "system/shelf_limit_bytes", text);
+	return file_write(HEAP_STATS "system/pool_limit_bytes", text);
 }
 
 static int limit_set(long long bytes)
@@ -21,31 +21,31 @@ static int limit_set(long long bytes)
 	return heap_set_limit("system", bytes);
 }
 
-static long long shelf(const char *name)
+static long long pool_stat(const char *name)
 {
 	return heap_total("system", name);
 }
 
-static bool shelf_is_clean(void)
+static bool pool_is_clean(void)
 {
 	int tries;
 
-	for (tries = 0; tries < 12000 && shelf("shelf_dirty_bytes"); tries++)
+	for (tries = 0; tries < 12000 && pool_stat("pool_dirty_bytes"); tries++)
 		usleep(10000);
-	return !shelf("shelf_dirty_bytes");
+	return !pool_stat("pool_dirty_bytes");
 }
 
-/* What is being zeroed when the limit comes down goes a moment later. */
-static bool shelf_is_empty(void)
+/* A folio that is being zeroed when the limit is lowered is freed afterwards. */
+static bool pool_is_empty(void)
 {
 	int tries;
 
-	for (tries = 0; tries < 12000 && shelf("shelf_bytes"); tries++)
+	for (tries = 0; tries < 12000 && pool_stat("pool_bytes"); tries++)
 		usleep(10000);
-	return !shelf("shelf_bytes");
+	return !pool_stat("pool_bytes");
 }
 
-/* Memory is looked for on the node of the CPU: do not go from one to another. */
+/* The pool looks on the node of the CPU only: stay on one. */
 static int stay_on_one_node(void)
 {
 	cpu_set_t cpus;
@@ -68,11 +68,11 @@ FIXTURE_SETUP(pool)
 	if (self->heap < 0)
 		SKIP(return, "no system heap");
 	ASSERT_EQ(0, stay_on_one_node());
-	self->limit = shelf("shelf_limit_bytes");
+	self->limit = pool_stat("pool_limit_bytes");
 	ASSERT_LE(0, self->limit);
-	/* From empty shelves, with room for what a test may want to put there. */
+	/* From an empty pool, with room for what a test releases. */
 	ASSERT_EQ(0, limit_set(0));
-	ASSERT_TRUE(shelf_is_empty());
+	ASSERT_TRUE(pool_is_empty());
 	ASSERT_EQ(0, limit_set(64 * MIB));
 }
 
@@ -90,17 +90,17 @@ TEST_F(pool, is_a_small_share_of_memory_by_default)
 
 TEST_F(pool, counts_buffers_while_they_live)
 {
-	long long buffers = shelf("buffers"), bytes = shelf("allocated_bytes");
+	long long buffers = pool_stat("buffers"), bytes = pool_stat("allocated_bytes");
 	int fd[3], i;
 
 	for (i = 0; i < 3; i++)
 		ASSERT_GIVES(fd[i], heap_alloc(self->heap, MIB + 1));
-	EXPECT_EQ(buffers + 3, shelf("buffers"));
-	EXPECT_EQ(bytes + 3 * (long long)(MIB + page_size()), shelf("allocated_bytes"));
+	EXPECT_EQ(buffers + 3, pool_stat("buffers"));
+	EXPECT_EQ(bytes + 3 * (long long)(MIB + page_size()), pool_stat("allocated_bytes"));
 	for (i = 0; i < 3; i++)
 		close(fd[i]);
-	EXPECT_EQ(buffers, shelf("buffers"));
-	EXPECT_EQ(bytes, shelf("allocated_bytes"));
+	EXPECT_EQ(buffers, pool_stat("buffers"));
+	EXPECT_EQ(bytes, pool_stat("allocated_bytes"));
 }
 
 TEST_F(pool, keeps_what_is_closed_and_hands_it_out_zeroed)
@@ -112,46 +112,46 @@ TEST_F(pool, keeps_what_is_closed_and_hands_it_out_zeroed)
 
 	ASSERT_GIVES(fd, heap_alloc(self->heap, size));
 	ASSERT_EQ(0, dmabuf_fill(fd, size, 5));
-	EXPECT_EQ(0, shelf("shelf_bytes"));
+	EXPECT_EQ(0, pool_stat("pool_bytes"));
 	close(fd);
-	kept = shelf("shelf_bytes");
+	kept = pool_stat("pool_bytes");
 	EXPECT_LT(0, kept);
 	EXPECT_GE((long long)size, kept);
-	EXPECT_TRUE(shelf_is_clean());
-	EXPECT_EQ(kept, shelf("shelf_bytes"));
+	EXPECT_TRUE(pool_is_clean());
+	EXPECT_EQ(kept, pool_stat("pool_bytes"));
 
-	hits = shelf("hits");
+	hits = pool_stat("pool_hits");
 	ASSERT_GIVES(fd, heap_alloc(self->heap, size));
-	EXPECT_LT(hits, shelf("hits"));
-	EXPECT_GT(kept, shelf("shelf_bytes"));
+	EXPECT_LT(hits, pool_stat("pool_hits"));
+	EXPECT_GT(kept, pool_stat("pool_bytes"));
 	ASSERT_EQ(0, map_rw(fd, size, &mem));
 	EXPECT_EQ(size, zero_check(mem, size));
 	munmap(mem, size);
 	close(fd);
 }
 
-/* Nobody could write to it, so nobody need zero it. */
+/* Memory that was never mapped was never written, so it is still zero. */
 TEST_F(pool, zeroes_nothing_that_was_never_mapped)
 {
 	const size_t size = 16 * MIB;
 	long long kept;
 	int fd, i;
 
-	/* The second time from the shelves. */
+	/* The second time from the pool. */
 	for (i = 0; i < 2; i++) {
 		ASSERT_GIVES(fd, heap_alloc(self->heap, size));
 		close(fd);
-		EXPECT_EQ(0, shelf("shelf_dirty_bytes"));
-		kept = shelf("shelf_bytes");
+		EXPECT_EQ(0, pool_stat("pool_dirty_bytes"));
+		kept = pool_stat("pool_bytes");
 		EXPECT_LT(0, kept);
 	}
 }
 
-/* Without the time to zero in the background; small ones never are. */
+/* Allocate again before the zero thread runs; small pieces it never zeroes. */
 TEST_F(pool, hands_out_zeroed_what_was_just_closed)
 {
 	const size_t sizes[] = { page_size(), 8 * page_size(), 0x30000, 4 * MIB };
-	long long hits = shelf("hits");
+	long long hits = pool_stat("pool_hits");
 	size_t size;
 	void *mem;
 	int fd, i;
@@ -159,7 +159,7 @@ TEST_F(pool, hands_out_zeroed_what_was_just_closed)
 	for (i = 0; i < 80; i++) {
 		size = sizes[i / 20];
 		if (i % 20 == 0)
-			hits = shelf("hits");
+			hits = pool_stat("pool_hits");
 		ASSERT_GIVES(fd, heap_alloc(self->heap, size));
 		ASSERT_EQ(0, map_rw(fd, size, &mem));
 		ASSERT_EQ(size, zero_check(mem, size));
@@ -167,7 +167,7 @@ TEST_F(pool, hands_out_zeroed_what_was_just_closed)
 		munmap(mem, size);
 		close(fd);
 		if (i % 20 == 19)
-			EXPECT_LT(hits, shelf("hits"));
+			EXPECT_LT(hits, pool_stat("pool_hits"));
 	}
 }
 
@@ -180,25 +180,25 @@ TEST_F(pool, keeps_to_its_limit)
 		ASSERT_GIVES(fd[i], heap_alloc(self->heap, 2 * MIB));
 	for (i = 0; i < 8; i++) {
 		close(fd[i]);
-		EXPECT_GE(4 * (long long)MIB, shelf("shelf_bytes"));
+		EXPECT_GE(4 * (long long)MIB, pool_stat("pool_bytes"));
 	}
-	EXPECT_LT(0, shelf("shelf_bytes"));
+	EXPECT_LT(0, pool_stat("pool_bytes"));
 
-	/* Off means empty, and nothing comes back. */
+	/* Turned off, the pool is empty and stays empty. */
 	ASSERT_EQ(0, limit_set(0));
-	EXPECT_TRUE(shelf_is_clean());
+	EXPECT_TRUE(pool_is_clean());
 	ASSERT_EQ(0, limit_set(0));
-	EXPECT_EQ(0, shelf("shelf_bytes"));
+	EXPECT_EQ(0, pool_stat("pool_bytes"));
 	ASSERT_GIVES(fd[0], heap_alloc(self->heap, 2 * MIB));
 	close(fd[0]);
-	EXPECT_EQ(0, shelf("shelf_bytes"));
+	EXPECT_EQ(0, pool_stat("pool_bytes"));
 }
 
 TEST_F(pool, limit_is_a_number_and_the_rest_is_read_only)
 {
 	static const char * const read_only[] = {
-		"allocated_bytes", "buffers", "shelf_bytes", "shelf_dirty_bytes",
-		"hits", "misses",
+		"allocated_bytes", "buffers", "pool_bytes", "pool_dirty_bytes",
+		"pool_hits", "pool_misses",
 	};
 	struct stat st;
 	char path[256];
@@ -208,11 +208,11 @@ TEST_F(pool, limit_is_a_number_and_the_rest_is_read_only)
 	EXPECT_REFUSED(EINVAL, limit_write("-1"));
 	EXPECT_REFUSED(EINVAL, limit_write("\n"));
 	EXPECT_REFUSED(ERANGE, limit_write("99999999999999999999"));
-	EXPECT_EQ(64 * (long long)MIB, shelf("shelf_limit_bytes"));
+	EXPECT_EQ(64 * (long long)MIB, pool_stat("pool_limit_bytes"));
 
-	/* No more than there is. */
+	/* A limit above the size of memory is lowered to that. */
 	EXPECT_EQ(0, limit_write("18446744073709551615"));
-	EXPECT_GE(meminfo_bytes("MemTotal"), shelf("shelf_limit_bytes"));
+	EXPECT_GE(meminfo_bytes("MemTotal"), pool_stat("pool_limit_bytes"));
 
 	for (i = 0; i < ARRAY_SIZE(read_only); i++) {
 		snprintf(path, sizeof(path), HEAP_STATS "system/%s", read_only[i]);
@@ -237,7 +237,7 @@ static long long oom_kills(void)
 	return kills;
 }
 
-/* A child that wants so much memory, all of it; its exit status. */
+/* Have a child touch @size bytes of memory; return its exit status. */
 static int child_takes(size_t size)
 {
 	int status;
@@ -262,13 +262,13 @@ static int child_takes(size_t size)
 	return status;
 }
 
-TEST_F(pool, gives_way_before_anybody_is_killed)
+TEST_F(pool, is_emptied_before_a_task_is_killed)
 {
 	long long total = meminfo_bytes("MemTotal"), kills = oom_kills(), kept;
 	long long available = meminfo_bytes("MemAvailable");
 	int fd[64], count, i;
 
-	/* Half of what there is, all on the shelves. */
+	/* Half of available memory, all in the pool. */
 	ASSERT_EQ(0, limit_set(total));
 	for (count = 0; count < 64; count++) {
 		ASSERT_GIVES(fd[count], heap_alloc(self->heap, (__u64)available / 128));
@@ -278,19 +278,19 @@ TEST_F(pool, gives_way_before_anybody_is_killed)
 		close(fd[i]);
 		test_progress("buffers closed", (unsigned long)i);
 	}
-	kept = shelf("shelf_bytes");
+	kept = pool_stat("pool_bytes");
 	EXPECT_LT(available / 3, kept);
 
-	/* It counts as memory that can be had, ... */
+	/* It counts as available memory, ... */
 	EXPECT_LT(available * 3 / 4, meminfo_bytes("MemAvailable"));
 
 	/* ... and rightly so. */
 	EXPECT_EQ(0, child_takes((size_t)available / 100 * 85));
 	EXPECT_EQ(kills, oom_kills());
-	EXPECT_GT(kept, shelf("shelf_bytes"));
+	EXPECT_GT(kept, pool_stat("pool_bytes"));
 }
 
-/* Too small for the heap to look each time what is left for others. */
+/* Buffers too small for the heap to check each time what is left for others. */
 TEST_F(pool, small_buffers_leave_something_too)
 {
 	long long kills = oom_kills();

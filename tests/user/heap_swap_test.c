@@ -131,7 +131,7 @@ FIXTURE_SETUP(swap)
 		ASSERT_EQ(0, swap_format(ZRAM_NODE));
 		ASSERT_EQ(0, swapon(ZRAM_NODE, 0));
 	}
-	self->limit = heap_total("system", "shelf_limit_bytes");
+	self->limit = heap_total("system", "pool_limit_bytes");
 	heap_set_limit("system", 0);
 	self->kills = oom_kills();
 

@@ -321,7 +321,7 @@ static bool shelves_settle(const char *heap, long long bytes)
 	int tries;
 
 	for (tries = 0; tries < 200; tries++) {
-		if (heap_total(heap, "shelf_bytes") <= bytes)
+		if (heap_total(heap, "pool_bytes") <= bytes)
 			return true;
 		usleep(10000);
 	}
@@ -330,7 +330,7 @@ static bool shelves_settle(const char *heap, long long bytes)
 
 TEST_F(heap, shelves_keep_their_limit)
 {
-	long long limit = heap_total(self->name, "shelf_limit_bytes");
+	long long limit = heap_total(self->name, "pool_limit_bytes");
 	size_t len = 512 * page_size();
 	int fd;
 
@@ -340,12 +340,12 @@ TEST_F(heap, shelves_keep_their_limit)
 	EXPECT_TRUE(shelves_settle(self->name, 0));
 	ASSERT_GIVES(fd, heap_alloc(self->heap, len));
 	close(fd);
-	EXPECT_EQ(0, heap_total(self->name, "shelf_bytes"));
+	EXPECT_EQ(0, heap_total(self->name, "pool_bytes"));
 
 	ASSERT_EQ(0, heap_set_limit(self->name, (long long)len / 2));
 	ASSERT_GIVES(fd, heap_alloc(self->heap, len));
 	close(fd);
-	EXPECT_GE((long long)len / 2, heap_total(self->name, "shelf_bytes"));
+	EXPECT_GE((long long)len / 2, heap_total(self->name, "pool_bytes"));
 	ASSERT_EQ(0, heap_set_limit(self->name, 0));
 	EXPECT_TRUE(shelves_settle(self->name, 0));
 	EXPECT_REFUSED(EINVAL, heap_set_limit(self->name, -1));
@@ -536,7 +536,7 @@ static int result_of_killed_alloc(int heap, __u64 len, long ns)
 /* What the next buffer could have: what waits for it on shelves is not lost. */
 static long long memory_left(const char *heap)
 {
-	long long shelves = heap_total(heap, "shelf_bytes");
+	long long shelves = heap_total(heap, "pool_bytes");
 
 	return meminfo_bytes("MemFree") + (shelves > 0 ? shelves : 0);
 }

@@ -21,7 +21,7 @@ static void shelf_wait_clean(const char *heap)
 {
 	int tries;
 
-	for (tries = 0; tries < 12000 && heap_total(heap, "shelf_dirty_bytes") > 0; tries++)
+	for (tries = 0; tries < 12000 && heap_total(heap, "pool_dirty_bytes") > 0; tries++)
 		usleep(10000);
 }
 
@@ -46,7 +46,7 @@ FIXTURE_SETUP(reuse)
 	if (self->heap == -ENOENT)
 		SKIP(return, "no heap %s", variant->heap);
 	ASSERT_LE(0, self->heap);
-	self->limit = heap_total(variant->heap, "shelf_limit_bytes");
+	self->limit = heap_total(variant->heap, "pool_limit_bytes");
 	heap_set_limit(variant->heap, 64 * MIB);
 }
 
@@ -102,7 +102,7 @@ static void fill_and_free(struct __test_metadata *_metadata, int heap, size_t le
 TEST_F(reuse, of_the_same_size_at_once_or_zeroed_in_the_background)
 {
 	size_t i, len;
-	long long hits = heap_total(variant->heap, "hits");
+	long long hits = heap_total(variant->heap, "pool_hits");
 
 	for (i = 0; i < ARRAY_SIZE(reuse_sizes); i++) {
 		len = reuse_sizes[i] * page_size();
@@ -113,7 +113,7 @@ TEST_F(reuse, of_the_same_size_at_once_or_zeroed_in_the_background)
 	}
 	/* Did it go by the shelves, where there are some? */
 	if (hits >= 0)
-		EXPECT_LT(hits, heap_total(variant->heap, "hits"));
+		EXPECT_LT(hits, heap_total(variant->heap, "pool_hits"));
 }
 
 TEST_F(reuse, through_the_page_allocator)

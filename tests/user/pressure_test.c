@@ -93,7 +93,7 @@ FIXTURE_SETUP(pressure)
 	self->heap = heap_open("system");
 	if (self->heap < 0)
 		SKIP(return, "no system heap");
-	self->limit = heap_total("system", "shelf_limit_bytes");
+	self->limit = heap_total("system", "pool_limit_bytes");
 	heap_set_limit("system", 0);
 	self->kills = oom_kills();
 
@@ -287,7 +287,7 @@ FIXTURE_SETUP(many)
 	self->heap = heap_open("system");
 	if (self->heap < 0)
 		SKIP(return, "no system heap");
-	self->limit = heap_total("system", "shelf_limit_bytes");
+	self->limit = heap_total("system", "pool_limit_bytes");
 	heap_set_limit("system", 0);
 	self->count = MANY;
 	if (memory_is_watched() ||

@@ -84,7 +84,7 @@ static inline int heap_set_limit(const char *heap, long long bytes)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), HEAP_STATS "%s/shelf_limit_bytes", heap);
+	snprintf(path, sizeof(path), HEAP_STATS "%s/pool_limit_bytes", heap);
 	return file_write_number(path, bytes);
 }
 
