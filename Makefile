@@ -37,6 +37,7 @@ obj-y				+= dma-buf-file.o
 # Layer 3: where buffers come from
 obj-$(CONFIG_DMABUF_HEAPS)	+= shared_mapping.o
 obj-$(CONFIG_UDMABUF)		+= shared_mapping.o
+obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap-sysfs.o
 obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap.o
 obj-$(CONFIG_UDMABUF)		+= udmabuf-folios.o
 obj-$(CONFIG_UDMABUF)		+= udmabuf.o

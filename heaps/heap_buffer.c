@@ -338,8 +338,8 @@ static void heap_buffer_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 static void heap_buffer_free(struct heap_buffer *buffer)
 {
 	if (buffer->counted)
-		dma_heap_buffer_died(buffer->heap,
-				     buffer->nr_pages << PAGE_SHIFT);
+		dma_heap_buffer_released(buffer->heap,
+					 buffer->nr_pages << PAGE_SHIFT);
 	heap_uncharge(buffer->payer, buffer->nr_charged);
 	dma_heap_put(buffer->heap);
 	mutex_destroy(&buffer->lock);
@@ -633,7 +633,7 @@ struct dma_buf *heap_buffer_create(struct dma_heap *heap, unsigned long len,
 		goto err_destroy_buffer;
 	}
 	buffer->counted = true;
-	dma_heap_buffer_born(heap, len);
+	dma_heap_buffer_exported(heap, len);
 	return dmabuf;
 
 err_destroy_buffer:

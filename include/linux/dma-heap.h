@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Heaps: who offers memory to programs as dma-bufs, and under which name
+ * Heaps: kinds of memory that programs allocate dma-bufs from
  *
- * For the file that owns some kind of memory. It fills in a
- * &struct dma_heap_export_info and calls dma_heap_add(); from then on programs
- * find /dev/dma_heap/NAME, and each request ends in &dma_heap_ops.allocate.
+ * The owner of some kind of memory fills in a &struct dma_heap_export_info and
+ * calls dma_heap_add(). From then on there is /dev/dma_heap/NAME, and each
+ * request of a program calls &dma_heap_ops.allocate. Drivers look a heap up by
+ * name, with dma_heap_find(), and allocate with dma_heap_buffer_alloc().
  */
 #ifndef _DMA_HEAPS_H
 #define _DMA_HEAPS_H
@@ -32,19 +33,21 @@ struct dma_heap_pool_info {
 };
 
 /**
- * struct dma_heap_ops - what a heap can do
+ * struct dma_heap_ops - operations of a heap
  * @allocate: make one buffer of @len bytes, all zero, and export it.
  *	@len is a multiple of PAGE_SIZE and not zero, both sets of flags have
  *	been checked against the DMA_HEAP_VALID masks.
  *
- *	Context: process context, no lock held, may sleep, and must give up with
- *	-EINTR on a fatal signal.
+ *	Context: process context, no lock held, may sleep, and must return
+ *	-EINTR after a fatal signal.
  *
- *	Return: the dma-buf, whose one reference is the caller's, or an ERR_PTR().
- * @pool_info: [optional] report the state of the pool, for sysfs. Context: process
- *	context, may sleep.
+ *	Return: the dma-buf, whose one reference is the caller's, or an
+ *	ERR_PTR().
+ * @pool_info: [optional] report the state of the pool, for sysfs. Context:
+ *	process context, may sleep.
  * @set_pool_limit: [optional, with @pool_info] set how many bytes the pool may
- *	keep, 0 for none; free the excess at once. Context: process context, may sleep.
+ *	keep, 0 for none; free the excess at once. Context: process context, may
+ *	sleep.
  */
 struct dma_heap_ops {
 	struct dma_buf *(*allocate)(struct dma_heap *heap,
@@ -52,17 +55,17 @@ struct dma_heap_ops {
 				    u32 fd_flags,
 				    u64 heap_flags);
 	void (*pool_info)(struct dma_heap *heap,
-			   struct dma_heap_pool_info *info);
+			  struct dma_heap_pool_info *info);
 	void (*set_pool_limit)(struct dma_heap *heap, u64 bytes);
 };
 
 /**
- * struct dma_heap_export_info - a heap, as its owner describes it
+ * struct dma_heap_export_info - description of a heap by its owner
  * @name: name of the device node, unique among the heaps; must outlive the heap
  *	and its buffers
- * @ops: what it can do; must outlive the heap
- * @priv: the owner's own, see dma_heap_get_drvdata()
- * @owner: module of the owner, which must stay while the heap is in use; NULL
+ * @ops: operations of the heap; must outlive the heap
+ * @priv: private pointer of the owner, see dma_heap_get_drvdata()
+ * @owner: module of the owner, which is held while the heap is in use; NULL
  *	when it is not a module
  *
  * Needed only during dma_heap_add(), except for what its pointers point to.
@@ -87,8 +90,8 @@ void dma_heap_put(struct dma_heap *heap);
 struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, size_t len,
 				      u32 fd_flags, u64 heap_flags);
 
-void dma_heap_buffer_born(struct dma_heap *heap, size_t size);
-void dma_heap_buffer_died(struct dma_heap *heap, size_t size);
+void dma_heap_buffer_exported(struct dma_heap *heap, size_t size);
+void dma_heap_buffer_released(struct dma_heap *heap, size_t size);
 
 extern bool mem_accounting;
 
