@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How an ioctl command finds its handler
+ * Tables of ioctl commands.
  *
- * What it is: one table type for every file of this folder that has ioctls.
- * A command is an entry; the dispatcher finds the entry, fetches the argument
- * into kernel memory and calls the handler. So a handler neither decodes
- * commands nor reads user memory twice.
- * What it owns: nothing. All state lives on the stack of one call.
- * Locks: none. May sleep, for it touches user memory.
- * May call: nothing of the folder; every layer may include it.
- * Never here: what a command means.
- * Units: sizes are in bytes.
+ * A command is an entry of a table. The dispatcher finds the entry, copies the
+ * argument into kernel memory and calls the handler. So a handler neither
+ * decodes commands nor reads user memory twice, and the compiler checks that a
+ * command encodes the size of its argument. Every file of this folder that has
+ * ioctls uses it; all state is on the stack of one call.
  *
- * A table has at most a handful of entries, so it is scanned, never indexed:
- * no number chosen by user space ever becomes an array index, and commands
- * which share a number and differ in size (DMA_BUF_SET_NAME_A and _B) are simply
- * two entries.
+ * A table has a handful of entries, so it is scanned and not indexed: no number
+ * chosen by user space becomes an array index, and commands that share a number
+ * and differ in size (DMA_BUF_SET_NAME_A and _B) are two entries. The hottest
+ * command comes first.
  *
  *	static const struct ioctl_entry foo_ioctls[] = {
  *		IOCTL_EXACT(FOO_IOCTL_BAR, struct foo_bar, foo_ioctl_bar),
@@ -45,19 +41,19 @@
 #include <linux/types.h>
 #include <linux/uaccess.h>
 
-/* Room for the largest argument; lives on the stack. Raise it when needed. */
+/* Size of the largest argument, which is copied to the stack. */
 #define IOCTL_ARGS_MAX	64
 
 /**
- * enum ioctl_arg_kind - what the argument of a command is
+ * enum ioctl_arg_kind - kind of the argument of a command
  * @IOCTL_ARG_EXACT: a struct of exactly the size that the command encodes;
  *	the command must match bit for bit
- * @IOCTL_ARG_GROWS: a struct which may grow; the command must match but for
- *	the size, which says how much of the struct the program knows
+ * @IOCTL_ARG_GROWS: a struct that may grow; the command must match but for the
+ *	size, which says how much of the struct the program knows
  * @IOCTL_ARG_VALUE: a struct that consists of one __u64; the command must match
- *	bit for bit. For calls that are made often: the member comes in a
- *	register, and no struct is built
- * @IOCTL_ARG_RAW: not ours to copy: the handler reads &ioctl_call.arg or
+ *	bit for bit. For calls that are made often: the member is passed in a
+ *	register, and no struct ioctl_call is built
+ * @IOCTL_ARG_RAW: not copied: the handler reads &ioctl_call.arg or
  *	&ioctl_call.user itself; the command must match bit for bit
  */
 enum ioctl_arg_kind {
@@ -68,10 +64,10 @@ enum ioctl_arg_kind {
 };
 
 /**
- * enum ioctl_tail - a program's struct is longer than the kernel's: and now?
- * @IOCTL_TAIL_ZERO: refuse with -E2BIG unless what the kernel does not know
- *	is zero. For everything new.
- * @IOCTL_TAIL_IGNORE: take no notice. For commands published that way.
+ * enum ioctl_tail - handling of bytes beyond the size that the kernel knows
+ * @IOCTL_TAIL_ZERO: refuse with -E2BIG unless they are zero. For all new
+ *	commands.
+ * @IOCTL_TAIL_IGNORE: ignore them. For commands that were published that way.
  */
 enum ioctl_tail {
 	IOCTL_TAIL_ZERO,
@@ -79,13 +75,13 @@ enum ioctl_tail {
 };
 
 /**
- * struct ioctl_call - one call of one command
- * @file: the open file that the call came through
- * @cmd: the command as the program spelled it
+ * struct ioctl_call - one call of a command
+ * @file: the open file that the call was made on
+ * @cmd: the command, with the size that the program knows
  * @arg: the third argument of ioctl(2), unchanged
  * @user: the same as a user pointer; for a struct with a variable part, the
  *	part starts at @user plus the fixed size
- * @reply_size: how many bytes of the struct the program has room for
+ * @reply_size: number of bytes of the struct that the program has room for
  * @buf: the kernel's copy of the struct; handlers get it as their second
  *	parameter. What the program did not supply is zero.
  */
@@ -101,11 +97,11 @@ struct ioctl_call {
 /**
  * typedef ioctl_handler_t - carry out one command
  * @call: the call
- * @args: kernel copy of the argument struct, the handler's to change; NULL for
- *	%IOCTL_ARG_RAW
+ * @args: kernel copy of the argument struct, which the handler may change; NULL
+ *	for %IOCTL_ARG_RAW
  *
- * A command that answers changes @args and says ioctl_call_reply() when the
- * answer is final and the handler can still back out, so before fd_install().
+ * A command that answers changes @args and calls ioctl_call_reply() when the
+ * answer is final and the handler can still fail, so before fd_install().
  *
  * Return: what ioctl(2) returns, zero or a negative errno.
  */
@@ -113,7 +109,7 @@ typedef long (*ioctl_handler_t)(struct ioctl_call *call, void *args);
 
 /**
  * typedef ioctl_value_handler_t - carry out one command of %IOCTL_ARG_VALUE
- * @file: the open file that the call came through
+ * @file: the open file that the call was made on
  * @value: the one member of the argument
  *
  * Return: what ioctl(2) returns, zero or a negative errno.
@@ -123,14 +119,14 @@ typedef long (*ioctl_value_handler_t)(struct file *file, u64 value);
 /**
  * struct ioctl_entry - one command of a table
  * @cmd: the command, with the size that this kernel knows
- * @kind: what the argument is
- * @tail: for %IOCTL_ARG_GROWS, what to do with bytes past the known size
- * @min_size: for %IOCTL_ARG_GROWS, the least that a program must supply
- * @handler: who carries it out
+ * @kind: kind of the argument
+ * @tail: for %IOCTL_ARG_GROWS, handling of bytes beyond the known size
+ * @min_size: for %IOCTL_ARG_GROWS, number of bytes that a program must supply
+ * @handler: function that carries it out
  * @value_handler: the same for %IOCTL_ARG_VALUE
  *
- * Made by IOCTL_EXACT(), IOCTL_GROWS(), IOCTL_VALUE() and IOCTL_RAW(), which let
- * the compiler check what can be checked.
+ * Made by IOCTL_EXACT(), IOCTL_GROWS(), IOCTL_VALUE() and IOCTL_RAW(), which
+ * check it at compile time.
  */
 struct ioctl_entry {
 	unsigned int cmd;
@@ -145,7 +141,7 @@ struct ioctl_entry {
 
 /*
  * The command, if it encodes the size of its own struct and the struct fits.
- * Variadic only because a constant may safely be evaluated twice.
+ * Variadic to keep checkpatch quiet: a constant may be evaluated twice.
  */
 #define IOCTL_CHECKED(type, _cmd...)					\
 	((_cmd) +							\
@@ -167,9 +163,9 @@ struct ioctl_entry {
 
 /**
  * IOCTL_GROWS() - entry for a command whose struct grows at its end
- * @_cmd: the command, as of today
- * @type: its argument, as of today
- * @_last: the last member which the very first version had
+ * @_cmd: the command, in its latest version
+ * @type: its argument, in its latest version
+ * @_last: the last member that the first version has
  * @_tail: &enum ioctl_tail
  * @_handler: &ioctl_handler_t
  */
@@ -212,21 +208,23 @@ struct ioctl_entry {
 	}
 
 /**
- * ioctl_call_reply - give the struct back to the program
+ * ioctl_call_reply - copy the struct back to the program
  * @call: the call
  *
- * Copies as much of the struct as both sides know. What lies behind it in the
- * program's memory is left as it was.
+ * Copies as much of the struct as both sides know. What is behind it in the
+ * memory of the program is not changed.
  *
  * Context: May sleep.
- * Return: 0, or -EFAULT when the program's memory cannot be written.
+ * Return: 0, or -EFAULT when the memory of the program cannot be written.
  */
 static inline int ioctl_call_reply(struct ioctl_call *call)
 {
-	return copy_to_user(call->user, call->buf, call->reply_size) ? -EFAULT : 0;
+	if (copy_to_user(call->user, call->buf, call->reply_size))
+		return -EFAULT;
+	return 0;
 }
 
-/* Does this entry answer to @cmd? Growing commands may differ in size. */
+/* Test whether @entry is for @cmd. Growing commands may differ in size. */
 static inline bool ioctl_entry_matches(const struct ioctl_entry *entry,
 				       unsigned int cmd)
 {
@@ -237,7 +235,7 @@ static inline bool ioctl_entry_matches(const struct ioctl_entry *entry,
 	return !differ;
 }
 
-/* Bring the program's struct into call->buf, by the rules of @entry. */
+/* Copy the program's struct to call->buf, by the rules of @entry. */
 static inline int ioctl_call_fetch(const struct ioctl_entry *entry,
 				   struct ioctl_call *call)
 {
@@ -246,7 +244,7 @@ static inline int ioctl_call_fetch(const struct ioctl_entry *entry,
 	int zero;
 
 	call->reply_size = min(given, known);
-	/* All exact commands, and nearly all calls of the others. */
+	/* All calls of exact commands, and nearly all of the others. */
 	if (likely(given == known))
 		return copy_from_user(call->buf, call->user, known) ? -EFAULT : 0;
 
@@ -264,7 +262,10 @@ static inline int ioctl_call_fetch(const struct ioctl_entry *entry,
 	return 0;
 }
 
-/* All that takes a struct, out of the way of what does not. */
+/*
+ * Run a command that needs struct ioctl_call. Not inlined, so that the commands
+ * that do not need it do not pay for its place on the stack.
+ */
 static noinline_for_stack __maybe_unused long
 ioctl_entry_run(const struct ioctl_entry *entry, struct file *file,
 		unsigned int cmd, unsigned long arg)
@@ -287,20 +288,20 @@ ioctl_entry_run(const struct ioctl_entry *entry, struct file *file,
 }
 
 /**
- * ioctl_table_dispatch - look a command up and have it carried out
+ * ioctl_table_dispatch - look up a command and call its handler
  * @table: the entries
- * @count: how many they are
+ * @count: number of entries
  * @file: the open file
  * @cmd: second argument of ioctl(2)
  * @arg: third argument of ioctl(2)
  *
- * Use it through ioctl_table_call(), which knows the count.
+ * To be used through ioctl_table_call(), which knows the count.
  *
  * Context: Process context of the calling program. May sleep.
  * Return: what the handler returns; -ENOTTY when no entry matches, -EINVAL when
  * a growing struct is shorter than its first version, -E2BIG when it is longer
- * than ours and the rest is not zero (%IOCTL_TAIL_ZERO only), -EFAULT when the
- * argument cannot be read.
+ * than the known one and the rest is not zero (%IOCTL_TAIL_ZERO only), -EFAULT
+ * when the argument cannot be read.
  */
 static inline long ioctl_table_dispatch(const struct ioctl_entry *table,
 					size_t count, struct file *file,

@@ -2,8 +2,8 @@
 /*
  * Trace events of buffers, from export to release.
  *
- * Every event names the buffer by its inode number, the one that fdinfo, debugfs
- * and /proc/PID/maps show, so that a trace can be joined with those. An event
+ * Every event names the buffer by its inode number, as fdinfo, debugfs and
+ * /proc/PID/maps do, so that a trace can be joined with those. An event
  * with a result is recorded when the result is known, with a failure as a
  * negative errno.
  *
