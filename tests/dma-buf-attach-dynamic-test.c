@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * More tests of dma-buf-attach.c: exporters that move buffers, importers that follow.
+ * Tests of dma-buf-attach.c with dynamic exporters and dynamic importers.
  */
 #include <kunit/test.h>
 
@@ -40,7 +40,7 @@ static void test_attach_peer2peer(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* Who cannot follow moves has the buffer held still for it. */
+/* For a static importer the buffer is pinned and mapped by the attach. */
 static void test_static_importer_pins(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
@@ -66,7 +66,7 @@ static void test_static_importer_pins(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* And who could follow moves, of a buffer that never does, has it mapped, too. */
+/* For a dynamic importer of a static buffer it is mapped by the attach, too. */
 static void test_dynamic_importer_of_static(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -80,7 +80,7 @@ static void test_dynamic_importer_of_static(struct kunit *test)
 	dma_resv_lock(dmabuf->resv, NULL);
 	KUNIT_EXPECT_PTR_EQ(test, dma_buf_map_attachment(attach, DMA_TO_DEVICE),
 			    attach->sgt);
-	/* There is nothing to pin, and that is fine. */
+	/* Succeeds, though the exporter has no pin op. */
 	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), 0);
 	dma_buf_unpin(attach);
 	dma_resv_unlock(dmabuf->resv);
@@ -90,7 +90,7 @@ static void test_dynamic_importer_of_static(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* Both move: map on demand; pinned meanwhile only where nobody would be told. */
+/* Both dynamic: mapped on demand, and pinned only without move notification. */
 static void test_dynamic_both(struct kunit *test)
 {
 	int pins = IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) ? 0 : 1;
@@ -153,14 +153,14 @@ static void test_pin_refuses_static(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), -EINVAL);
 	dma_buf_unpin(attach);
 	dma_resv_unlock(dmabuf->resv);
-	/* The one pin is that of the attach. */
+	/* The only pin is that of the attach. */
 	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 1, 0);
 
 	dma_buf_detach(dmabuf, attach);
 	dma_buf_put(dmabuf);
 }
 
-/* Followers are told, the others are not, and new mappings lead elsewhere. */
+/* Dynamic importers are notified, and new mappings lead to the new place. */
 static void test_move_notify(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
@@ -178,7 +178,7 @@ static void test_move_notify(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, one.moves, 1);
 	KUNIT_EXPECT_EQ(test, two.moves, 1);
 
-	/* The old mapping is still whole, and not where the new one is. */
+	/* The old mapping is still valid, and differs from the new one. */
 	after = dma_buf_map_attachment_unlocked(one.attach, DMA_TO_DEVICE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, after);
 	KUNIT_EXPECT_EQ(test, mock_importer_bytes(before), dmabuf->size);
@@ -187,7 +187,7 @@ static void test_move_notify(struct kunit *test)
 	dma_buf_unmap_attachment_unlocked(one.attach, before, DMA_TO_DEVICE);
 	dma_buf_unmap_attachment_unlocked(one.attach, after, DMA_TO_DEVICE);
 
-	/* Who has left hears nothing. */
+	/* A detached importer is not notified. */
 	dma_buf_detach(dmabuf, two.attach);
 	KUNIT_EXPECT_EQ(test, mock_exporter_move(dmabuf), 0);
 	KUNIT_EXPECT_EQ(test, one.moves, 2);
@@ -198,7 +198,7 @@ static void test_move_notify(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A dynamic importer waits by itself, so mapping does not. */
+/* A dynamic importer waits for fences by itself, so mapping does not. */
 static void test_dynamic_map_does_not_wait(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
@@ -226,7 +226,7 @@ static void test_dynamic_map_does_not_wait(struct kunit *test)
 
 /* ---- attach and detach against moves */
 
-/* What the case shares with its rival, which comes and goes. */
+/* What the case shares with the race thread, which attaches and detaches. */
 struct comer {
 	struct dma_buf *dmabuf;
 	struct device *dev;
@@ -240,7 +240,7 @@ struct comer {
 	atomic_t wrong;
 };
 
-/* Stays for a moment, and with it the walk over the attachments. */
+/* Takes some time, and with it the walk over the attachments. */
 static void comer_move_notify(struct dma_buf_attachment *attach)
 {
 	struct comer *comer = attach->importer_priv;
@@ -262,7 +262,7 @@ static const struct dma_buf_attach_ops comer_ops = {
 	.move_notify = comer_move_notify,
 };
 
-/* Comes, maps and unmaps, and goes; every other time in the midst of a move. */
+/* Attach, map, unmap, detach; every other time during a move. */
 static void comer_turn(void *data)
 {
 	struct comer *comer = data;
@@ -295,21 +295,22 @@ static void comer_turn(void *data)
 	WRITE_ONCE(comer->here, false);
 }
 
-/* Who was attached before a move, and still is, has heard of it. */
+/* An importer that is attached during a whole move is notified of it. */
 static int comer_move(struct comer *comer)
 {
 	int before = READ_ONCE(comer->stay), ret;
 
 	ret = mock_exporter_move(comer->dmabuf);
-	/* The lock, which it has passed, orders these. */
+	/* The lock, which the thread has taken since, orders these. */
 	if (before && !READ_ONCE(comer->told) && READ_ONCE(comer->stay) == before)
 		atomic_inc(&comer->wrong);
 	return ret;
 }
 
 /*
- * One comes and goes while the other moves the buffer, or comes and goes as well.
- * Caught, by KASAN: a detach that leaves the list without the lock.
+ * One thread attaches and detaches while the other moves the buffer, or
+ * attaches and detaches as well. A detach that changes the list without the
+ * lock is found by KASAN.
  */
 static void test_race_attach_move(struct kunit *test)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-buf-attach.c: attach, map, their opposites.
+ * Tests of dma-buf-attach.c: attach and detach, map and unmap; and of
+ * dma-buf-pageless.c.
  */
 #include <kunit/test.h>
 
@@ -43,7 +44,7 @@ static void test_attach(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, attach->peer2peer);
 	KUNIT_EXPECT_NULL(test, attach->sgt);
 	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 1);
-	/* Nothing is mapped before somebody asks. */
+	/* An attach does not map yet. */
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_MAP), 0);
 
 	dma_buf_detach(dmabuf, attach);
@@ -110,7 +111,7 @@ struct attach_failure {
 	enum mock_exporter_op failing;
 	bool map_null;
 	int expect;
-	/* What must have been undone, as counts. */
+	/* Number of calls that must have been undone. */
 	int detached, unpinned;
 };
 
@@ -173,7 +174,7 @@ static void test_attach_fails(struct kunit *test)
 			param->unpinned);
 	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 0);
 
-	/* And the next try works. */
+	/* The next try succeeds. */
 	mock->fail[param->failing] = 0;
 	mock->map_null = false;
 	attach = dma_buf_attach(dmabuf, dev);
@@ -216,7 +217,7 @@ static void test_map(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* The same two calls, for who holds the lock already. */
+/* The same two calls, with the lock held. */
 static void test_map_locked(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -238,7 +239,7 @@ static void test_map_locked(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* Two mappings of one attachment are two tables, and either may go first. */
+/* Two mappings of one attachment are two tables, unmapped in any order. */
 static void test_map_twice(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -282,7 +283,7 @@ static void test_map_hides_pages(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A table of an exporter which has no pages, and hides them by orig_nents. */
+/* A table of an exporter without pages, which sets orig_nents to 0. */
 static void test_map_without_cpu_list(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -342,7 +343,7 @@ static void test_map_refuses(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* The first mapping stays, and serves those whom its direction suits. */
+/* The first mapping is kept, and returned for directions that it includes. */
 static void test_cached_mapping(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &caching_exporter);
@@ -392,7 +393,7 @@ static void test_cached_mapping_both_ways(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A map that must wait for a move of the exporter's, in a thread of its own. */
+/* A map that must wait for a move by the exporter, in a thread of its own. */
 struct mapper {
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
@@ -403,7 +404,7 @@ static int mapper_thread(void *data)
 {
 	struct mapper *mapper = data;
 
-	/* A program could be interrupted; a kernel thread has to want it. */
+	/* A kernel thread ignores signals unless it allows them. */
 	allow_signal(SIGUSR1);
 	complete(&mapper->started);
 	mapper->sgt = dma_buf_map_attachment_unlocked(mapper->attach, DMA_TO_DEVICE);
@@ -441,7 +442,7 @@ static void test_map_waits_for_moves(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A signal ends the wait, and what the exporter had mapped is unmapped. */
+/* A signal ends the wait, and the mapping of the exporter is undone. */
 static void test_map_interrupted(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -499,7 +500,7 @@ static int attacher_thread(void *data)
 	return 0;
 }
 
-/* The list of attachments is the reservation lock's, for both of them. */
+/* Attach and detach change the list only with the reservation lock. */
 static void test_attach_locks(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -516,7 +517,7 @@ static void test_attach_locks(struct kunit *test)
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(attacher_thread,
 							       &attacher,
 							       "attacher"));
-		/* Long enough for it to do without the lock. */
+		/* Give the thread time to change the list without the lock. */
 		msleep(50);
 		KUNIT_EXPECT_EQ(test, list_count_nodes(&dmabuf->attachments),
 				attached);
@@ -549,8 +550,8 @@ static void attach_race_turn(void *data)
 }
 
 /*
- * Two devices come and go at once. Caught, by list debugging or by a count that is
- * wrong: an attach, or a detach, without the reservation lock.
+ * Two threads attach and detach. An attach or a detach without the reservation
+ * lock is found by list debugging, or by a wrong count.
  */
 static void test_race_attach_attach(struct kunit *test)
 {
@@ -568,7 +569,7 @@ static void test_race_attach_attach(struct kunit *test)
 
 	rival = mock_rival_start(test, attach_race_turn, race);
 	while (!atomic_read(&race->wrong) && mock_rival_again(rival)) {
-		/* Wherever in its attach or detach the other thread is. */
+		/* At any point of an attach or detach of the other thread. */
 		mock_rival_freeze(rival);
 		attach = dma_buf_attach(race->dmabuf, dev);
 		mock_rival_thaw(rival);

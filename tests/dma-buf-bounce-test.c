@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of partial CPU access where memory bounces: exactly these bytes move.
+ * Tests of partial CPU access with bounce buffers: exactly these bytes are
+ * copied.
  *
- * A device that bounces has a copy of the buffer. What an exporter does at begin
- * and end is copying between the two, so that here, unlike anywhere else,
- * what it did and what it left alone can be seen byte by byte. All exporters that
- * know parts are asked the same. Without bouncing all but the race is skipped:
- * boot with swiotlb=force.
+ * A device with bounce buffers has a copy of the buffer, and an exporter copies
+ * between the two at begin and end. So it can be tested byte by byte what it
+ * copied and what it did not. All exporters with partial access are tested
+ * alike. Without bounce buffers all but the race is skipped: boot with
+ * swiotlb=force.
  */
 #include <kunit/test.h>
 
@@ -77,7 +78,7 @@ static struct dma_buf *bounce_udmabuf(struct kunit *test)
 	file = shmem_file_setup("bounce-test", SIZE, VM_NORESERVE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 	SHMEM_I(file_inode(file))->seals = F_SEAL_SHRINK;
-	/* Back to front, so that it does not come in one piece. */
+	/* Back to front, so that it is not one contiguous piece. */
 	for (i = PAGES; i--;)
 		KUNIT_EXPECT_EQ(test, 0, udmabuf_add(buf, file, i * PAGE_SIZE,
 						     PAGE_SIZE));
@@ -189,7 +190,7 @@ static bool bounce_happens(struct bounce *bounce)
 	return bounce->memory[0] == MEMORY;
 }
 
-/* @inside from @offset on for @length bytes, @outside everywhere else. */
+/* Expect @inside in @length bytes from @offset on, and @outside elsewhere. */
 static void bounce_expect(struct kunit *test, const u8 *bytes, size_t offset,
 			  size_t length, u8 inside, u8 outside)
 {
@@ -254,7 +255,7 @@ static void test_end_moves_exactly_these_bytes(struct kunit *test)
 		kunit_skip(test, "nothing bounces: boot with swiotlb=force");
 	}
 
-	/* What has not begun may not end, not everywhere. */
+	/* Without a begin there must be no end, at no byte. */
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_begin_cpu_access(bounce.dmabuf,
 							  DMA_TO_DEVICE));
 	for (i = 0; i < ARRAY_SIZE(bounce_ranges); i++) {
@@ -292,7 +293,7 @@ static const char *bounce_dir_name(enum dma_data_direction dir)
 	return dir == DMA_TO_DEVICE ? "to" : dir == DMA_FROM_DEVICE ? "from" : "both";
 }
 
-/* All of them, one after the other. */
+/* Generate all combinations. */
 static const void *bounce_pair_gen_params(const void *before, char *desc)
 {
 	static struct bounce_pair pairs[ARRAY_SIZE(bounce_cases) *
@@ -342,7 +343,7 @@ static int bounce_end(struct bounce *bounce, enum dma_data_direction dir,
 	return dma_buf_end_cpu_access_partial(bounce->dmabuf, dir, offset, length);
 }
 
-/* One bracket of the CPU, and what is where after each step. */
+/* One begin and end, with the expected bytes after each step. */
 static void bounce_expect_bracket(struct kunit *test, struct bounce *bounce,
 				  const struct bounce_pair *pair, size_t offset,
 				  size_t length, u8 *seen)
@@ -354,12 +355,14 @@ static void bounce_expect_bracket(struct kunit *test, struct bounce *bounce,
 	memset(bounce->memory, MEMORY, SIZE);
 	bounce_device_fill(bounce, DEVICE);
 	KUNIT_EXPECT_EQ(test, 0, bounce_begin(bounce, pair->cpu, offset, length));
-	/* A CPU that only writes need not see what the device wrote, but may. */
+	/*
+	 * A CPU that only writes need not see what the device wrote, but may.
+	 */
 	if (from && (bounce_cpu_reads(pair->cpu) || pair->mapped == DMA_FROM_DEVICE))
 		want = DEVICE;
 	bounce_expect(test, bounce->memory, offset, length, want, MEMORY);
 
-	/* The rest of the buffer is somebody else's, and stays where it is. */
+	/* The rest of the buffer is not copied. */
 	memset(bounce->memory, CPU, SIZE);
 	KUNIT_EXPECT_EQ(test, 0, bounce_end(bounce, pair->cpu, offset, length));
 	bounce_device_read(bounce, seen);
@@ -388,14 +391,14 @@ static void test_pair(struct kunit *test)
 		}
 		bounce_expect_bracket(test, &bounce, pair, offset, length, seen);
 		bounce_unmap(&bounce);
-		/* What the device had last is what there is, if it could write. */
+		/* The unmap copies what the device has, if it may write. */
 		bounce_expect(test, bounce.memory, offset, length,
 			      into ? CPU : DEVICE, from ? DEVICE : CPU);
 	}
 	bounce_destroy(&bounce);
 }
 
-/* A device that was to write and did not: memory is as it was. */
+/* If the device writes nothing, memory does not change. */
 static void test_map_keeps_content(struct kunit *test)
 {
 	struct bounce bounce;
@@ -417,7 +420,7 @@ static void bounce_several(struct kunit *test, bool one_device)
 	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
 	struct device *dev = mock_device_create(test);
 	struct bounce bounce[ARRAY_SIZE(bounce_dirs)];
-	/* All of a mapping is synced there where debugging wants it so. */
+	/* With DMA API debugging whole mappings are synced. */
 	bool whole = one_device && IS_ENABLED(CONFIG_DMA_API_DEBUG);
 	int i, d, writes;
 
@@ -455,7 +458,7 @@ static void bounce_several(struct kunit *test, bool one_device)
 		}
 	}
 
-	/* The last range was the whole, so all of them have the same. */
+	/* The last range was the whole buffer, so all copies are equal. */
 	for (d = 0; d < ARRAY_SIZE(bounce_dirs); d++)
 		bounce_unmap(&bounce[d]);
 	KUNIT_EXPECT_NULL(test, memchr_inv(bounce[0].memory, CPU, SIZE));
@@ -472,7 +475,7 @@ static void test_one_device_several_times(struct kunit *test)
 	bounce_several(test, true);
 }
 
-/* What one device writes and the CPU reads is there for one that reads. */
+/* What one device writes reaches another by an access of the CPU. */
 static void test_from_one_to_another(struct kunit *test)
 {
 	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
@@ -508,7 +511,7 @@ static void test_from_one_to_another(struct kunit *test)
 		kunit_skip(test, "nothing bounces: boot with swiotlb=force");
 }
 
-/* ---- the CPU begins while the device still writes */
+/* ---- begin while the device still writes */
 
 struct bounce_beginner {
 	struct dma_buf *dmabuf;
@@ -533,7 +536,7 @@ static int bounce_beginner_thread(void *data)
 	return 0;
 }
 
-/* What the device has written last is what is copied, not what it had before. */
+/* The copy is made after the wait, so it has what the device wrote last. */
 static void test_begin_copies_after_the_wait(struct kunit *test)
 {
 	struct bounce_beginner beginner = {};
@@ -556,7 +559,7 @@ static void test_begin_copies_after_the_wait(struct kunit *test)
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test,
 					     kthread_run(bounce_beginner_thread,
 							 &beginner, "beginner"));
-		/* Long enough for it to do the wrong thing first. */
+		/* Give the thread time to copy too early. */
 		msleep(50);
 		bounce_device_fill(&bounce, DEVICE + 1 + i);
 		dma_fence_signal(fence);
@@ -571,7 +574,7 @@ static void test_begin_copies_after_the_wait(struct kunit *test)
 		kunit_skip(test, "nothing bounces: boot with swiotlb=force");
 }
 
-/* No piece of memory is longer than what a bounce buffer holds at once. */
+/* No segment is longer than the largest bounce buffer. */
 static void test_long_pieces(struct kunit *test)
 {
 	struct dma_buf_attachment *attach;
@@ -603,7 +606,7 @@ static void test_long_pieces(struct kunit *test)
 	mock_heap_close(dmabuf);
 }
 
-/* ---- the CPU takes its turn while devices come and go */
+/* ---- CPU access while devices map and unmap */
 
 struct bounce_race {
 	struct bounce bounce;
@@ -611,7 +614,7 @@ struct bounce_race {
 	atomic_t wrong;
 };
 
-/* What the device has written is there after each begin. */
+/* After each begin the CPU reads what the device has written. */
 static void bounce_race_turn(void *data)
 {
 	struct bounce_race *race = data;
@@ -625,9 +628,9 @@ static void bounce_race_turn(void *data)
 }
 
 /*
- * Another device maps and unmaps while the CPU takes its turn. Caught, by KASAN: a
- * mapping that goes without the lock under which they are all brought in line, and
- * one that does so without it while they change.
+ * Another device maps and unmaps between begin and end. KASAN finds an unmap
+ * that does not take the lock of the list of mappings, and a begin that walks
+ * the list without it.
  */
 static void test_race_begin_map(struct kunit *test)
 {
@@ -641,12 +644,14 @@ static void test_race_begin_map(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, race);
 	bounce_open(test, &race->bounce);
 	comes = mock_importer_attach(test, race->bounce.dmabuf);
-	/* Or who does not bounce need not be brought in line, and is passed over. */
+	/* A mapping without bounce buffers would be passed over. */
 	dma_reset_need_sync(comes->dev);
 
 	rival = mock_rival_start(test, bounce_race_turn, race);
 	while (!atomic_read(&race->wrong) && mock_rival_again(rival)) {
-		/* One way only, so that it has nothing to say of the content. */
+		/*
+		 * To the device only, so that it does not change the content.
+		 */
 		mock_rival_freeze(rival);
 		sgt = dma_buf_map_attachment_unlocked(comes, DMA_TO_DEVICE);
 		mock_rival_thaw(rival);

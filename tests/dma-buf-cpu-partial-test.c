@@ -2,8 +2,8 @@
 /*
  * Tests of dma-buf-cpu.c: begin and end of a part of the buffer.
  *
- * What an exporter makes of its part is tested with the exporter; here it
- * is which of its ops is called, when, and what for.
+ * What an exporter does for its part is tested with the exporter; here it is
+ * which of its ops is called, when, and with which arguments.
  */
 #include <kunit/test.h>
 
@@ -31,7 +31,7 @@ static const enum mock_exporter_op cpu_ops[] = {
 	MOCK_OP_BEGIN_CPU_PARTIAL, MOCK_OP_END_CPU_PARTIAL,
 };
 
-/* One of the four ops was called once, the others not at all. */
+/* Expect one call of @op, and none of the other three ops. */
 static void expect_only(struct kunit *test, struct mock_exporter *mock,
 			enum mock_exporter_op op)
 {
@@ -44,14 +44,16 @@ static void expect_only(struct kunit *test, struct mock_exporter *mock,
 	}
 }
 
-/* ---- what a program asks for, and what the exporter is asked then */
+/* ---- the command of a program, and the op that it calls */
 
 struct partial_case {
 	const char *desc;
 	u64 flags;
 	u64 offset, length;
 	unsigned long without;
-	/* MOCK_OP_COUNT for none; then refused, or done without. */
+	/*
+	 * MOCK_OP_COUNT if none is called, as it is refused or there is none.
+	 */
 	enum mock_exporter_op op;
 	enum dma_data_direction dir;
 	long expect;
@@ -165,7 +167,7 @@ static void test_calls(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock->last_length, 200);
 	KUNIT_EXPECT_EQ(test, mock->last_dir, DMA_TO_DEVICE);
 
-	/* What was written need not be what was begun. */
+	/* The range of the end need not be that of the begin. */
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access_partial(dmabuf,
 								DMA_TO_DEVICE,
 								150, 2));
@@ -200,7 +202,7 @@ static void test_refuses(struct kunit *test)
 	expect_only(test, to_mock_exporter(dmabuf), MOCK_OP_COUNT);
 	dma_buf_put(dmabuf);
 
-	/* A range that is wrong may come from a program; no buffer may not. */
+	/* A wrong range may come from a program, so it is no misuse. */
 	mock_fence_expect_misuse(test);
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			dma_buf_begin_cpu_access_partial(NULL, DMA_TO_DEVICE, 0, 1));
@@ -223,7 +225,7 @@ static void test_fails_as_the_exporter(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* ---- devices that are not done */
+/* ---- devices that have not finished */
 
 struct beginner {
 	struct dma_buf *dmabuf;
@@ -236,7 +238,7 @@ static int beginner_thread(void *data)
 {
 	struct beginner *beginner = data;
 
-	/* A program could be interrupted; a kernel thread has to want it. */
+	/* A kernel thread ignores signals unless it allows them. */
 	allow_signal(SIGUSR1);
 	beginner->ret = dma_buf_begin_cpu_access_partial(beginner->dmabuf,
 							 DMA_FROM_DEVICE, 0,
@@ -262,7 +264,7 @@ static struct task_struct *beginner_start(struct kunit *test,
 	return thread;
 }
 
-/* A writer of anything, for a fence does not say of what. */
+/* A writer of any part holds back all, as fences have no ranges. */
 static struct dma_fence *add_writer(struct kunit *test, struct dma_buf *dmabuf)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -287,7 +289,7 @@ static const struct length_case length_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(length, length_cases, desc);
 
-/* First the exporter, whose work it may be that ends the wait. */
+/* The exporter is called before the wait, which its work may end. */
 static void test_waits_before(struct kunit *test)
 {
 	const struct length_case *param = test->param_value;
@@ -311,7 +313,7 @@ static void test_waits_before(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* What the exporter itself sets going is waited for, too. */
+/* Work that the exporter queues is waited for, too. */
 static void test_waits_after(struct kunit *test)
 {
 	const struct length_case *param = test->param_value;
@@ -346,7 +348,7 @@ static void test_interrupted(struct kunit *test)
 
 	thread = beginner_start(test, &beginner, dmabuf, param->length);
 	do {
-		/* Ignored until the thread has said that it listens. */
+		/* Has no effect until the thread has allowed it. */
 		msleep(20);
 		send_sig(SIGUSR1, thread, 1);
 	} while (!wait_for_completion_timeout(&beginner.done, 1));
@@ -359,7 +361,7 @@ static void test_interrupted(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* An end gives memory to devices and has nobody to wait for. */
+/* An end does not wait for fences. */
 static void test_end_waits_for_nobody(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);

@@ -30,7 +30,7 @@ struct sync_case {
 	const char *desc;
 	u64 flags;
 	long expect;
-	/* Which op runs, and for which direction. */
+	/* The op that is called, and its direction. */
 	enum mock_exporter_op op;
 	enum dma_data_direction dir;
 };
@@ -180,7 +180,7 @@ static int beginner_thread(void *data)
 {
 	struct beginner *beginner = data;
 
-	/* A program could be interrupted; a kernel thread has to want it. */
+	/* A kernel thread ignores signals unless it allows them. */
 	allow_signal(SIGUSR1);
 	beginner->ret = dma_buf_begin_cpu_access(beginner->dmabuf, beginner->dir);
 	complete(&beginner->done);
@@ -209,7 +209,10 @@ static void test_begin_waits(struct kunit *test)
 	if (param->waits) {
 		msleep(20);
 		KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&beginner.done));
-		/* First the exporter, whose work it may be that ends the wait. */
+		/*
+		 * The exporter is called before the wait, which its work may
+		 * end.
+		 */
 		KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_BEGIN_CPU), 1);
 		dma_fence_signal(fence);
 	}
@@ -224,8 +227,8 @@ static void test_begin_waits(struct kunit *test)
 }
 
 /*
- * An exporter that puts work off until the CPU wants to see its result: the fence
- * of this work signals because of the begin, so a wait before would never end.
+ * An exporter that defers work until the CPU needs its result: the fence of
+ * this work signals because of the begin, so a wait before it would never end.
  */
 static void test_begin_flushes(struct kunit *test)
 {
@@ -248,7 +251,7 @@ static void test_begin_flushes(struct kunit *test)
 						       "beginner"));
 	ended = wait_for_completion_timeout(&beginner.done, 5 * HZ);
 	KUNIT_EXPECT_TRUE(test, ended);
-	/* Lets the thread go where it was not so. */
+	/* Ends the wait of the thread, should there be one. */
 	dma_fence_signal(fence);
 	if (!ended)
 		wait_for_completion(&beginner.done);
@@ -257,7 +260,7 @@ static void test_begin_flushes(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* What the exporter refuses is refused at once, whatever devices do. */
+/* When the exporter refuses, there is no wait for devices. */
 static void test_begin_refused_before_the_wait(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -279,7 +282,7 @@ static void test_begin_refused_before_the_wait(struct kunit *test)
 						       "beginner"));
 	ended = wait_for_completion_timeout(&beginner.done, 5 * HZ);
 	KUNIT_EXPECT_TRUE(test, ended);
-	/* Lets the thread go where it was not so. */
+	/* Ends the wait of the thread, should there be one. */
 	dma_fence_signal(fence);
 	if (!ended)
 		wait_for_completion(&beginner.done);
@@ -311,7 +314,7 @@ static void test_begin_interrupted(struct kunit *test)
 	get_task_struct(thread);
 	wake_up_process(thread);
 	do {
-		/* Ignored until the thread has said that it listens. */
+		/* Has no effect until the thread has allowed it. */
 		msleep(20);
 		send_sig(SIGUSR1, thread, 1);
 	} while (!wait_for_completion_timeout(&beginner.done, 1));
@@ -372,7 +375,7 @@ static const struct mmap_case mmap_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(mmap, mmap_cases, desc);
 
-/* Write through @address, and see it in the pages from @first on. */
+/* Write at @address, and expect it in the pages from @first on. */
 static void expect_pages(struct kunit *test, struct mock_exporter *mock,
 			 unsigned long address, unsigned long pages,
 			 unsigned long first)
@@ -414,7 +417,7 @@ static void test_mmap(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A last page that is not whole is no page. */
+/* A last page that the buffer fills only in part cannot be mapped. */
 static void test_mmap_odd_size(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
@@ -429,7 +432,7 @@ static void test_mmap_odd_size(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A driver which maps the buffers that it imported through a file of its own. */
+/* A driver that maps imported buffers through a file of its own. */
 struct relay {
 	struct dma_buf *dmabuf;
 	unsigned long pgoff;
@@ -555,7 +558,7 @@ static void test_vmap_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_VUNMAP), 1);
 	KUNIT_EXPECT_TRUE(test, iosys_map_is_null(&dmabuf->vmap_ptr));
 
-	/* And again from nothing. */
+	/* A new first user maps again. */
 	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map[0]), 0);
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_VMAP), 2);
 	dma_buf_vunmap_unlocked(dmabuf, &map[0]);
@@ -632,7 +635,7 @@ static void test_vmap_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 5);
 	KUNIT_EXPECT_EQ(test, dmabuf->vmapping_counter, 0);
 
-	/* Mapped, but not there: the mapping stays. */
+	/* Mapped, but at another address: the mapping stays. */
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map), 0);
 	dma_buf_vunmap_unlocked(dmabuf, &other);
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 6);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-buf-debugfs.c: what bufinfo says.
+ * Tests of dma-buf-debugfs.c: the format and the content of bufinfo.
  */
 #include <kunit/test.h>
 
@@ -26,7 +26,7 @@ static const char *bufinfo(struct kunit *test)
 	return text;
 }
 
-/* The line of a buffer, as scripts have parsed it for years. */
+/* Return the line of a buffer, in the format that scripts parse. */
 static const char *line_of(struct kunit *test, struct dma_buf *dmabuf, long count,
 			   const char *name)
 {
@@ -70,7 +70,7 @@ static void test_line(struct kunit *test)
 	dma_buf_put(dmabuf);
 	dma_buf_put(dmabuf);
 
-	/* Who is dead is not listed. */
+	/* A released buffer is not listed. */
 	KUNIT_EXPECT_TRUE(test, mock_exporter_wait_released(mock));
 	KUNIT_EXPECT_NULL(test, strstr(bufinfo(test), "wallpaper"));
 }
@@ -113,7 +113,7 @@ static void test_fences(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* Fences that are about memory alone say nothing of the content. */
+/* Bookkeeping fences are not listed. */
 static void test_no_bookkeeping(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);

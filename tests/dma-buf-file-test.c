@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-buf-file.c: the file, its names and numbers, its ioctl table.
+ * Tests of dma-buf-file.c and dma-buf-inode.c: the operations of the
+ * descriptor, its path, its inode number and its ioctl table.
  */
 #include <kunit/test.h>
 
@@ -51,7 +52,7 @@ static const struct seek_case seek_cases[] = {
 		.offset = 1,
 		.expect = -EINVAL,
 	}, {
-		.desc = "fails from where we are",
+		.desc = "fails from the current position",
 		.whence = SEEK_CUR,
 		.expect = -EINVAL,
 	}, {
@@ -95,7 +96,7 @@ static void name_buffer(struct kunit *test, struct dma_buf *dmabuf,
 						   (unsigned long)user));
 }
 
-/* What a file prints into its fdinfo. */
+/* Return the lines that a file adds to its fdinfo. */
 static const char *fdinfo(struct kunit *test, struct file *file)
 {
 	struct seq_file m = {
@@ -118,7 +119,7 @@ static void test_fdinfo(struct kunit *test)
 	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
 	char expect[128];
 
-	/* One reference is the reader's, who would come by the descriptor. */
+	/* The count is without the reference of the reader. */
 	get_dma_buf(dmabuf);
 	snprintf(expect, sizeof(expect), "size:\t%lu\ncount:\t1\nexp_name:\tmock_exporter\n",
 		 2 * PAGE_SIZE);
@@ -148,7 +149,7 @@ static void test_path(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, "/dmabuf:0123456789012345678901234567890",
 			   file_path(dmabuf->file, path, sizeof(path)));
 
-	/* Too little room for it. */
+	/* The path does not fit. */
 	KUNIT_EXPECT_PTR_EQ(test, file_path(dmabuf->file, path, 10),
 			    ERR_PTR(-ENAMETOOLONG));
 	dma_buf_put(dmabuf);
@@ -226,13 +227,13 @@ static const struct command_case pointer_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(pointer, pointer_cases, desc);
 
-/* An address that nothing is mapped at. */
+/* Nothing is mapped at the address. */
 static void test_ioctl_fault(struct kunit *test)
 {
 	const struct command_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 
-	/* For the thread to have user memory at all. */
+	/* So that the thread has user memory. */
 	mock_user_page(test);
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			dmabuf->file->f_op->unlocked_ioctl(dmabuf->file,
@@ -240,7 +241,7 @@ static void test_ioctl_fault(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A program of the other word size finds the same commands. */
+/* Programs of the other word size have the same commands. */
 static void test_compat_ioctl(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);

@@ -84,8 +84,8 @@ static const struct poll_case poll_cases[] = {
 KUNIT_ARRAY_PARAM_DESC(poll, poll_cases, desc);
 
 /*
- * One wake-up in any case: by the fence; or, where there is none to wait for, at
- * once, because an edge-triggered epoll polls again only after a wake-up.
+ * One wake-up in any case: by the fence; or, where there is none to wait for,
+ * at once, because an edge-triggered epoll polls again only after a wake-up.
  */
 static void test_poll(struct kunit *test)
 {

@@ -47,7 +47,7 @@ static void test_needs_a_name(struct kunit *test)
 
 	mock->info.exp_name = NULL;
 	KUNIT_EXPECT_PTR_EQ(test, mock_exporter_export(mock), ERR_PTR(-EINVAL));
-	/* All that the export had done until then is undone. */
+	/* The failed export has undone all its steps. */
 	mock_files_flush();
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 0);
 
@@ -57,14 +57,14 @@ static void test_needs_a_name(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* Succeeds if whoever asks for an event of a directory gets none. */
+/* Succeeds if there is no uevent for a directory, even on request. */
 static void test_no_uevents(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct kobject *kobj = &dmabuf->sysfs_entry->kobj;
 
 	KUNIT_EXPECT_EQ(test, 0, kobject_uevent(kobj, KOBJ_ADD));
-	/* Set when it was on its way. */
+	/* Set once a uevent has been sent. */
 	KUNIT_EXPECT_EQ(test, 0, (int)kobj->state_add_uevent_sent);
 	dma_buf_put(dmabuf);
 }

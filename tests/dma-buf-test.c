@@ -111,7 +111,7 @@ static void test_export(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mock_exporter_wait_released(mock));
 }
 
-/* Everything that the export was told is where drivers look for it. */
+/* The fields have what the export was given. */
 static void test_export_fields(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
@@ -136,7 +136,7 @@ static void test_export_fields(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* Of what open(2) takes, a buffer's file keeps how it is accessed. */
+/* Of the flags of open(2), the file keeps the access mode and O_NONBLOCK. */
 static void test_export_flags(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
@@ -161,7 +161,7 @@ static void test_export_makes_a_resv(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A resv of the exporter's is used, and is still good when the buffer is gone. */
+/* A resv of the exporter is used, and still valid after the release. */
 static void test_export_takes_a_resv(struct kunit *test)
 {
 	struct mock_exporter_params params = {};
@@ -201,7 +201,7 @@ static void test_release_comes_last(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_RELEASE), 0);
 }
 
-/* References to this module; 0 where there is nothing to count. */
+/* References to this module; 0 when it is built in. */
 static int references_to_us(void)
 {
 #ifdef CONFIG_MODULE_UNLOAD
@@ -227,14 +227,14 @@ static void test_export_holds_the_module(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, references_to_us(), before + 1);
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_TRUE(test, mock_exporter_wait_released(mock));
-	/* The release op is not the last thing that happens to a buffer. */
+	/* The module is put after the release op has returned. */
 	mock_files_flush();
 	KUNIT_EXPECT_EQ(test, references_to_us(), before);
 }
 
 /*
- * An importer that drops its reference before it detaches: the buffer and its
- * exporter's module stay until the last attachment is gone, and no longer.
+ * When an importer drops its reference before it detaches, the buffer and the
+ * module of its exporter stay until the last attachment is gone, and no longer.
  */
 static void test_release_while_attached(struct kunit *test)
 {
@@ -267,7 +267,7 @@ static void test_release_while_attached(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, references_to_us(), before - 1);
 }
 
-/* From buffer to descriptor to buffer and back. */
+/* dma_buf_fd() takes the reference over, dma_buf_get() takes another. */
 static void test_fd_and_get(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -277,7 +277,6 @@ static void test_fd_and_get(struct kunit *test)
 	fd = dma_buf_fd(dmabuf, O_CLOEXEC);
 	KUNIT_ASSERT_GE(test, fd, 0);
 	KUNIT_EXPECT_TRUE(test, mock_user_closes_on_exec(fd));
-	/* The descriptor took our reference over. */
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
 
 	KUNIT_EXPECT_PTR_EQ(test, dma_buf_get(fd), dmabuf);
@@ -323,7 +322,7 @@ static void test_put_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 1);
 }
 
-/* __free(dma_buf_put) puts a buffer, and leaves errors and NULL alone. */
+/* __free(dma_buf_put) puts a buffer, and ignores errors and NULL. */
 static void test_cleanup(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -392,7 +391,7 @@ static void test_set_name(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, set_name(dmabuf, spellings[i], before), 0);
 		KUNIT_EXPECT_EQ(test, set_name(dmabuf, spellings[i], name),
 				param->expect);
-		/* One that was refused changes nothing. */
+		/* A name that is refused changes nothing. */
 		KUNIT_EXPECT_STREQ(test, dmabuf->name,
 				   param->expect ? "before" : param->name);
 	}
@@ -403,7 +402,7 @@ static void test_set_name_fault(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 
-	/* For the thread to have user memory at all. */
+	/* So that the thread has user memory, though not at NULL. */
 	mock_user_page(test);
 	KUNIT_EXPECT_EQ(test, set_name(dmabuf, DMA_BUF_SET_NAME, NULL), -EFAULT);
 	KUNIT_EXPECT_NULL(test, dmabuf->name);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-heap.c: the register of heaps, and allocating inside the kernel.
+ * Tests of dma-heap.c: the registry of heaps, and allocation by drivers.
  *
- * The ioctl and the device nodes are tested from user space: at boot, when these
- * cases may run, there is no /dev yet.
+ * The ioctl, the device nodes and the totals in sysfs are tested from user
+ * space: at boot, when these cases may run, there is no /dev yet.
  */
 #include <kunit/test.h>
 
@@ -16,7 +16,7 @@
 
 #include "mock_heap.h"
 
-/* As many as there are minor numbers. */
+/* The number of minor numbers. */
 #define DMA_HEAP_TEST_MANY	128
 
 static struct dma_buf *dma_heap_test_never(struct dma_heap *heap,
@@ -100,14 +100,14 @@ static void dma_heap_test_removed(struct kunit *test)
 	dma_heap_remove(mock->heap);
 	mock->heap = NULL;
 
-	/* Not found, of no more use to who had it, but still an object. */
+	/* Not found any more, and of no use, but still a valid object. */
 	KUNIT_EXPECT_NULL(test, dma_heap_find("kunit_removed"));
 	after = dma_heap_buffer_alloc(found, PAGE_SIZE, O_RDWR, 0);
 	KUNIT_EXPECT_EQ(test, -ENODEV, PTR_ERR_OR_ZERO(after));
 	KUNIT_EXPECT_EQ(test, 1, mock->allocations);
 	KUNIT_EXPECT_STREQ(test, "kunit_removed", dma_heap_get_name(found));
 
-	/* The name is free again, while a buffer of the old heap lives. */
+	/* The name is free again, though the old heap has a buffer. */
 	mock_heap_create(test, "kunit_removed");
 	dma_heap_put(found);
 	KUNIT_EXPECT_STREQ(test, "kunit_removed", before->exp_name);
@@ -135,14 +135,14 @@ static void dma_heap_test_many(struct kunit *test)
 			break;
 	}
 
-	/* The machine has some heaps of its own. */
+	/* There are other heaps. */
 	KUNIT_EXPECT_LE(test, count, DMA_HEAP_TEST_MANY);
 	if (count <= DMA_HEAP_TEST_MANY)
 		KUNIT_EXPECT_EQ(test, -EBUSY, PTR_ERR(heaps[count]));
 	for (i = 0; i < count; i++)
 		dma_heap_remove(heaps[i]);
 
-	/* And the numbers come back. */
+	/* The minor numbers are free again. */
 	mock_heap_create(test, "kunit0");
 }
 
@@ -178,7 +178,7 @@ static const struct dma_heap_alloc_case dma_heap_alloc_cases[] = {
 	  PAGE_SIZE, O_RDWR, BIT_ULL(0), -EINVAL },
 	{ "refuses the highest heap flag",
 	  PAGE_SIZE, O_RDWR, BIT_ULL(63), -EINVAL },
-	{ "passes on what the heap says",
+	{ "fails as the heap does",
 	  (MOCK_HEAP_MAX_PAGES + 1) * PAGE_SIZE, O_RDWR, 0, -ENOMEM,
 	  MOCK_HEAP_MAX_PAGES + 1 },
 };
@@ -195,7 +195,7 @@ static void dma_heap_test_alloc(struct kunit *test)
 				       param->heap_flags);
 	KUNIT_EXPECT_EQ(test, param->ret, PTR_ERR_OR_ZERO(dmabuf));
 
-	/* What is refused here never gets as far as the heap. */
+	/* The op of the heap is not called for what is refused. */
 	KUNIT_EXPECT_EQ(test, param->pages ? 1 : 0, mock->allocations);
 	KUNIT_EXPECT_EQ(test, param->pages * PAGE_SIZE, mock->len);
 	if (IS_ERR(dmabuf))
