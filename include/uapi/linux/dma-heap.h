@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * How a program asks a heap for a buffer
+ * Allocation of buffers from a heap
  *
  * Each heap is a character device, /dev/dma_heap/NAME. A program opens the one
  * whose memory its devices can use and issues DMA_HEAP_IOCTL_ALLOC there.
@@ -15,23 +15,24 @@
  * DOC: Heap ioctls
  *
  * There is one command, and its struct grows at the end. The size that the
- * command encodes says how much of the struct a program knows: what it does
- * not supply counts as zero, what the kernel does not know is left alone.
+ * command encodes says how much of the struct a program knows: what it does not
+ * supply counts as zero, what the kernel does not know is neither read nor
+ * written.
  */
 
-/* What &dma_heap_allocation_data.fd_flags may hold: one access mode, O_CLOEXEC */
+/* Valid in &dma_heap_allocation_data.fd_flags: one access mode, O_CLOEXEC */
 #define DMA_HEAP_VALID_FD_FLAGS (O_CLOEXEC | O_ACCMODE)
 
-/* What &dma_heap_allocation_data.heap_flags may hold: nothing so far */
+/* Valid in &dma_heap_allocation_data.heap_flags: nothing so far */
 #define DMA_HEAP_VALID_HEAP_FLAGS (0ULL)
 
 /**
  * struct dma_heap_allocation_data - a request for one buffer, and its answer
- * @len: in: bytes wanted, more than zero; the buffer has this many, rounded up
- *	to whole pages
+ * @len: in: size in bytes, more than zero, which is rounded up to whole pages
  * @fd: in: must be zero; out: a new file descriptor, the buffer's only one
- * @fd_flags: in: access mode of that descriptor, and O_CLOEXEC if it shall not
- *	survive execve(2); see DMA_HEAP_VALID_FD_FLAGS
+ * @fd_flags: in: access mode of that descriptor, and O_CLOEXEC to have it
+ * 	closed
+ *	by execve(2); see DMA_HEAP_VALID_FD_FLAGS
  * @heap_flags: in: must be zero; see DMA_HEAP_VALID_HEAP_FLAGS
  */
 struct dma_heap_allocation_data {
@@ -42,21 +43,22 @@ struct dma_heap_allocation_data {
 };
 
 /**
- * struct dma_heap_allocation_data_charged - the same, and who pays
+ * struct dma_heap_allocation_data_charged - the same, with the process to
+ * charge
  * @len: see &struct dma_heap_allocation_data
  * @fd: see &struct dma_heap_allocation_data
  * @fd_flags: see &struct dma_heap_allocation_data
  * @heap_flags: see &struct dma_heap_allocation_data
  * @charge_pid_fd: in: a pidfd of the process whose memory cgroup is charged for
- *	the buffer, as long as it lives; 0 or -1 for the caller. For a service that
- *	allocates on behalf of others. The cgroup is the caller's own or one below
- *	it, or the caller has CAP_SYS_RESOURCE.
- * @reserved: fills the struct up; not looked at
+ *	the buffer until it is released; 0 or -1 for the caller. For a service
+ *	that allocates on behalf of other processes. The cgroup must be the
+ *	caller's own or one below it, or the caller has CAP_SYS_RESOURCE.
+ * @reserved: padding, ignored
  *
- * What &struct dma_heap_allocation_data has grown to. It keeps its own name, so
- * that DMA_HEAP_IOCTL_ALLOC stays the number that it has always been. In a struct
- * that is longer still, a @charge_pid_fd which is no pidfd is ignored, as all that
- * follows @heap_flags once was.
+ * &struct dma_heap_allocation_data with a field at its end. It has a name of
+ * its own, so that the number of DMA_HEAP_IOCTL_ALLOC does not change. In a
+ * struct that is longer still, a @charge_pid_fd that is no pidfd is ignored,
+ * because programs may rely on all bytes after @heap_flags being ignored.
  */
 struct dma_heap_allocation_data_charged {
 	__u64 len;
@@ -77,24 +79,24 @@ struct dma_heap_allocation_data_charged {
  *
  * - EINVAL: @len is zero or overflows when rounded up, @fd is not zero, a
  *   flag is unknown, or the struct ends before @fd
- * - ENOMEM: there is not that much memory to be had, or not in one piece where
- *   the heap promises one
+ * - ENOMEM: there is not enough memory, or not in one piece where the heap
+ *   guarantees that
  * - EINTR: a fatal signal arrived meanwhile
  * - EBADF, ESRCH: @charge_pid_fd is not a pidfd; its process is gone, or has no
  *   memory of its own, as the kernel's threads
  * - EPERM: @charge_pid_fd is a process that the caller must not look into, as
- *   ptrace(2) would for reading, or is in a memory cgroup that the caller must not
- *   have charged
+ *   ptrace(2) would for reading, or is in a memory cgroup that the caller must
+ *   not have charged
  * - ENODEV: the heap has been removed
  * - EMFILE, ENFILE: no descriptor is left
  * - EFAULT: the struct cannot be read or written
  *
- * and in each of these cases nothing stays allocated.
+ * and in each of these cases nothing is allocated.
  */
 #define DMA_HEAP_IOCTL_ALLOC	_IOWR(DMA_HEAP_IOC_MAGIC, 0x0,\
 				      struct dma_heap_allocation_data)
 
-/* DMA_HEAP_IOCTL_ALLOC as it is today; kernels which know less ignore the rest. */
+/* DMA_HEAP_IOCTL_ALLOC with the longer struct, which older kernels ignore. */
 #define DMA_HEAP_IOCTL_ALLOC_CHARGED	_IOWR(DMA_HEAP_IOC_MAGIC, 0x0,\
 				      struct dma_heap_allocation_data_charged)
 
