@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Bottom layer first: a file may call what stands above it here, never what stands below.
+# Bottom layer first: a file may call those above it here, and none below.
 
 # Every layer: the answer to a caller's mistake.
 ifdef CONFIG_KUNIT
@@ -21,7 +21,7 @@ obj-$(CONFIG_SYNC_FILE)		+= sync_file.o
 obj-$(CONFIG_SW_SYNC)		+= sw_sync.o
 obj-$(CONFIG_SW_SYNC)		+= sync_debug.o
 
-# Layer 2: the buffer
+# Layer 3: the buffer
 obj-y				+= dma-buf-inode.o
 obj-y				+= dma-buf-name.o
 obj-y				+= dma-buf-poll.o
@@ -34,7 +34,7 @@ obj-y				+= dma-buf-cpu.o
 obj-$(CONFIG_SYNC_FILE)		+= dma-buf-sync-file.o
 obj-y				+= dma-buf-file.o
 
-# Layer 3: where buffers come from
+# Layer 4: exporters for user space
 obj-$(CONFIG_DMABUF_HEAPS)	+= shared_mapping.o
 obj-$(CONFIG_UDMABUF)		+= shared_mapping.o
 obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap-sysfs.o
@@ -42,7 +42,7 @@ obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap.o
 obj-$(CONFIG_UDMABUF)		+= udmabuf-folios.o
 obj-$(CONFIG_UDMABUF)		+= udmabuf.o
 
-# Layer 4: who owns the pages
+# Layer 5: memory of heaps
 obj-$(CONFIG_DMABUF_HEAPS)	+= heaps/
 
 obj-y				+= tests/

@@ -122,7 +122,8 @@ static inline int dma_buf_cpu_end(struct dma_buf *dmabuf,
 static bool dma_buf_cpu_has_range(const struct dma_buf *dmabuf, u64 offset,
 				  u64 length)
 {
-	return length && offset < dmabuf->size && length <= dmabuf->size - offset;
+	return length && offset < dmabuf->size &&
+	       length <= dmabuf->size - offset;
 }
 
 /* An exporter without the op for a part begins access to the whole buffer. */
@@ -133,7 +134,8 @@ static int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
 	const struct dma_buf_ops *ops = dmabuf->ops;
 
 	if (ops->begin_cpu_access_partial)
-		return ops->begin_cpu_access_partial(dmabuf, dir, offset, length);
+		return ops->begin_cpu_access_partial(dmabuf, dir, offset,
+						     length);
 	if (ops->begin_cpu_access)
 		return ops->begin_cpu_access(dmabuf, dir);
 	return 0;

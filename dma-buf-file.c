@@ -45,11 +45,13 @@ static const struct ioctl_entry dma_buf_ioctls[] = {
 	IOCTL_RAW(DMA_BUF_SET_NAME_A, dma_buf_name_ioctl_set),
 	IOCTL_RAW(DMA_BUF_SET_NAME_B, dma_buf_name_ioctl_set),
 	IOCTL_EXACT(DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
-		    struct dma_buf_export_sync_file, dma_buf_sync_file_ioctl_export),
+		    struct dma_buf_export_sync_file,
+		    dma_buf_sync_file_ioctl_export),
 	IOCTL_EXACT(DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
-		    struct dma_buf_import_sync_file, dma_buf_sync_file_ioctl_import),
-	IOCTL_GROWS(DMA_BUF_IOCTL_SYNC_PARTIAL, struct dma_buf_sync_partial, length,
-		    IOCTL_TAIL_ZERO, dma_buf_cpu_ioctl_sync_partial),
+		    struct dma_buf_import_sync_file,
+		    dma_buf_sync_file_ioctl_import),
+	IOCTL_GROWS(DMA_BUF_IOCTL_SYNC_PARTIAL, struct dma_buf_sync_partial,
+		    length, IOCTL_TAIL_ZERO, dma_buf_cpu_ioctl_sync_partial),
 };
 
 static long dma_buf_file_ioctl(struct file *file, unsigned int cmd,

@@ -92,7 +92,7 @@ int dma_buf_stats_add(struct dma_buf *dmabuf, struct file *file)
 	int ret;
 
 	if (!dmabuf->exp_name) {
-		pr_err_once("an exporter without a name cannot have statistics\n");
+		pr_err_once("no statistics for an exporter without a name\n");
 		return -EINVAL;
 	}
 
@@ -146,15 +146,20 @@ static const struct kset_uevent_ops dma_buf_stats_uevents = {
  */
 int __init dma_buf_stats_init(void)
 {
-	struct kset *top;
+	struct kset *top, *buffers;
 
-	top = kset_create_and_add("dmabuf", &dma_buf_stats_uevents, kernel_kobj);
-	if (top)
-		dma_buf_stats_buffers = kset_create_and_add("buffers",
-							    &dma_buf_stats_uevents,
-							    &top->kobj);
-	if (!dma_buf_stats_buffers)
+	top = kset_create_and_add("dmabuf", &dma_buf_stats_uevents,
+				  kernel_kobj);
+	if (!top)
+		return -ENOMEM;
+
+	buffers = kset_create_and_add("buffers", &dma_buf_stats_uevents,
+				      &top->kobj);
+	if (!buffers) {
 		kset_unregister(top);
+		return -ENOMEM;
+	}
 
-	return dma_buf_stats_buffers ? 0 : -ENOMEM;
+	dma_buf_stats_buffers = buffers;
+	return 0;
 }

@@ -303,7 +303,7 @@ void dma_fence_init(struct dma_fence *fence, const struct dma_fence_ops *ops,
 		    spinlock_t *lock, u64 context, u64 seqno)
 {
 	if (dma_buf_misuse(!lock || !ops || !ops->get_driver_name ||
-			     !ops->get_timeline_name))
+			   !ops->get_timeline_name))
 		dma_fence_setup_broken(fence, context, seqno);
 	else
 		dma_fence_setup(fence, ops, lock, context, seqno);

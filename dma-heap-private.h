@@ -22,7 +22,7 @@
  * @info: name, ops and private pointer, as the owner gave them; constant
  * @node: entry of the list of heaps; under the lock of the list
  * @in_use: held for reading while an op of the owner runs, for writing to set
- *	@removed. After that no op is called, so the owner's code and data may go
+ *	@removed. After that no op is called: the owner's code and data may go
  * @removed: the owner has removed the heap; under @in_use
  * @buffers: number of its buffers whose memory is not back yet
  * @bytes: memory of these buffers

@@ -385,7 +385,8 @@ struct dma_heap *dma_heap_add(const struct dma_heap_export_info *exp_info)
 	struct dma_heap *heap;
 	int ret;
 
-	if (!exp_info->name || !*exp_info->name || strchr(exp_info->name, '/')) {
+	if (!exp_info->name || !*exp_info->name ||
+	    strchr(exp_info->name, '/')) {
 		pr_err("dma_heap: a heap needs a name that a file can have\n");
 		return ERR_PTR(-EINVAL);
 	}

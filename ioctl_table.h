@@ -17,7 +17,8 @@
  *		IOCTL_EXACT(FOO_IOCTL_BAR, struct foo_bar, foo_ioctl_bar),
  *		IOCTL_GROWS(FOO_IOCTL_NEW, struct foo_new, fd_flags,
  *			    IOCTL_TAIL_ZERO, foo_ioctl_new),
- *		IOCTL_VALUE(FOO_IOCTL_BAZ, struct foo_baz, flags, foo_ioctl_baz),
+ *		IOCTL_VALUE(FOO_IOCTL_BAZ, struct foo_baz, flags,
+ *			    foo_ioctl_baz),
  *		IOCTL_RAW(FOO_SET_NAME, foo_ioctl_set_name),
  *	};
  *
@@ -245,8 +246,11 @@ static inline int ioctl_call_fetch(const struct ioctl_entry *entry,
 
 	call->reply_size = min(given, known);
 	/* All calls of exact commands, and nearly all of the others. */
-	if (likely(given == known))
-		return copy_from_user(call->buf, call->user, known) ? -EFAULT : 0;
+	if (likely(given == known)) {
+		if (copy_from_user(call->buf, call->user, known))
+			return -EFAULT;
+		return 0;
+	}
 
 	if (given < entry->min_size)
 		return -EINVAL;

@@ -357,7 +357,7 @@ static struct dma_buf *system_heap_allocate(struct dma_heap *heap,
 }
 
 static void system_heap_pool_info(struct dma_heap *heap,
-				   struct dma_heap_pool_info *info)
+				  struct dma_heap_pool_info *info)
 {
 	heap_pool_info(system_pool, info);
 }

@@ -60,7 +60,8 @@ struct dma_buf_ops {
 	 * Return: 0 or a negative errno, which dma_buf_attach() returns. -EBUSY
 	 * means that there is memory already and the device cannot reach it.
 	 */
-	int (*attach)(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
+	int (*attach)(struct dma_buf *dmabuf,
+		      struct dma_buf_attachment *attach);
 
 	/**
 	 * @detach:
@@ -577,7 +578,6 @@ int dma_buf_vmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
 
 /* struct dma_buf *dmabuf __free(dma_buf_put) = dma_buf_get(fd); */
-DEFINE_FREE(dma_buf_put, struct dma_buf *,
-	    if (!IS_ERR_OR_NULL(_T)) dma_buf_put(_T))
+DEFINE_FREE(dma_buf_put, struct dma_buf *, if (!IS_ERR_OR_NULL(_T)) dma_buf_put(_T))
 
 #endif /* __DMA_BUF_H__ */

@@ -89,7 +89,8 @@ DMA_BUF_EVENT(dma_buf_move_notify);
 
 /* An operation on the buffer for a device. */
 DECLARE_EVENT_CLASS(dma_buf_device,
-		    TP_PROTO(struct dma_buf_attachment *attach, int dir, int ret),
+		    TP_PROTO(struct dma_buf_attachment *attach, int dir,
+			     int ret),
 		    TP_ARGS(attach, dir, ret),
 		    TP_STRUCT__entry(__string(device, dev_name(attach->dev))
 				     __string(exporter, attach->dmabuf->exp_name)

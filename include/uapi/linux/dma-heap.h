@@ -31,8 +31,7 @@
  * @len: in: size in bytes, more than zero, which is rounded up to whole pages
  * @fd: in: must be zero; out: a new file descriptor, the buffer's only one
  * @fd_flags: in: access mode of that descriptor, and O_CLOEXEC to have it
- * 	closed
- *	by execve(2); see DMA_HEAP_VALID_FD_FLAGS
+ *	closed by execve(2); see DMA_HEAP_VALID_FD_FLAGS
  * @heap_flags: in: must be zero; see DMA_HEAP_VALID_HEAP_FLAGS
  */
 struct dma_heap_allocation_data {
