@@ -27,7 +27,8 @@ static void test_attach_peer2peer(struct kunit *test)
 	struct mock_importer importer = {};
 	struct dma_buf_attachment *attach;
 
-	attach = dma_buf_dynamic_attach(dmabuf, dev, &mock_importer_p2p_ops, &importer);
+	attach = dma_buf_dynamic_attach(dmabuf, dev, &mock_importer_p2p_ops,
+					&importer);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
 	KUNIT_EXPECT_TRUE(test, attach->peer2peer);
 	KUNIT_EXPECT_PTR_EQ(test, attach->importer_priv, (void *)&importer);
@@ -72,7 +73,8 @@ static void test_dynamic_importer_of_static(struct kunit *test)
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
 	struct mock_importer importer = {};
-	struct dma_buf_attachment *attach = mock_importer_follow(test, dmabuf, &importer);
+	struct dma_buf_attachment *attach = mock_importer_follow(test, dmabuf,
+								 &importer);
 
 	KUNIT_ASSERT_NOT_NULL(test, attach->sgt);
 	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
@@ -97,7 +99,8 @@ static void test_dynamic_both(struct kunit *test)
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
 	struct mock_importer importer = {};
-	struct dma_buf_attachment *attach = mock_importer_follow(test, dmabuf, &importer);
+	struct dma_buf_attachment *attach = mock_importer_follow(test, dmabuf,
+								 &importer);
 	struct sg_table *sgt;
 
 	KUNIT_EXPECT_NULL(test, attach->sgt);
@@ -116,7 +119,8 @@ static void test_dynamic_both(struct kunit *test)
 			    dma_buf_map_attachment_unlocked(attach,
 							    DMA_FROM_DEVICE),
 			    ERR_PTR(-EIO));
-	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 2 * pins, 2 * pins);
+	expect_mock_calls(test, mock, MOCK_OP_PIN, MOCK_OP_UNPIN, 2 * pins,
+			  2 * pins);
 
 	dma_buf_detach(dmabuf, attach);
 	dma_buf_put(dmabuf);
@@ -127,7 +131,8 @@ static void test_pin(struct kunit *test)
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
 	struct mock_importer importer = {};
-	struct dma_buf_attachment *attach = mock_importer_follow(test, dmabuf, &importer);
+	struct dma_buf_attachment *attach = mock_importer_follow(test, dmabuf,
+								 &importer);
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	KUNIT_EXPECT_EQ(test, dma_buf_pin(attach), 0);
@@ -182,7 +187,8 @@ static void test_move_notify(struct kunit *test)
 	after = dma_buf_map_attachment_unlocked(one.attach, DMA_TO_DEVICE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, after);
 	KUNIT_EXPECT_EQ(test, mock_importer_bytes(before), dmabuf->size);
-	KUNIT_EXPECT_NE(test, sg_dma_address(before->sgl), sg_dma_address(after->sgl));
+	KUNIT_EXPECT_NE(test, sg_dma_address(before->sgl),
+			sg_dma_address(after->sgl));
 
 	dma_buf_unmap_attachment_unlocked(one.attach, before, DMA_TO_DEVICE);
 	dma_buf_unmap_attachment_unlocked(one.attach, after, DMA_TO_DEVICE);
@@ -274,7 +280,8 @@ static void comer_turn(void *data)
 	comer->met = false;
 	comer->leaves = false;
 	WRITE_ONCE(comer->here, true);
-	attach = dma_buf_dynamic_attach(comer->dmabuf, comer->dev, &comer_ops, comer);
+	attach = dma_buf_dynamic_attach(comer->dmabuf, comer->dev, &comer_ops,
+					comer);
 	if (IS_ERR(attach)) {
 		atomic_inc(&comer->wrong);
 		return;
@@ -284,7 +291,8 @@ static void comer_turn(void *data)
 	if (IS_ERR(sgt))
 		atomic_inc(&comer->wrong);
 	else
-		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+		dma_buf_unmap_attachment_unlocked(attach, sgt,
+						  DMA_BIDIRECTIONAL);
 
 	WRITE_ONCE(comer->waits, comer->turn % 2);
 	while (comer->waits && !READ_ONCE(comer->met) && !kthread_should_stop())

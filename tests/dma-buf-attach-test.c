@@ -78,7 +78,8 @@ static void test_attach_refuses(struct kunit *test)
 
 	mock_fence_expect_misuse(test);
 	KUNIT_EXPECT_PTR_EQ(test, dma_buf_attach(NULL, dev), ERR_PTR(-EINVAL));
-	KUNIT_EXPECT_PTR_EQ(test, dma_buf_attach(dmabuf, NULL), ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf_attach(dmabuf, NULL),
+			    ERR_PTR(-EINVAL));
 	KUNIT_EXPECT_PTR_EQ(test, dma_buf_dynamic_attach(dmabuf, dev, &no_notify,
 							 NULL),
 			    ERR_PTR(-EINVAL));
@@ -169,7 +170,8 @@ static void test_attach_fails(struct kunit *test)
 					param->dynamic_importer ? &mock_importer_ops : NULL,
 					&importer);
 	KUNIT_EXPECT_PTR_EQ(test, attach, ERR_PTR(param->expect));
-	expect_mock_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH, 1, param->detached);
+	expect_mock_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH, 1,
+			  param->detached);
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_UNPIN),
 			param->unpinned);
 	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 0);
@@ -203,11 +205,13 @@ static void test_map(struct kunit *test)
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 		KUNIT_EXPECT_EQ(test, mock->last_dir, directions[i]);
 		KUNIT_EXPECT_EQ(test, mock_importer_bytes(sgt), dmabuf->size);
-		expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, i + 1, i);
+		expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, i + 1,
+				  i);
 		KUNIT_EXPECT_NULL(test, attach->sgt);
 
 		dma_buf_unmap_attachment_unlocked(attach, sgt, directions[i]);
-		expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, i + 1, i + 1);
+		expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, i + 1,
+				  i + 1);
 	}
 	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_MAP), 3);
 	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_UNMAP), 3);
@@ -311,11 +315,13 @@ static void test_map_fails(struct kunit *test)
 
 	mock->fail[MOCK_OP_MAP] = -EINTR;
 	KUNIT_EXPECT_PTR_EQ(test,
-			    dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE),
+			    dma_buf_map_attachment_unlocked(attach,
+							    DMA_TO_DEVICE),
 			    ERR_PTR(-EINTR));
 	mock->map_null = true;
 	KUNIT_EXPECT_PTR_EQ(test,
-			    dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE),
+			    dma_buf_map_attachment_unlocked(attach,
+							    DMA_TO_DEVICE),
 			    ERR_PTR(-ENOMEM));
 	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 2, 0);
 	dma_buf_detach(dmabuf, attach);
@@ -330,7 +336,8 @@ static void test_map_refuses(struct kunit *test)
 
 	mock_fence_expect_misuse(test);
 	KUNIT_EXPECT_PTR_EQ(test,
-			    dma_buf_map_attachment_unlocked(NULL, DMA_TO_DEVICE),
+			    dma_buf_map_attachment_unlocked(NULL,
+							    DMA_TO_DEVICE),
 			    ERR_PTR(-EINVAL));
 	KUNIT_EXPECT_PTR_EQ(test, dma_buf_map_attachment(NULL, DMA_TO_DEVICE),
 			    ERR_PTR(-EINVAL));
@@ -407,7 +414,8 @@ static int mapper_thread(void *data)
 	/* A kernel thread ignores signals unless it allows them. */
 	allow_signal(SIGUSR1);
 	complete(&mapper->started);
-	mapper->sgt = dma_buf_map_attachment_unlocked(mapper->attach, DMA_TO_DEVICE);
+	mapper->sgt = dma_buf_map_attachment_unlocked(mapper->attach,
+						      DMA_TO_DEVICE);
 	complete(&mapper->done);
 	return 0;
 }
@@ -436,7 +444,8 @@ static void test_map_waits_for_moves(struct kunit *test)
 	dma_fence_signal(move);
 	wait_for_completion(&mapper.done);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mapper.sgt);
-	dma_buf_unmap_attachment_unlocked(mapper.attach, mapper.sgt, DMA_TO_DEVICE);
+	dma_buf_unmap_attachment_unlocked(mapper.attach, mapper.sgt,
+					  DMA_TO_DEVICE);
 	dma_buf_detach(dmabuf, mapper.attach);
 	dma_fence_put(move);
 	dma_buf_put(dmabuf);
@@ -491,7 +500,8 @@ static int attacher_thread(void *data)
 	struct attacher *attacher = data;
 
 	if (!attacher->attach) {
-		attacher->attach = dma_buf_attach(attacher->dmabuf, attacher->dev);
+		attacher->attach = dma_buf_attach(attacher->dmabuf,
+						  attacher->dev);
 	} else {
 		dma_buf_detach(attacher->dmabuf, attacher->attach);
 		attacher->attach = NULL;
@@ -555,7 +565,8 @@ static void attach_race_turn(void *data)
  */
 static void test_race_attach_attach(struct kunit *test)
 {
-	struct attach_race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	struct attach_race *race = kunit_kzalloc(test, sizeof(*race),
+						 GFP_KERNEL);
 	struct dma_buf_attachment *attach;
 	struct mock_rival *rival;
 	struct device *dev;

@@ -134,7 +134,8 @@ static void bounce_create(struct kunit *test, struct bounce *bounce,
 			  const struct bounce_case *param)
 {
 	bounce->dmabuf = param->create(test);
-	KUNIT_ASSERT_EQ(test, 0, dma_buf_vmap_unlocked(bounce->dmabuf, &bounce->map));
+	KUNIT_ASSERT_EQ(test, 0,
+			dma_buf_vmap_unlocked(bounce->dmabuf, &bounce->map));
 	bounce->memory = bounce->map.vaddr;
 }
 
@@ -237,7 +238,8 @@ static void test_begin_moves_exactly_these_bytes(struct kunit *test)
 				dma_buf_begin_cpu_access_partial(bounce.dmabuf,
 								 DMA_FROM_DEVICE,
 								 offset, length));
-		bounce_expect(test, bounce.memory, offset, length, DEVICE, MEMORY);
+		bounce_expect(test, bounce.memory, offset, length, DEVICE,
+			      MEMORY);
 	}
 	bounce_close(&bounce);
 }
@@ -340,7 +342,8 @@ static int bounce_end(struct bounce *bounce, enum dma_data_direction dir,
 {
 	if (length == SIZE)
 		return dma_buf_end_cpu_access(bounce->dmabuf, dir);
-	return dma_buf_end_cpu_access_partial(bounce->dmabuf, dir, offset, length);
+	return dma_buf_end_cpu_access_partial(bounce->dmabuf, dir, offset,
+					      length);
 }
 
 /* One begin and end, with the expected bytes after each step. */
@@ -354,7 +357,8 @@ static void bounce_expect_bracket(struct kunit *test, struct bounce *bounce,
 
 	memset(bounce->memory, MEMORY, SIZE);
 	bounce_device_fill(bounce, DEVICE);
-	KUNIT_EXPECT_EQ(test, 0, bounce_begin(bounce, pair->cpu, offset, length));
+	KUNIT_EXPECT_EQ(test, 0,
+			bounce_begin(bounce, pair->cpu, offset, length));
 	/*
 	 * A CPU that only writes need not see what the device wrote, but may.
 	 */
@@ -384,12 +388,15 @@ static void test_pair(struct kunit *test)
 		size_t offset = bounce_ranges[i].offset;
 		size_t length = bounce_ranges[i].length;
 
-		bounce_map(test, &bounce, mock_device_create(test), pair->mapped);
+		bounce_map(test, &bounce, mock_device_create(test),
+			   pair->mapped);
 		if (!bounce_happens(&bounce)) {
 			bounce_close(&bounce);
-			kunit_skip(test, "nothing bounces: boot with swiotlb=force");
+			kunit_skip(test,
+				   "nothing bounces: boot with swiotlb=force");
 		}
-		bounce_expect_bracket(test, &bounce, pair, offset, length, seen);
+		bounce_expect_bracket(test, &bounce, pair, offset, length,
+				      seen);
 		bounce_unmap(&bounce);
 		/* The unmap copies what the device has, if it may write. */
 		bounce_expect(test, bounce.memory, offset, length,
@@ -407,9 +414,11 @@ static void test_map_keeps_content(struct kunit *test)
 	bounce_create(test, &bounce, test->param_value);
 	for (i = 0; i < ARRAY_SIZE(bounce_dirs); i++) {
 		memset(bounce.memory, CPU + i, SIZE);
-		bounce_map(test, &bounce, mock_device_create(test), bounce_dirs[i]);
+		bounce_map(test, &bounce, mock_device_create(test),
+			   bounce_dirs[i]);
 		bounce_unmap(&bounce);
-		KUNIT_EXPECT_NULL(test, memchr_inv(bounce.memory, CPU + i, SIZE));
+		KUNIT_EXPECT_NULL(test,
+				  memchr_inv(bounce.memory, CPU + i, SIZE));
 	}
 	bounce_destroy(&bounce);
 }
@@ -496,7 +505,8 @@ static void test_from_one_to_another(struct kunit *test)
 		bounce_device_fill(&writer, DEVICE);
 		KUNIT_EXPECT_EQ(test, 0, bounce_begin(&writer, DMA_FROM_DEVICE,
 						      offset, length));
-		bounce_expect(test, writer.memory, offset, length, DEVICE, MEMORY);
+		bounce_expect(test, writer.memory, offset, length, DEVICE,
+			      MEMORY);
 		KUNIT_EXPECT_EQ(test, 0, bounce_end(&writer, DMA_FROM_DEVICE,
 						    offset, length));
 		bounce_device_read(&reader, seen);
@@ -552,8 +562,10 @@ static void test_begin_copies_after_the_wait(struct kunit *test)
 		fence = mock_fence_create(test);
 		dma_resv_lock(bounce.dmabuf->resv, NULL);
 		KUNIT_EXPECT_EQ(test, 0,
-				dma_resv_reserve_fences(bounce.dmabuf->resv, 1));
-		dma_resv_add_fence(bounce.dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
+				dma_resv_reserve_fences(bounce.dmabuf->resv,
+							1));
+		dma_resv_add_fence(bounce.dmabuf->resv, fence,
+				   DMA_RESV_USAGE_WRITE);
 		dma_resv_unlock(bounce.dmabuf->resv);
 
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test,
@@ -592,7 +604,8 @@ static void test_long_pieces(struct kunit *test)
 		kunit_skip(test, "nothing bounces: boot with swiotlb=force");
 
 	heap = mock_heap_create(test, "kunit_long");
-	dmabuf = mock_heap_buffer(test, heap, MOCK_HEAP_RUN, MOCK_HEAP_MAX_PAGES);
+	dmabuf = mock_heap_buffer(test, heap, MOCK_HEAP_RUN,
+				  MOCK_HEAP_MAX_PAGES);
 	attach = dma_buf_attach(dmabuf, dev);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
@@ -600,7 +613,8 @@ static void test_long_pieces(struct kunit *test)
 	if (!IS_ERR_OR_NULL(sgt)) {
 		KUNIT_EXPECT_EQ(test, mock_importer_bytes(sgt), dmabuf->size);
 		KUNIT_EXPECT_LE(test, sg_dma_len(sgt->sgl), most);
-		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+		dma_buf_unmap_attachment_unlocked(attach, sgt,
+						  DMA_BIDIRECTIONAL);
 	}
 	dma_buf_detach(dmabuf, attach);
 	mock_heap_close(dmabuf);
@@ -634,7 +648,8 @@ static void bounce_race_turn(void *data)
  */
 static void test_race_begin_map(struct kunit *test)
 {
-	struct bounce_race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	struct bounce_race *race = kunit_kzalloc(test, sizeof(*race),
+						 GFP_KERNEL);
 	struct dma_buf_attachment *comes;
 	struct mock_rival *rival;
 	struct sg_table *sgt;
@@ -669,7 +684,8 @@ static void test_race_begin_map(struct kunit *test)
 
 static struct kunit_case dma_buf_bounce_cases[] = {
 	KUNIT_CASE(test_long_pieces),
-	KUNIT_CASE_PARAM(test_begin_moves_exactly_these_bytes, bounce_gen_params),
+	KUNIT_CASE_PARAM(test_begin_moves_exactly_these_bytes,
+			 bounce_gen_params),
 	KUNIT_CASE_PARAM(test_end_moves_exactly_these_bytes, bounce_gen_params),
 	KUNIT_CASE_PARAM(test_pair, bounce_pair_gen_params),
 	KUNIT_CASE_PARAM(test_map_keeps_content, bounce_gen_params),

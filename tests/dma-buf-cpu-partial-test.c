@@ -40,7 +40,8 @@ static void expect_only(struct kunit *test, struct mock_exporter *mock,
 	for (i = 0; i < ARRAY_SIZE(cpu_ops); i++) {
 		KUNIT_EXPECT_EQ_MSG(test, mock_exporter_calls(mock, cpu_ops[i]),
 				    cpu_ops[i] == op, "calls of op %d", cpu_ops[i]);
-		KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, cpu_ops[i]), 0);
+		KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, cpu_ops[i]),
+				0);
 	}
 }
 
@@ -140,7 +141,8 @@ static void test_ioctl_sync_partial(struct kunit *test)
 	};
 	long ret;
 
-	ret = mock_user_ioctl(test, dmabuf->file, DMA_BUF_IOCTL_SYNC_PARTIAL, &args);
+	ret = mock_user_ioctl(test, dmabuf->file, DMA_BUF_IOCTL_SYNC_PARTIAL,
+			      &args);
 	KUNIT_EXPECT_EQ(test, ret, param->expect);
 	expect_only(test, mock, param->op);
 	KUNIT_EXPECT_EQ(test, mock->last_dir, param->dir);
@@ -171,7 +173,8 @@ static void test_calls(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access_partial(dmabuf,
 								DMA_TO_DEVICE,
 								150, 2));
-	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_END_CPU_PARTIAL), 1);
+	KUNIT_EXPECT_EQ(test,
+			mock_exporter_calls(mock, MOCK_OP_END_CPU_PARTIAL), 1);
 	KUNIT_EXPECT_EQ(test, mock->last_offset, 150);
 	KUNIT_EXPECT_EQ(test, mock->last_length, 2);
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access(dmabuf, DMA_TO_DEVICE));
@@ -184,7 +187,8 @@ static void test_refuses(struct kunit *test)
 	static const struct {
 		size_t offset, length;
 	} bad[] = {
-		{ 0, 0 }, { SIZE, 0 }, { SIZE, 1 }, { 0, SIZE + 1 }, { 1, SIZE },
+		{ 0, 0 }, { SIZE, 0 }, { SIZE, 1 }, { 0, SIZE + 1 }, { 1,
+								       SIZE },
 		{ SIZE_MAX, 1 }, { 1, SIZE_MAX }, { SIZE_MAX, SIZE_MAX },
 	};
 	int i;
@@ -205,9 +209,11 @@ static void test_refuses(struct kunit *test)
 	/* A wrong range may come from a program, so it is no misuse. */
 	mock_fence_expect_misuse(test);
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			dma_buf_begin_cpu_access_partial(NULL, DMA_TO_DEVICE, 0, 1));
+			dma_buf_begin_cpu_access_partial(NULL, DMA_TO_DEVICE, 0,
+							 1));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			dma_buf_end_cpu_access_partial(NULL, DMA_TO_DEVICE, 0, 1));
+			dma_buf_end_cpu_access_partial(NULL, DMA_TO_DEVICE, 0,
+						       1));
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 2);
 }
 
@@ -219,9 +225,11 @@ static void test_fails_as_the_exporter(struct kunit *test)
 	mock->fail[MOCK_OP_BEGIN_CPU_PARTIAL] = -EAGAIN;
 	mock->fail[MOCK_OP_END_CPU_PARTIAL] = -EIO;
 	KUNIT_EXPECT_EQ(test, -EAGAIN,
-			dma_buf_begin_cpu_access_partial(dmabuf, DMA_TO_DEVICE, 0, 1));
+			dma_buf_begin_cpu_access_partial(dmabuf, DMA_TO_DEVICE,
+							 0, 1));
 	KUNIT_EXPECT_EQ(test, -EIO,
-			dma_buf_end_cpu_access_partial(dmabuf, DMA_TO_DEVICE, 0, 1));
+			dma_buf_end_cpu_access_partial(dmabuf, DMA_TO_DEVICE, 0,
+						       1));
 	dma_buf_put(dmabuf);
 }
 
@@ -362,7 +370,7 @@ static void test_interrupted(struct kunit *test)
 }
 
 /* An end does not wait for fences. */
-static void test_end_waits_for_nobody(struct kunit *test)
+static void test_end_does_not_wait(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = add_writer(test, dmabuf);
@@ -385,7 +393,7 @@ static struct kunit_case dma_buf_cpu_partial_cases[] = {
 	KUNIT_CASE_PARAM(test_waits_before, length_gen_params),
 	KUNIT_CASE_PARAM(test_waits_after, length_gen_params),
 	KUNIT_CASE_PARAM(test_interrupted, length_gen_params),
-	KUNIT_CASE(test_end_waits_for_nobody),
+	KUNIT_CASE(test_end_does_not_wait),
 	{}
 };
 

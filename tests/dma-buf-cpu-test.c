@@ -103,7 +103,8 @@ static void test_ioctl_sync(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ret, param->expect);
 	if (param->expect) {
 		KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_BEGIN_CPU), 0);
-		KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_END_CPU), 0);
+		KUNIT_EXPECT_EQ(test,
+				mock_exporter_calls(mock, MOCK_OP_END_CPU), 0);
 	} else {
 		KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, param->op), 1);
 		KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, param->op), 0);
@@ -117,14 +118,17 @@ static void test_begin_end(struct kunit *test)
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
 
-	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE), 0);
-	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(dmabuf, DMA_FROM_DEVICE), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE),
+			0);
+	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(dmabuf, DMA_FROM_DEVICE),
+			0);
 
 	mock->fail[MOCK_OP_BEGIN_CPU] = -EAGAIN;
 	mock->fail[MOCK_OP_END_CPU] = -EIO;
 	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(dmabuf, DMA_FROM_DEVICE),
 			-EAGAIN);
-	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(dmabuf, DMA_FROM_DEVICE), -EIO);
+	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(dmabuf, DMA_FROM_DEVICE),
+			-EIO);
 	dma_buf_put(dmabuf);
 }
 
@@ -135,7 +139,8 @@ static void test_begin_end_without_ops(struct kunit *test)
 	};
 	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
 
-	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(dmabuf, DMA_TO_DEVICE), 0);
+	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(dmabuf, DMA_TO_DEVICE),
+			0);
 	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(dmabuf, DMA_TO_DEVICE), 0);
 	dma_buf_put(dmabuf);
 }
@@ -143,8 +148,10 @@ static void test_begin_end_without_ops(struct kunit *test)
 static void test_begin_end_refuse(struct kunit *test)
 {
 	mock_fence_expect_misuse(test);
-	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(NULL, DMA_TO_DEVICE), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(NULL, DMA_TO_DEVICE), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(NULL, DMA_TO_DEVICE),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(NULL, DMA_TO_DEVICE),
+			-EINVAL);
 }
 
 struct wait_case {
@@ -155,16 +162,26 @@ struct wait_case {
 };
 
 static const struct wait_case wait_cases[] = {
-	{ "reading waits for kernel work", DMA_RESV_USAGE_KERNEL, DMA_FROM_DEVICE, true },
-	{ "reading waits for writers", DMA_RESV_USAGE_WRITE, DMA_FROM_DEVICE, true },
-	{ "reading ignores readers", DMA_RESV_USAGE_READ, DMA_FROM_DEVICE, false },
-	{ "reading ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, DMA_FROM_DEVICE, false },
-	{ "writing waits for kernel work", DMA_RESV_USAGE_KERNEL, DMA_TO_DEVICE, true },
-	{ "writing waits for writers", DMA_RESV_USAGE_WRITE, DMA_TO_DEVICE, true },
-	{ "writing waits for readers", DMA_RESV_USAGE_READ, DMA_TO_DEVICE, true },
-	{ "writing ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, DMA_TO_DEVICE, false },
-	{ "both wait for readers", DMA_RESV_USAGE_READ, DMA_BIDIRECTIONAL, true },
-	{ "both ignore bookkeeping", DMA_RESV_USAGE_BOOKKEEP, DMA_BIDIRECTIONAL, false },
+	{ "reading waits for kernel work", DMA_RESV_USAGE_KERNEL,
+	  DMA_FROM_DEVICE, true },
+	{ "reading waits for writers", DMA_RESV_USAGE_WRITE, DMA_FROM_DEVICE,
+	  true },
+	{ "reading ignores readers", DMA_RESV_USAGE_READ, DMA_FROM_DEVICE,
+	  false },
+	{ "reading ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP,
+	  DMA_FROM_DEVICE, false },
+	{ "writing waits for kernel work", DMA_RESV_USAGE_KERNEL, DMA_TO_DEVICE,
+	  true },
+	{ "writing waits for writers", DMA_RESV_USAGE_WRITE, DMA_TO_DEVICE,
+	  true },
+	{ "writing waits for readers", DMA_RESV_USAGE_READ, DMA_TO_DEVICE,
+	  true },
+	{ "writing ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, DMA_TO_DEVICE,
+	  false },
+	{ "both wait for readers", DMA_RESV_USAGE_READ, DMA_BIDIRECTIONAL,
+	  true },
+	{ "both ignore bookkeeping", DMA_RESV_USAGE_BOOKKEEP, DMA_BIDIRECTIONAL,
+	  false },
 };
 
 KUNIT_ARRAY_PARAM_DESC(wait, wait_cases, desc);
@@ -182,7 +199,8 @@ static int beginner_thread(void *data)
 
 	/* A kernel thread ignores signals unless it allows them. */
 	allow_signal(SIGUSR1);
-	beginner->ret = dma_buf_begin_cpu_access(beginner->dmabuf, beginner->dir);
+	beginner->ret = dma_buf_begin_cpu_access(beginner->dmabuf,
+						 beginner->dir);
 	complete(&beginner->done);
 	return 0;
 }
@@ -208,7 +226,8 @@ static void test_begin_waits(struct kunit *test)
 						       "beginner"));
 	if (param->waits) {
 		msleep(20);
-		KUNIT_EXPECT_FALSE(test, try_wait_for_completion(&beginner.done));
+		KUNIT_EXPECT_FALSE(test,
+				   try_wait_for_completion(&beginner.done));
 		/*
 		 * The exporter is called before the wait, which its work may
 		 * end.
@@ -388,7 +407,8 @@ static void expect_pages(struct kunit *test, struct mock_exporter *mock,
 		KUNIT_ASSERT_EQ(test, 0,
 				copy_to_user((void __user *)(address + i * PAGE_SIZE),
 					     &mark, sizeof(mark)));
-		memcpy_from_page((char *)&seen, mock->pages[first + i], 0, sizeof(seen));
+		memcpy_from_page((char *)&seen, mock->pages[first + i], 0,
+				 sizeof(seen));
 		KUNIT_EXPECT_EQ(test, seen, mark);
 	}
 }
@@ -426,9 +446,11 @@ static void test_mmap_odd_size(struct kunit *test)
 	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
 
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			(long)mock_user_mmap(test, dmabuf->file, 2 * PAGE_SIZE, 0));
+			(long)mock_user_mmap(test, dmabuf->file, 2 * PAGE_SIZE,
+					     0));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			(long)mock_user_mmap(test, dmabuf->file, PAGE_SIZE, PAGE_SIZE));
+			(long)mock_user_mmap(test, dmabuf->file, PAGE_SIZE,
+					     PAGE_SIZE));
 	dma_buf_put(dmabuf);
 }
 
@@ -542,7 +564,8 @@ static void test_vmap_counts(struct kunit *test)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(map); i++) {
-		KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map[i]), 0);
+		KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(dmabuf, &map[i]),
+				0);
 		KUNIT_EXPECT_PTR_EQ(test, map[i].vaddr, mock->vaddr);
 		KUNIT_EXPECT_FALSE(test, map[i].is_iomem);
 		KUNIT_EXPECT_EQ(test, dmabuf->vmapping_counter, i + 1);
@@ -551,7 +574,8 @@ static void test_vmap_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_exporter_locked(mock, MOCK_OP_VMAP), 1);
 
 	for (i = 0; i < ARRAY_SIZE(map); i++) {
-		KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_VUNMAP), 0);
+		KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_VUNMAP),
+				0);
 		dma_buf_vunmap_unlocked(dmabuf, &map[i]);
 	}
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_VUNMAP), 1);

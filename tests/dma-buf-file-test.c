@@ -126,7 +126,8 @@ static void test_fdinfo(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, fdinfo(test, dmabuf->file), expect);
 
 	name_buffer(test, dmabuf, "");
-	KUNIT_EXPECT_NOT_NULL(test, strstr(fdinfo(test, dmabuf->file), "\nname:\t\n"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(fdinfo(test, dmabuf->file),
+					   "\nname:\t\n"));
 
 	name_buffer(test, dmabuf, "camera frame");
 	strlcat(expect, "name:\tcamera frame\n", sizeof(expect));
@@ -166,7 +167,8 @@ static void test_inode(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, inode->i_sb->s_magic, DMA_BUF_MAGIC);
 	KUNIT_EXPECT_STREQ(test, inode->i_sb->s_type->name, "dmabuf");
-	KUNIT_EXPECT_STREQ(test, one->file->f_path.dentry->d_name.name, "dmabuf");
+	KUNIT_EXPECT_STREQ(test, one->file->f_path.dentry->d_name.name,
+			   "dmabuf");
 	KUNIT_EXPECT_EQ(test, i_size_read(inode), 5 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, inode_get_bytes(inode), 5 * PAGE_SIZE);
 	KUNIT_EXPECT_NE(test, inode->i_ino, file_inode(two->file)->i_ino);

@@ -71,14 +71,18 @@ struct poll_case {
 };
 
 static const struct poll_case poll_cases[] = {
-	{ "EPOLLIN waits for kernel work", DMA_RESV_USAGE_KERNEL, EPOLLIN, true },
+	{ "EPOLLIN waits for kernel work", DMA_RESV_USAGE_KERNEL, EPOLLIN,
+	  true },
 	{ "EPOLLIN waits for writers", DMA_RESV_USAGE_WRITE, EPOLLIN, true },
 	{ "EPOLLIN ignores readers", DMA_RESV_USAGE_READ, EPOLLIN, false },
-	{ "EPOLLIN ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, EPOLLIN, false },
-	{ "EPOLLOUT waits for kernel work", DMA_RESV_USAGE_KERNEL, EPOLLOUT, true },
+	{ "EPOLLIN ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, EPOLLIN,
+	  false },
+	{ "EPOLLOUT waits for kernel work", DMA_RESV_USAGE_KERNEL, EPOLLOUT,
+	  true },
 	{ "EPOLLOUT waits for writers", DMA_RESV_USAGE_WRITE, EPOLLOUT, true },
 	{ "EPOLLOUT waits for readers", DMA_RESV_USAGE_READ, EPOLLOUT, true },
-	{ "EPOLLOUT ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, EPOLLOUT, false },
+	{ "EPOLLOUT ignores bookkeeping", DMA_RESV_USAGE_BOOKKEEP, EPOLLOUT,
+	  false },
 };
 
 KUNIT_ARRAY_PARAM_DESC(poll, poll_cases, desc);

@@ -17,7 +17,8 @@ static const char *stat(struct kunit *test, unsigned long ino, const char *which
 {
 	char path[80];
 
-	snprintf(path, sizeof(path), "kernel/dmabuf/buffers/%lu/%s", ino, which);
+	snprintf(path, sizeof(path), "kernel/dmabuf/buffers/%lu/%s", ino,
+		 which);
 	return mock_user_read(test, "sysfs", path);
 }
 
@@ -33,7 +34,8 @@ static void test_files(struct kunit *test)
 
 	snprintf(size, sizeof(size), "%lu\n", 3 * PAGE_SIZE);
 	KUNIT_EXPECT_STREQ(test, stat(test, ino, "size"), size);
-	KUNIT_EXPECT_STREQ(test, stat(test, ino, "exporter_name"), "mock_exporter\n");
+	KUNIT_EXPECT_STREQ(test, stat(test, ino, "exporter_name"),
+			   "mock_exporter\n");
 
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_TRUE(test, mock_exporter_wait_released(mock));

@@ -91,13 +91,19 @@ struct export_case {
 };
 
 static const struct export_case export_cases[] = {
-	{ "reading waits for kernel work", DMA_RESV_USAGE_KERNEL, DMA_BUF_SYNC_READ, true },
-	{ "reading waits for writers", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_READ, true },
-	{ "reading ignores readers", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_READ, false },
-	{ "writing waits for writers", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_WRITE, true },
-	{ "writing waits for readers", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_WRITE, true },
+	{ "reading waits for kernel work", DMA_RESV_USAGE_KERNEL,
+	  DMA_BUF_SYNC_READ, true },
+	{ "reading waits for writers", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_READ,
+	  true },
+	{ "reading ignores readers", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_READ,
+	  false },
+	{ "writing waits for writers", DMA_RESV_USAGE_WRITE, DMA_BUF_SYNC_WRITE,
+	  true },
+	{ "writing waits for readers", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_WRITE,
+	  true },
 	{ "both is as writing", DMA_RESV_USAGE_READ, DMA_BUF_SYNC_RW, true },
-	{ "both ignore bookkeeping", DMA_RESV_USAGE_BOOKKEEP, DMA_BUF_SYNC_RW, false },
+	{ "both ignore bookkeeping", DMA_RESV_USAGE_BOOKKEEP, DMA_BUF_SYNC_RW,
+	  false },
 };
 
 KUNIT_ARRAY_PARAM_DESC(export, export_cases, desc);
@@ -111,10 +117,12 @@ static void test_export_usage(struct kunit *test)
 	int fd;
 
 	add_fence(test, dmabuf, fence, param->usage);
-	KUNIT_ASSERT_EQ(test, export_sync_file(test, dmabuf, param->flags, &fd), 0);
+	KUNIT_ASSERT_EQ(test, export_sync_file(test, dmabuf, param->flags, &fd),
+			0);
 	exported = sync_file_get_fence(fd);
 	KUNIT_ASSERT_NOT_NULL(test, exported);
-	KUNIT_EXPECT_EQ(test, dma_fence_is_signaled(exported), !param->included);
+	KUNIT_EXPECT_EQ(test, dma_fence_is_signaled(exported),
+			!param->included);
 	dma_fence_signal(fence);
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(exported));
 
@@ -135,7 +143,8 @@ static void test_export_is_a_snapshot(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(fences); i++) {
 		fences[i] = mock_fence_create(test);
 		if (i < 2)
-			add_fence(test, dmabuf, fences[i], DMA_RESV_USAGE_WRITE);
+			add_fence(test, dmabuf, fences[i],
+				  DMA_RESV_USAGE_WRITE);
 	}
 	KUNIT_ASSERT_EQ(test, 0, export_sync_file(test, dmabuf, DMA_BUF_SYNC_READ,
 						  &fd));
@@ -236,7 +245,8 @@ static void test_import_flags(struct kunit *test)
 		      param->expect ? EPOLLOUT : 0);
 
 	dma_fence_signal(fence);
-	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN | EPOLLOUT), EPOLLIN | EPOLLOUT);
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN | EPOLLOUT),
+		      EPOLLIN | EPOLLOUT);
 	close_fd(fd);
 	mock_files_flush();
 	dma_fence_put(fence);
@@ -321,7 +331,8 @@ static void test_import_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			import_sync_file(test, dmabuf, DMA_BUF_SYNC_READ, -1));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			import_sync_file(test, dmabuf, DMA_BUF_SYNC_READ, INT_MAX));
+			import_sync_file(test, dmabuf, DMA_BUF_SYNC_READ,
+					 INT_MAX));
 
 	/* The buffer itself, and a file that is neither. */
 	get_dma_buf(dmabuf);
@@ -396,7 +407,8 @@ static void test_import_signalled(struct kunit *test)
 	dma_fence_signal(fence);
 	KUNIT_EXPECT_EQ(test, 0, import_sync_file(test, dmabuf, DMA_BUF_SYNC_WRITE,
 						  fd));
-	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN | EPOLLOUT), EPOLLIN | EPOLLOUT);
+	EXPECT_EVENTS(test, peek(dmabuf, EPOLLIN | EPOLLOUT),
+		      EPOLLIN | EPOLLOUT);
 	close_fd(fd);
 	mock_files_flush();
 	dma_fence_put(fence);
@@ -412,8 +424,10 @@ static void test_export_import(struct kunit *test)
 	int fd;
 
 	add_fence(test, from, fence, DMA_RESV_USAGE_WRITE);
-	KUNIT_ASSERT_EQ(test, 0, export_sync_file(test, from, DMA_BUF_SYNC_READ, &fd));
-	KUNIT_EXPECT_EQ(test, 0, import_sync_file(test, to, DMA_BUF_SYNC_WRITE, fd));
+	KUNIT_ASSERT_EQ(test, 0,
+			export_sync_file(test, from, DMA_BUF_SYNC_READ, &fd));
+	KUNIT_EXPECT_EQ(test, 0,
+			import_sync_file(test, to, DMA_BUF_SYNC_WRITE, fd));
 	EXPECT_EVENTS(test, peek(to, EPOLLIN), 0);
 	dma_fence_signal(fence);
 	EXPECT_EVENTS(test, peek(to, EPOLLIN), EPOLLIN);

@@ -89,7 +89,8 @@ KUNIT_ARRAY_PARAM_DESC(export, export_cases, desc);
 static void test_export(struct kunit *test)
 {
 	const struct export_case *param = test->param_value;
-	struct mock_exporter *mock = mock_exporter_prepare(test, &param->params);
+	struct mock_exporter *mock = mock_exporter_prepare(test,
+							   &param->params);
 	struct dma_buf *dmabuf;
 
 	if (param->without_priv)
@@ -219,7 +220,8 @@ static void test_export_holds_the_module(struct kunit *test)
 
 	if (!IS_MODULE(CONFIG_DMABUF_SELFTESTS) ||
 	    !IS_ENABLED(CONFIG_MODULE_UNLOAD))
-		kunit_skip(test, "only a module that can go has a reference count");
+		kunit_skip(test,
+			   "only a module that can go has a reference count");
 
 	before = references_to_us();
 	dmabuf = mock_exporter_create(test, NULL);
@@ -303,7 +305,8 @@ static void test_get_refuses(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, dma_buf_get(INT_MAX), ERR_PTR(-EBADF));
 
 	/* A file of another kind. */
-	file = anon_inode_getfile("[not-a-dma-buf]", &other_ops, NULL, O_RDONLY);
+	file = anon_inode_getfile("[not-a-dma-buf]", &other_ops, NULL,
+				  O_RDONLY);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	KUNIT_ASSERT_GE(test, fd, 0);
@@ -388,7 +391,8 @@ static void test_set_name(struct kunit *test)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(spellings); i++) {
-		KUNIT_ASSERT_EQ(test, set_name(dmabuf, spellings[i], before), 0);
+		KUNIT_ASSERT_EQ(test, set_name(dmabuf, spellings[i], before),
+				0);
 		KUNIT_EXPECT_EQ(test, set_name(dmabuf, spellings[i], name),
 				param->expect);
 		/* A name that is refused changes nothing. */
@@ -404,7 +408,8 @@ static void test_set_name_fault(struct kunit *test)
 
 	/* So that the thread has user memory, though not at NULL. */
 	mock_user_page(test);
-	KUNIT_EXPECT_EQ(test, set_name(dmabuf, DMA_BUF_SET_NAME, NULL), -EFAULT);
+	KUNIT_EXPECT_EQ(test, set_name(dmabuf, DMA_BUF_SET_NAME, NULL),
+			-EFAULT);
 	KUNIT_EXPECT_NULL(test, dmabuf->name);
 	dma_buf_put(dmabuf);
 }
@@ -440,7 +445,8 @@ static void test_race_get_put(struct kunit *test)
 	dmabuf = mock_exporter_create(test, NULL);
 	mock = to_mock_exporter(dmabuf);
 	for (i = 0; i < ARRAY_SIZE(threads); i++) {
-		threads[i] = kthread_run(get_put_thread, dmabuf, "get-put-%d", i);
+		threads[i] = kthread_run(get_put_thread, dmabuf, "get-put-%d",
+					 i);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, threads[i]);
 	}
 	for (i = 0; i < ARRAY_SIZE(threads); i++)

@@ -122,8 +122,10 @@ static void dma_heap_test_many(struct kunit *test)
 	unsigned int count, i;
 	char (*names)[16];
 
-	heaps = kunit_kcalloc(test, DMA_HEAP_TEST_MANY + 1, sizeof(*heaps), GFP_KERNEL);
-	names = kunit_kcalloc(test, DMA_HEAP_TEST_MANY + 1, sizeof(*names), GFP_KERNEL);
+	heaps = kunit_kcalloc(test, DMA_HEAP_TEST_MANY + 1, sizeof(*heaps),
+			      GFP_KERNEL);
+	names = kunit_kcalloc(test, DMA_HEAP_TEST_MANY + 1, sizeof(*names),
+			      GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, heaps);
 	KUNIT_ASSERT_NOT_NULL(test, names);
 

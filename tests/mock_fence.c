@@ -333,8 +333,8 @@ static bool mock_misuse_expected(void)
  * mock_fence_expect_misuse - the test is about to make mistakes on purpose
  * @test: the running test case
  *
- * To the end of the case, layer 0 counts mistakes made on this thread instead of
- * warning about them. It still refuses them.
+ * Until the case ends, mistakes that dma_buf_misuse() finds on this thread are
+ * counted instead of warned about. They are still refused.
  *
  * Context: Process context of the test; may sleep. Ends the test case when
  *	    there is no memory.
@@ -347,7 +347,7 @@ void mock_fence_expect_misuse(struct kunit *test)
 }
 
 /**
- * mock_fence_misuses - how many mistakes layer 0 has noticed
+ * mock_fence_misuses - return the number of mistakes that were found
  * @test: a test case that called mock_fence_expect_misuse()
  *
  * Context: Any.
