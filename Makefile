@@ -15,7 +15,7 @@ obj-y				+= dma-fence-unwrap.o
 
 # Layer 1: fences held by something
 obj-y				+= dma-resv.o
-obj-y				+= dma-resv-wait.o
+obj-y				+= dma-resv-query.o
 obj-$(CONFIG_LOCKDEP)		+= dma-resv-lockdep.o
 obj-$(CONFIG_SYNC_FILE)		+= sync_file.o
 obj-$(CONFIG_SW_SYNC)		+= sw_sync.o

@@ -4,7 +4,7 @@
  *
  * What it is: the container of the fences of one piece of memory, with the
  * usage of each, and the lock of that memory. How it is asked and waited for is
- * in dma-resv-wait.c, what lockdep has to know in dma-resv-lockdep.c.
+ * in dma-resv-query.c, what lockdep has to know in dma-resv-lockdep.c.
  * What it owns: struct dma_resv and struct dma_resv_list. Every used slot of a
  * list holds a reference to its fence.
  * Locks: the object's own ww_mutex for all changes. Readers without it use

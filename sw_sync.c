@@ -32,7 +32,7 @@
 #include <kunit/visibility.h>
 
 #include "ioctl_table.h"
-#include "sync_debug.h"
+#include "sw_sync.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/sync_trace.h>

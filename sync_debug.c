@@ -19,7 +19,7 @@
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
 
-#include "sync_debug.h"
+#include "sw_sync.h"
 
 static DEFINE_SPINLOCK(sync_timelines_lock);
 static LIST_HEAD(sync_timelines);

@@ -28,7 +28,7 @@
 #include <uapi/linux/sync_file.h>
 
 #include "ioctl_table.h"
-#include "sync_debug.h"
+#include "sw_sync.h"
 
 static_assert(sizeof(struct sync_merge_data) == 48);
 static_assert(offsetof(struct sync_merge_data, name) == 0);

@@ -14,7 +14,7 @@
 #include "mock_exporter.h"
 #include "mock_fence.h"
 #include "mock_importer.h"
-#include "mock_rival.h"
+#include "mock_race.h"
 
 static const struct mock_exporter_params dynamic_exporter = {
 	.dynamic = true,

@@ -19,7 +19,7 @@
 #include "mock_exporter.h"
 #include "mock_fence.h"
 #include "mock_importer.h"
-#include "mock_rival.h"
+#include "mock_race.h"
 
 static const struct mock_exporter_params static_exporter;
 static const struct mock_exporter_params caching_exporter = {

@@ -35,7 +35,7 @@
 #include "mock_files.h"
 #include "mock_heap.h"
 #include "mock_importer.h"
-#include "mock_rival.h"
+#include "mock_race.h"
 
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 

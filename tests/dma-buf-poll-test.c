@@ -17,7 +17,7 @@
 #include "mock_exporter.h"
 #include "mock_fence.h"
 #include "mock_files.h"
-#include "mock_rival.h"
+#include "mock_race.h"
 
 /* A poller that records each wake-up. */
 struct watcher {

@@ -20,7 +20,7 @@
 #include "mock_fence.h"
 #include "mock_files.h"
 #include "mock_importer.h"
-#include "mock_rival.h"
+#include "mock_race.h"
 #include "mock_user.h"
 
 struct export_case {

@@ -19,7 +19,7 @@
 #include <linux/slab.h>
 
 #include "mock_fence.h"
-#include "mock_rival.h"
+#include "mock_race.h"
 
 #define LONG_WAIT	(30 * HZ)
 

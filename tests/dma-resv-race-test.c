@@ -13,7 +13,7 @@
 #include <linux/slab.h>
 
 #include "mock_fence.h"
-#include "mock_rival.h"
+#include "mock_race.h"
 
 /* Enough for the list to be replaced by a longer one. */
 #define MANY	64

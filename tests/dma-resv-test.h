@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the suites of dma-resv.c and dma-resv-wait.c share: reservation objects,
+ * What the suites of dma-resv.c and dma-resv-query.c share: reservation objects,
  * fences in them, and cases that run once per usage.
  */
 #ifndef DMA_RESV_TEST_H

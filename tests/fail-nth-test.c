@@ -21,7 +21,7 @@
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 
-#include "../sync_debug.h"
+#include "../sw_sync.h"
 #include "mock_device.h"
 #include "mock_exporter.h"
 #include "mock_faults.h"

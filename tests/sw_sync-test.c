@@ -11,7 +11,7 @@
 #include <linux/limits.h>
 #include <linux/poison.h>
 
-#include "../sync_debug.h"
+#include "../sw_sync.h"
 #include "mock_fence.h"
 
 static struct sync_timeline *timeline_create(struct kunit *test)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dma-resv-wait.c: whether and how long one waits for the fences
+ * KUnit suite of dma-resv-query.c: whether and how long one waits for the fences
  * of an object, and what else can be asked of it. The cases that stand for
  * signalling and for readers against writers are in dma-resv-test.c.
  */
@@ -178,7 +178,7 @@ static void dma_resv_wait_test_describe(struct kunit *test)
 	}
 }
 
-static struct kunit_case dma_resv_wait_cases[] = {
+static struct kunit_case dma_resv_query_cases[] = {
 	KUNIT_CASE(dma_resv_wait_test_empty),
 	KUNIT_CASE(dma_resv_wait_test_get_singleton),
 	KUNIT_CASE(dma_resv_wait_test_wait_timeout),
@@ -188,9 +188,9 @@ static struct kunit_case dma_resv_wait_cases[] = {
 	{}
 };
 
-static struct kunit_suite dma_resv_wait_suite = {
-	.name = "dma_resv_wait",
-	.test_cases = dma_resv_wait_cases,
+static struct kunit_suite dma_resv_query_suite = {
+	.name = "dma_resv_query",
+	.test_cases = dma_resv_query_cases,
 };
 
-kunit_test_suite(dma_resv_wait_suite);
+kunit_test_suite(dma_resv_query_suite);

@@ -31,7 +31,7 @@ struct mock_rival {
 	atomic_t turns;
 	unsigned int rounds;
 
-	/* private: of mock_rival.c */
+	/* private: of mock_race.c */
 	struct task_struct *thread;
 	struct completion running;
 	void (*turn)(void *data);

@@ -2,7 +2,7 @@
 /*
  * The mock rival: a kernel thread that does one thing until it is stopped.
  *
- * What it is:	the second thread of every race (see mock_rival.h), and the figure
+ * What it is:	the second thread of every race (see mock_race.h), and the figure
  *		of how many rounds there were.
  * What it owns: the thread.
  * Locks:	none.
@@ -21,7 +21,7 @@
 #include <linux/smp.h>
 #include <linux/timekeeping.h>
 
-#include "mock_rival.h"
+#include "mock_race.h"
 
 /*
  * A race goes on for a while, but not forever where everything is slow, and not
