@@ -6,14 +6,17 @@ ifdef CONFIG_KUNIT
 obj-y				+= dma-buf-misuse.o
 endif
 
-# Layer 0: has it happened yet?
+# Layer 0: fences
+obj-$(CONFIG_LOCKDEP)		+= dma-fence-lockdep.o
 obj-y				+= dma-fence.o
 obj-y				+= dma-fence-wait.o
+obj-y				+= dma-fence-deadline.o
+obj-y				+= dma-fence-stub.o
 obj-y				+= dma-fence-array.o
 obj-y				+= dma-fence-chain.o
 obj-y				+= dma-fence-unwrap.o
 
-# Layer 1: fences held by something
+# Layer 1: containers of fences
 obj-y				+= dma-resv.o
 obj-y				+= dma-resv-query.o
 obj-$(CONFIG_LOCKDEP)		+= dma-resv-lockdep.o

@@ -151,6 +151,28 @@ signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
 EXPORT_SYMBOL(dma_fence_wait_timeout);
 
 /**
+ * dma_fence_wait - sleep until a fence has signalled, however long that takes
+ * @fence: the fence; the caller keeps it alive
+ * @intr: let signals end the wait
+ *
+ * Context: Process context; sleeps. Not with a lock that signalling needs, see
+ *	    dma_fence_begin_signalling().
+ * Return: 0 when the fence has signalled, -ERESTARTSYS when @intr is true and a
+ *	   signal came first, another negative errno where a driver's own wait
+ *	   says so.
+ */
+signed long dma_fence_wait(struct dma_fence *fence, bool intr)
+{
+	signed long left;
+
+	/* Without a limit there is no third outcome. */
+	left = dma_fence_wait_timeout(fence, intr, MAX_SCHEDULE_TIMEOUT);
+
+	return min(left, 0L);
+}
+EXPORT_SYMBOL(dma_fence_wait);
+
+/**
  * dma_fence_wait_any_timeout - sleep until the first of several has signalled
  * @fences: the fences; the caller keeps them alive
  * @count: how many, at least 1

@@ -15,10 +15,8 @@
  * Never here:	containers, reservation objects, file descriptors.
  * Units:	timestamps and deadlines in CLOCK_MONOTONIC nanoseconds.
  */
-
 #include <linux/dma-fence.h>
 #include <linux/export.h>
-#include <linux/init.h>
 #include <linux/lockdep.h>
 #include <linux/sched/task_stack.h>
 #include <linux/seq_file.h>
@@ -103,55 +101,6 @@ EXPORT_TRACEPOINT_SYMBOL(dma_fence_signaled);
  * dma_fence_begin_signalling() teaches these rules to lockdep.
  */
 
-/**
- * DOC: fence signalling annotation
- *
- * Deadlocks between fences and locks need several drivers and bad luck, so they
- * hardly show in tests. Lockdep finds them without the bad luck, if it is told
- * two things.
- *
- * Where signalling depends on code: a driver encloses everything that runs
- * between the publishing of a fence and its signalling, on whatever thread,
- * in dma_fence_begin_signalling() and dma_fence_end_signalling(), or puts
- * ``guard(dma_fence_signalling)()`` at the top of a scope. For lockdep that is
- * a read lock. Typical places are the tail of a submission, the workers of a
- * scheduler, the handler that resets a hung device, interrupt threads.
- *
- * Where code depends on signalling: each function that waits for a fence says
- * so, whether it has to sleep this time or not. For lockdep that takes and
- * drops the same lock for writing.
- *
- * A lock which is held around a wait in one place and taken inside such a
- * section in another closes a circle, and lockdep reports it when each side has
- * run once, together or not. Memory reclaim is part of it: at boot dma-resv
- * shows lockdep that reclaim and MMU notifiers may wait for fences.
- *
- * Two sections never wait for each other. Lockdep reports a lock which is held
- * around one and taken inside another all the same, since between the two
- * there may be a wait that has not run yet.
- *
- * Some cannot be checked. A section in atomic context is ignored, since a
- * wait is forbidden there anyway and found by might_sleep(). A wait for one
- * fence inside the section of another is allowed: it is right if that fence is
- * an earlier one, and lockdep cannot know.
- */
-
-/**
- * DOC: deadline hints
- *
- * Devices clock down when they are idle, and power management judges by how busy
- * they were. Work with gaps in it, one frame and then a pause, looks idle, runs
- * slowly and misses the next vertical blank although the device could do it.
- *
- * So one who waits may say until when the result is of use, with
- * dma_fence_set_deadline(). Containers pass it on to what they contain. The
- * driver at the end may raise its clocks, or leave it.
- *
- * It is a hint. A fence with a deadline makes no promise to meet it, and no one
- * is told when it does not. Compositors set it through
- * SYNC_IOC_SET_DEADLINE, atomic commits set it to the next vblank.
- */
-
 /* -- contexts ------------------------------------------------------------- */
 
 /* Context 0 is the timeline of the stub and of nobody else. */
@@ -175,65 +124,6 @@ u64 dma_fence_context_alloc(unsigned int num)
 }
 EXPORT_SYMBOL(dma_fence_context_alloc);
 
-/* -- what lockdep knows ---------------------------------------------------- */
-
-#ifdef CONFIG_LOCKDEP
-static struct lockdep_map dma_fence_map =
-	STATIC_LOCKDEP_MAP_INIT("dma_fence_map", &dma_fence_map);
-
-/**
- * dma_fence_begin_signalling - from here on a fence depends on this code
- *
- * May be nested; only the outermost section counts. A pair must begin and end
- * in the same task. Does nothing without lockdep.
- *
- * Context: Any; ignored in atomic context.
- * Return: a cookie for dma_fence_end_signalling().
- */
-bool dma_fence_begin_signalling(void)
-{
-	/*
-	 * True means: no section was opened, so none is to be closed. Where the
-	 * count of preemption tells of atomic context, nothing can be waited for.
-	 */
-	if (preempt_count() || lock_is_held(&dma_fence_map))
-		return true;
-
-	lock_acquire_shared(&dma_fence_map, 0, 0, NULL, _RET_IP_);
-	return false;
-}
-EXPORT_SYMBOL(dma_fence_begin_signalling);
-
-/**
- * dma_fence_end_signalling - no fence depends on what follows
- * @cookie: what the matching dma_fence_begin_signalling() returned
- *
- * Context: As at the beginning of the section.
- */
-void dma_fence_end_signalling(bool cookie)
-{
-	if (!cookie)
-		lock_release(&dma_fence_map, _RET_IP_);
-}
-EXPORT_SYMBOL(dma_fence_end_signalling);
-
-/* This code may wait for a fence: tell lockdep, whether it will or not. */
-void __dma_fence_might_wait(void)
-{
-	bool inside = lock_is_held(&dma_fence_map);
-
-	/* To wait for an earlier fence inside a section is no circle. */
-	if (inside)
-		lock_release(&dma_fence_map, _THIS_IP_);
-
-	lock_map_acquire(&dma_fence_map);
-	lock_map_release(&dma_fence_map);
-
-	if (inside)
-		lock_acquire_shared(&dma_fence_map, 0, 0, NULL, _THIS_IP_);
-}
-#endif
-
 /* -- birth and death ------------------------------------------------------- */
 
 static const char *dma_fence_broken_name(struct dma_fence *fence)
@@ -252,8 +142,7 @@ static const struct dma_fence_ops dma_fence_broken_ops = {
 	.release		= dma_fence_broken_release,
 };
 
-/* For the fences that have no driver: broken ones and stubs. */
-static DEFINE_SPINLOCK(dma_fence_core_lock);
+static DEFINE_SPINLOCK(dma_fence_broken_lock);
 
 static void dma_fence_setup(struct dma_fence *fence,
 			    const struct dma_fence_ops *ops, spinlock_t *lock,
@@ -274,7 +163,7 @@ static void dma_fence_setup(struct dma_fence *fence,
 static void dma_fence_setup_broken(struct dma_fence *fence, u64 context,
 				   u64 seqno)
 {
-	dma_fence_setup(fence, &dma_fence_broken_ops, &dma_fence_core_lock,
+	dma_fence_setup(fence, &dma_fence_broken_ops, &dma_fence_broken_lock,
 			context, seqno);
 	fence->error = -EINVAL;
 	dma_fence_signal(fence);
@@ -698,88 +587,3 @@ void dma_fence_describe(struct dma_fence *fence, struct seq_file *seq)
 		   fence->seqno, un);
 }
 EXPORT_SYMBOL(dma_fence_describe);
-
-/**
- * dma_fence_set_deadline - say until when the result is of use
- * @fence: the fence
- * @deadline: CLOCK_MONOTONIC; in the past means as soon as possible
- *
- * A hint, see the section on deadline hints. Nothing happens when the fence has
- * signalled or its driver does not care.
- *
- * Context: Any, without &dma_fence.lock.
- */
-void dma_fence_set_deadline(struct dma_fence *fence, ktime_t deadline)
-{
-	guard(rcu)();
-	if (dma_fence_is_signaled(fence))
-		return;
-
-	if (fence->ops->set_deadline)
-		fence->ops->set_deadline(fence, deadline);
-}
-EXPORT_SYMBOL(dma_fence_set_deadline);
-
-/* -- stubs ----------------------------------------------------------------- */
-
-static const char *dma_fence_stub_name(struct dma_fence *fence)
-{
-	return "stub";
-}
-
-static const struct dma_fence_ops dma_fence_stub_ops = {
-	.get_driver_name	= dma_fence_stub_name,
-	.get_timeline_name	= dma_fence_stub_name,
-};
-
-static struct dma_fence dma_fence_stub;
-
-static void dma_fence_stub_setup(struct dma_fence *fence, ktime_t timestamp)
-{
-	dma_fence_init(fence, &dma_fence_stub_ops, &dma_fence_core_lock, 0, 0);
-	__set_bit(DMA_FENCE_FLAG_NAMES_STAY_BIT, &fence->flags);
-	/* As if someone had waited: so nobody need take the lock again. */
-	__set_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags);
-	dma_fence_signal_timestamp(fence, timestamp);
-}
-
-/* Before any driver; readers then need neither a lock nor a check. */
-static int __init dma_fence_stub_boot(void)
-{
-	dma_fence_stub_setup(&dma_fence_stub, ktime_get());
-	return 0;
-}
-early_initcall(dma_fence_stub_boot);
-
-/**
- * dma_fence_get_stub - a fence that has always been signalled
- *
- * All callers get the same one. It signalled at boot.
- *
- * Context: Any.
- * Return: the fence, with a reference for the caller.
- */
-struct dma_fence *dma_fence_get_stub(void)
-{
-	return dma_fence_get(&dma_fence_stub);
-}
-EXPORT_SYMBOL(dma_fence_get_stub);
-
-/**
- * dma_fence_allocate_private_stub - a signalled fence with a time of its own
- * @timestamp: when it is to have signalled, CLOCK_MONOTONIC
- *
- * Context: Process context; may sleep.
- * Return: the fence, with a reference for the caller, or NULL when there is no
- *	   memory.
- */
-struct dma_fence *dma_fence_allocate_private_stub(ktime_t timestamp)
-{
-	struct dma_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
-
-	if (fence)
-		dma_fence_stub_setup(fence, timestamp);
-
-	return fence;
-}
-EXPORT_SYMBOL(dma_fence_allocate_private_stub);

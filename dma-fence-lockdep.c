@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What lockdep is told about fences.
+ */
+#include <linux/dma-fence.h>
+#include <linux/export.h>
+#include <linux/lockdep.h>
+#include <linux/preempt.h>
+
+/**
+ * DOC: fence signalling annotation
+ *
+ * Deadlocks between fences and locks need several drivers and bad luck, so they
+ * hardly show in tests. Lockdep finds them without the bad luck, if it is told
+ * two things.
+ *
+ * Where signalling depends on code: a driver encloses everything that runs
+ * between the publishing of a fence and its signalling, on whatever thread,
+ * in dma_fence_begin_signalling() and dma_fence_end_signalling(), or puts
+ * ``guard(dma_fence_signalling)()`` at the top of a scope. For lockdep that is
+ * a read lock. Typical places are the tail of a submission, the workers of a
+ * scheduler, the handler that resets a hung device, interrupt threads.
+ *
+ * Where code depends on signalling: each function that waits for a fence says
+ * so, whether it has to sleep this time or not. For lockdep that takes and
+ * drops the same lock for writing.
+ *
+ * A lock which is held around a wait in one place and taken inside such a
+ * section in another closes a circle, and lockdep reports it when each side has
+ * run once, together or not. Memory reclaim is part of it: at boot dma-resv
+ * shows lockdep that reclaim and MMU notifiers may wait for fences.
+ *
+ * Two sections never wait for each other. Lockdep reports a lock which is held
+ * around one and taken inside another all the same, since between the two
+ * there may be a wait that has not run yet.
+ *
+ * Some cannot be checked. A section in atomic context is ignored, since a
+ * wait is forbidden there anyway and found by might_sleep(). A wait for one
+ * fence inside the section of another is allowed: it is right if that fence is
+ * an earlier one, and lockdep cannot know.
+ */
+
+static struct lockdep_map dma_fence_map =
+	STATIC_LOCKDEP_MAP_INIT("dma_fence_map", &dma_fence_map);
+
+/**
+ * dma_fence_begin_signalling - from here on a fence depends on this code
+ *
+ * May be nested; only the outermost section counts. A pair must begin and end
+ * in the same task. Does nothing without lockdep.
+ *
+ * Context: Any; ignored in atomic context.
+ * Return: a cookie for dma_fence_end_signalling().
+ */
+bool dma_fence_begin_signalling(void)
+{
+	/*
+	 * True means: no section was opened, so none is to be closed. Where the
+	 * count of preemption tells of atomic context, nothing can be waited for.
+	 */
+	if (preempt_count() || lock_is_held(&dma_fence_map))
+		return true;
+
+	lock_acquire_shared(&dma_fence_map, 0, 0, NULL, _RET_IP_);
+	return false;
+}
+EXPORT_SYMBOL(dma_fence_begin_signalling);
+
+/**
+ * dma_fence_end_signalling - no fence depends on what follows
+ * @cookie: what the matching dma_fence_begin_signalling() returned
+ *
+ * Context: As at the beginning of the section.
+ */
+void dma_fence_end_signalling(bool cookie)
+{
+	if (!cookie)
+		lock_release(&dma_fence_map, _RET_IP_);
+}
+EXPORT_SYMBOL(dma_fence_end_signalling);
+
+/* This code may wait for a fence: tell lockdep, whether it will or not. */
+void __dma_fence_might_wait(void)
+{
+	bool inside = lock_is_held(&dma_fence_map);
+
+	/* To wait for an earlier fence inside a section is no circle. */
+	if (inside)
+		lock_release(&dma_fence_map, _THIS_IP_);
+
+	lock_map_acquire(&dma_fence_map);
+	lock_map_release(&dma_fence_map);
+
+	if (inside)
+		lock_acquire_shared(&dma_fence_map, 0, 0, NULL, _THIS_IP_);
+}
