@@ -20,6 +20,7 @@ obj-y				+= dma-fence-unwrap.o
 obj-y				+= dma-resv.o
 obj-y				+= dma-resv-query.o
 obj-$(CONFIG_LOCKDEP)		+= dma-resv-lockdep.o
+obj-$(CONFIG_SW_SYNC)		+= sync_file_list.o
 obj-$(CONFIG_SYNC_FILE)		+= sync_file.o
 obj-$(CONFIG_SW_SYNC)		+= sw_sync.o
 obj-$(CONFIG_SW_SYNC)		+= sync_debug.o

@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A timeline that a program advances by hand
+ * Software timelines
  *
- * What it is: the driver behind /sys/kernel/debug/sync/sw_sync, to test what
- * waits for fences without hardware that signals any. Each open file is a
- * timeline of its own, which begins at 0 and ends when the file is closed.
- * What it owns: the timelines and their fences.
- * Locks: a timeline's lock for its value and the tree of pending fences. Fences
- * are signalled outside of it, each under its own lock; a fence's callbacks or
- * its release may therefore take a timeline's lock.
- * May call: dma-fence, sync_file, sync_debug.
- * Never here: anything that a real driver would want. A fence that a program
- * signals at will breaks the promise that fences signal in finite time.
- * Units: timeline values are 32 bit and circular; deadlines are nanoseconds of
- * CLOCK_MONOTONIC.
+ * The driver behind /sys/kernel/debug/sync/sw_sync, which lets a program signal
+ * fences, to test code that waits for fences without hardware that signals any.
+ * Each open file is a timeline, which begins at 0 and ends when the file is
+ * closed. For tests only: a fence that a program signals at will breaks the
+ * promise that fences signal in finite time.
  *
- * Sequence numbers are compared as distances, on a circle of 2^32 values. One that
- * lies up to INT_MAX ahead of the timeline is pending, all others have been passed
- * and are signalled when made. So the distance to a pending fence always lies
- * between 1 and INT_MAX, however often the value wraps, and an advance by n has
- * reached exactly those at a distance of up to n.
+ * Values are 32 bits wide and wrap around, so they are compared by distance. A
+ * value up to INT_MAX ahead of the timeline is pending; any other has been
+ * passed, and its fence signals when created. The distance to a pending fence
+ * is therefore between 1 and INT_MAX however often the value wraps, and an
+ * advance by n reaches exactly the fences at a distance of up to n.
+ *
+ * Locks: &sync_timeline.lock protects the value and the tree of pending fences.
+ * Fences signal outside of it, each under its own lock, so a callback or a
+ * release of a fence may take the lock of any timeline. sync_timelines_lock
+ * protects the list of all timelines; no lock is taken under either.
  */
 #include <linux/build_bug.h>
 #include <linux/file.h>
 #include <linux/limits.h>
+#include <linux/list.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/stddef.h>
@@ -40,12 +39,12 @@
 /**
  * struct sw_sync_create_fence_data - argument of SW_SYNC_IOC_CREATE_FENCE
  * @value: in: value of the timeline at which the fence signals
- * @name: in: not used; sync files name themselves after driver and timeline
+ * @name: in: ignored; a sync file is named after driver and timeline
  * @fence: out: descriptor of a new sync file, close-on-exec
  *
- * At a value that the timeline has reached, the fence has signalled already; one
- * more than %INT_MAX ahead counts as such.
- * Two requests for the same value share one fence while it lives.
+ * The fence of a value that the timeline has passed is signalled already; a value
+ * more than %INT_MAX ahead counts as passed. Requests for the same value share
+ * one fence as long as it exists.
  *
  * Errors: ENOMEM, EMFILE.
  */
@@ -60,7 +59,7 @@ struct sw_sync_create_fence_data {
  * @deadline_ns: in: zero; out: the earliest deadline set on the fence,
  *	CLOCK_MONOTONIC in nanoseconds
  * @pad: in: zero
- * @fence_fd: in: the sync file with the fence, on whichever timeline
+ * @fence_fd: in: the sync file with the fence, of any timeline
  *
  * Errors: EINVAL when what must be zero is not, or @fence_fd is not a sync file
  * with exactly one fence of a software timeline; ENOENT when no deadline was
@@ -90,43 +89,94 @@ static_assert(offsetof(struct sw_sync_get_deadline, deadline_ns) == 0);
 static_assert(offsetof(struct sw_sync_get_deadline, pad) == 8);
 static_assert(offsetof(struct sw_sync_get_deadline, fence_fd) == 12);
 
-/* ---- the timeline ------------------------------------------------------- */
+/* ---- the list of timelines ---------------------------------------------- */
+
+/*
+ * A spinlock, as the last fence of a timeline may be put in any context. The list
+ * holds no references: a timeline leaves it before it is freed.
+ */
+static DEFINE_SPINLOCK(sync_timelines_lock);
+static LIST_HEAD(sync_timelines);
+
+static void sync_timeline_list_add(struct sync_timeline *timeline)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&sync_timelines_lock, flags);
+	list_add_tail(&timeline->node, &sync_timelines);
+	spin_unlock_irqrestore(&sync_timelines_lock, flags);
+}
+
+static void sync_timeline_list_remove(struct sync_timeline *timeline)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&sync_timelines_lock, flags);
+	list_del(&timeline->node);
+	spin_unlock_irqrestore(&sync_timelines_lock, flags);
+}
 
 static void sync_timeline_free(struct kref *kref)
 {
 	struct sync_timeline *timeline;
 
 	timeline = container_of(kref, struct sync_timeline, kref);
-	sync_timeline_debug_remove(timeline);
+	sync_timeline_list_remove(timeline);
 	kfree(timeline);
 }
 
-/**
- * sync_timeline_put - drop a reference
- * @timeline: the timeline; gone, and no longer shown, when it was the last one
- *
- * Context: Any.
- */
-void sync_timeline_put(struct sync_timeline *timeline)
+static void sync_timeline_put(struct sync_timeline *timeline)
 {
 	kref_put(&timeline->kref, sync_timeline_free);
 }
 
-/* How far the timeline has to go to reach a value. */
+/**
+ * sync_timeline_next - iterate over all timelines
+ * @timeline: the timeline at hand, whose reference is dropped; NULL to begin
+ *
+ * A timeline without references is about to leave the list and is skipped.
+ *
+ * Context: Process context with interrupts on.
+ * Return: the next timeline, with a reference for the caller; NULL at the end.
+ */
+struct sync_timeline *sync_timeline_next(struct sync_timeline *timeline)
+{
+	struct sync_timeline *next, *found = NULL;
+
+	spin_lock_irq(&sync_timelines_lock);
+	next = list_prepare_entry(timeline, &sync_timelines, node);
+	list_for_each_entry_continue(next, &sync_timelines, node) {
+		if (kref_get_unless_zero(&next->kref)) {
+			found = next;
+			break;
+		}
+	}
+	spin_unlock_irq(&sync_timelines_lock);
+
+	/* Outside of the lock, which the last put takes. */
+	if (timeline)
+		sync_timeline_put(timeline);
+	return found;
+}
+
+/* ---- the timeline ------------------------------------------------------- */
+
+/* Steps from the current value to @seqno, modulo 2^32. */
 static u32 sync_timeline_distance(struct sync_timeline *timeline, u64 seqno)
 {
 	return lower_32_bits(seqno) - (u32)READ_ONCE(timeline->value);
 }
 
-/* A distance of more than half the circle is one that lies behind us. */
+/* A distance above INT_MAX means that the value has been passed. */
 static bool sync_timeline_reached(struct sync_timeline *timeline, u64 seqno)
 {
 	return (s32)sync_timeline_distance(timeline, seqno) <= 0;
 }
 
 /*
- * Take the fences within @steps out of the tree, and a reference to each. The
- * ones on their way to being freed have nobody left to tell.
+ * Move the fences within @steps from the tree to @due, with a reference each. A
+ * fence whose last reference is gone has no waiter: it is dropped from the tree
+ * only, and its release finds the empty node.
  */
 static void sync_timeline_pop(struct sync_timeline *timeline, u32 steps,
 			      struct list_head *due)
@@ -148,7 +198,7 @@ static void sync_timeline_pop(struct sync_timeline *timeline, u32 steps,
 	}
 }
 
-/* Signal, in order, what sync_timeline_pop() has found. */
+/* Signal the fences that sync_timeline_pop() has found, in their order. */
 static void sync_timeline_signal(struct list_head *due, int error)
 {
 	struct sync_pt *pt, *next;
@@ -163,11 +213,11 @@ static void sync_timeline_signal(struct list_head *due, int error)
 }
 
 /**
- * sync_timeline_create - make a timeline that shows 0
- * @name: what it is called
+ * sync_timeline_create - create a timeline with value 0
+ * @name: its name
  *
  * Context: May sleep.
- * Return: the timeline, to be ended by sync_timeline_end(); NULL without memory.
+ * Return: the timeline, for sync_timeline_end(); NULL when out of memory.
  */
 VISIBLE_IF_KUNIT struct sync_timeline *sync_timeline_create(const char *name)
 {
@@ -183,15 +233,15 @@ VISIBLE_IF_KUNIT struct sync_timeline *sync_timeline_create(const char *name)
 	spin_lock_init(&timeline->lock);
 	timeline->pending = RB_ROOT_CACHED;
 
-	sync_timeline_debug_add(timeline);
+	sync_timeline_list_add(timeline);
 	return timeline;
 }
 EXPORT_SYMBOL_IF_KUNIT(sync_timeline_create);
 
 /**
- * sync_timeline_advance - move on, and signal what is reached by that
+ * sync_timeline_advance - advance a timeline and signal the fences reached
  * @timeline: the timeline
- * @steps: how far
+ * @steps: number to add to its value
  *
  * Fences signal in the order of their values.
  *
@@ -214,12 +264,12 @@ VISIBLE_IF_KUNIT void sync_timeline_advance(struct sync_timeline *timeline,
 EXPORT_SYMBOL_IF_KUNIT(sync_timeline_advance);
 
 /**
- * sync_timeline_end - the timeline will never be advanced again
- * @timeline: the timeline; gone after this, but for the fences that remain
+ * sync_timeline_end - end a timeline
+ * @timeline: the timeline; the caller's reference is dropped
  *
- * Fences that were not reached signal with -ENOENT, for else who waits for them
- * would wait forever. Until the last fence is gone debugfs shows the timeline,
- * which is how fences are found that a program has left behind.
+ * Fences that were not reached signal with -ENOENT, since nothing can advance the
+ * timeline any more. The timeline stays in debugfs until its last fence is
+ * released, which shows fences that a program has leaked.
  *
  * Context: Process context. May sleep.
  */
@@ -240,7 +290,7 @@ EXPORT_SYMBOL_IF_KUNIT(sync_timeline_end);
 
 static const struct dma_fence_ops sync_pt_ops;
 
-/* The point behind a fence, or NULL when the fence is somebody else's. */
+/* The point around @fence, or NULL if that is of another driver. */
 static struct sync_pt *to_sync_pt(struct dma_fence *fence)
 {
 	if (fence->ops != &sync_pt_ops)
@@ -249,11 +299,11 @@ static struct sync_pt *to_sync_pt(struct dma_fence *fence)
 }
 
 /**
- * sync_pt_is - is this a fence of a software timeline?
+ * sync_pt_is - test for a fence of a software timeline
  * @fence: any fence; its driver may be gone
  *
  * Context: Any.
- * Return: true when it is.
+ * Return: true when @fence is one.
  */
 bool sync_pt_is(struct dma_fence *fence)
 {
@@ -313,7 +363,7 @@ static void sync_pt_set_deadline(struct dma_fence *fence, ktime_t deadline)
 	spin_unlock_irqrestore(&pt->lock, flags);
 }
 
-/* No enable_signaling: an advance signals, whether anybody waits or not. */
+/* No enable_signaling: an advance signals with or without a waiter. */
 static const struct dma_fence_ops sync_pt_ops = {
 	.get_driver_name	= sync_pt_driver_name,
 	.get_timeline_name	= sync_pt_timeline_name,
@@ -340,8 +390,8 @@ static int sync_pt_compare(const void *key, const struct rb_node *node)
 }
 
 /*
- * Put a new point in its place. If there is a living one for its value, that is
- * returned instead, with a reference.
+ * Insert @pt in the tree and return it. If the tree has a fence of the same value
+ * with references left, return that one, with another reference.
  */
 static struct sync_pt *sync_timeline_insert(struct sync_timeline *timeline,
 					    struct sync_pt *pt)
@@ -353,10 +403,10 @@ static struct sync_pt *sync_timeline_insert(struct sync_timeline *timeline,
 
 	node = rb_find(&value, &timeline->pending.rb_root, sync_pt_compare);
 	if (node) {
-		struct sync_pt *twin = rb_entry(node, struct sync_pt, node);
+		struct sync_pt *old = rb_entry(node, struct sync_pt, node);
 
-		if (dma_fence_get_rcu(&twin->base))
-			return twin;
+		if (dma_fence_get_rcu(&old->base))
+			return old;
 	}
 
 	rb_add_cached(&pt->node, &timeline->pending, sync_pt_earlier);
@@ -364,13 +414,13 @@ static struct sync_pt *sync_timeline_insert(struct sync_timeline *timeline,
 }
 
 /**
- * sync_pt_create - get the fence for a value of a timeline
+ * sync_pt_create - get the fence of a value of a timeline
  * @timeline: the timeline
- * @value: when the fence is to signal
+ * @value: value of the timeline at which the fence signals
  *
  * Context: May sleep.
- * Return: the point, whose fence the caller has a reference to; NULL without
- * memory.
+ * Return: the point, with a reference to its fence for the caller; NULL when out
+ * of memory.
  */
 VISIBLE_IF_KUNIT struct sync_pt *sync_pt_create(struct sync_timeline *timeline,
 						u32 value)
@@ -399,19 +449,19 @@ VISIBLE_IF_KUNIT struct sync_pt *sync_pt_create(struct sync_timeline *timeline,
 	if (ret != pt)
 		dma_fence_put(&pt->base);
 	else
-		dma_fence_is_signaled(&pt->base); /* signals if it is late */
+		dma_fence_is_signaled(&pt->base); /* signals a passed value */
 	return ret;
 }
 EXPORT_SYMBOL_IF_KUNIT(sync_pt_create);
 
 /**
- * sync_pt_get_deadline - what was a fence of a timeline told?
- * @fence: a fence
- * @deadline: set to the earliest deadline
+ * sync_pt_get_deadline - get the earliest deadline that was set on a fence
+ * @fence: any fence
+ * @deadline: where to store the deadline
  *
  * Context: Process context.
- * Return: 0, -ENOENT when no deadline was set, -EINVAL when @fence is not one
- * of a software timeline.
+ * Return: 0, -ENOENT when no deadline was set, -EINVAL when @fence is not of a
+ * software timeline.
  */
 VISIBLE_IF_KUNIT int sync_pt_get_deadline(struct dma_fence *fence,
 					  ktime_t *deadline)
@@ -449,7 +499,7 @@ static int sw_sync_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* A sync file for a value, not yet visible to anybody. */
+/* A sync file for @value, not installed yet. */
 static struct sync_file *sw_sync_point_file(struct sync_timeline *timeline,
 					    u32 value)
 {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The software timeline as its own code, debugfs and the trace event see it;
- * and the lists that debugfs shows. Without CONFIG_SW_SYNC nothing is listed
- * and sync files pay nothing for it.
+ * Software timelines and their fences, for sw_sync.c, its trace event and the
+ * debugfs files in sync_debug.c.
  */
-#ifndef _LINUX_SYNC_H
-#define _LINUX_SYNC_H
+#ifndef _SW_SYNC_H
+#define _SW_SYNC_H
 
 #include <linux/dma-fence.h>
 #include <linux/fs.h>
@@ -14,22 +13,22 @@
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
-#include <linux/sync_file.h>
 #include <linux/types.h>
 
 /**
- * struct sync_timeline - a clock that is advanced by hand
- * @kref: the open file has one, each fence has one
- * @name: comm of the task that opened it; never changes
- * @context: fence context of all its fences; never changes
+ * struct sync_timeline - a timeline that a program advances
+ * @kref: one reference of the open file, and one of each fence
+ * @name: comm of the task that opened it. Constant.
+ * @context: fence context of all its fences. Constant.
  * @lock: protects @value and @pending, with interrupts off. Innermost: no
  *	fence lock is taken under it.
- * @value: the time, 32 bit and circular. Written under @lock, read anywhere.
- * @pending: the fences it has not reached, earliest first. They hold a
- *	reference to the timeline, and it none to them: a fence leaves the tree
- *	when its time comes or its last user goes.
- * @node: place among all timelines that there are, also those that were closed
- *	and have fences left; under the lock of that list
+ * @value: the current value, 32 bits, wraps around. Written under @lock, read
+ *	anywhere.
+ * @pending: fences that @value has not reached, earliest first. A fence holds
+ *	a reference to the timeline, not the other way round: it leaves the tree
+ *	when it is reached or released.
+ * @node: link in the list of all timelines, from sync_timeline_create() to the
+ *	last sync_timeline_put(); under the lock of that list
  */
 struct sync_timeline {
 	struct kref		kref;
@@ -46,14 +45,14 @@ struct sync_timeline {
 /**
  * struct sync_pt - a point on a timeline, as a fence
  * @base: the fence; its seqno is the value of the timeline at which it signals
- * @lock: lock of the fence; one each, so that what a fence calls back may drop
- *	the last reference to another one of the same timeline
- * @timeline: where it is a point of; never changes
- * @node: place in &sync_timeline.pending, or empty; under &sync_timeline.lock
- * @due: list of those that one advance has reached; whoever took the fence out
- *	of the tree owns this
- * @has_deadline: @deadline is meaningful; under @lock
- * @deadline: earliest point in time that somebody asked for; under @lock
+ * @lock: lock of the fence. One for each fence, so that a callback may drop the
+ *	last reference to another fence of the same timeline.
+ * @timeline: the timeline. Constant.
+ * @node: link in &sync_timeline.pending, or empty; under &sync_timeline.lock
+ * @due: link in the list of fences that one advance has reached; owned by the
+ *	advance that took the fence out of the tree
+ * @has_deadline: @deadline is valid; under @lock
+ * @deadline: the earliest deadline that was set; under @lock
  */
 struct sync_pt {
 	struct dma_fence	base;
@@ -65,23 +64,10 @@ struct sync_pt {
 	ktime_t			deadline;
 };
 
-#ifdef CONFIG_SW_SYNC
-
 extern const struct file_operations sw_sync_debugfs_fops;
 
 bool sync_pt_is(struct dma_fence *fence);
-void sync_timeline_put(struct sync_timeline *timeline);
-void sync_timeline_debug_add(struct sync_timeline *timeline);
-void sync_timeline_debug_remove(struct sync_timeline *timeline);
-void sync_file_debug_add(struct sync_file *sync_file);
-void sync_file_debug_remove(struct sync_file *sync_file);
-
-#else
-
-static inline void sync_file_debug_add(struct sync_file *sync_file) { }
-static inline void sync_file_debug_remove(struct sync_file *sync_file) { }
-
-#endif /* CONFIG_SW_SYNC */
+struct sync_timeline *sync_timeline_next(struct sync_timeline *timeline);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 struct sync_timeline *sync_timeline_create(const char *name);
@@ -91,4 +77,4 @@ struct sync_pt *sync_pt_create(struct sync_timeline *timeline, u32 value);
 int sync_pt_get_deadline(struct dma_fence *fence, ktime_t *deadline);
 #endif
 
-#endif /* _LINUX_SYNC_H */
+#endif /* _SW_SYNC_H */

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A fence as a file descriptor
+ * Sync files: a fence as a file descriptor
  *
- * What it is: the file that carries one fence to user space and back, and what
- * a program can do with it: wait by poll(), merge, ask, set a deadline.
- * What it owns: struct sync_file, which lives exactly as long as its file and
- * holds one reference to its fence.
- * Locks: none of its own. Fence and name are set before the file can be seen
- * and never change; the one thing that changes is a bit in flags.
- * May call: the fences, and sync_debug to be listed. It knows no buffers.
- * Never here: who waits for whose fence; where descriptors come from beyond
- * those that its own ioctls return.
- * Units: times towards user space are nanoseconds of CLOCK_MONOTONIC.
+ * A sync file carries one fence to user space and back. A program can poll it,
+ * merge it with another one, query it and set a deadline.
+ *
+ * struct sync_file exists exactly as long as its file and holds one reference to
+ * its fence. Fence and name are set before the file is visible and never change,
+ * so no lock protects them; the one thing that changes is a bit in
+ * &sync_file.flags.
  */
 #include <linux/anon_inodes.h>
 #include <linux/build_bug.h>
@@ -28,7 +25,7 @@
 #include <uapi/linux/sync_file.h>
 
 #include "ioctl_table.h"
-#include "sw_sync.h"
+#include "sync_file_list.h"
 
 static_assert(sizeof(struct sync_merge_data) == 48);
 static_assert(offsetof(struct sync_merge_data, name) == 0);
@@ -70,9 +67,9 @@ static void sync_file_free(struct sync_file *sync_file)
 	kfree(sync_file);
 }
 
-/* Takes a reference to @fence. @user_name may be empty. */
-static struct sync_file *sync_file_make(struct dma_fence *fence,
-					const char *user_name)
+/* Takes a reference to @fence. @user_name may be empty, but not NULL. */
+static struct sync_file *sync_file_alloc(struct dma_fence *fence,
+					 const char *user_name)
 {
 	struct sync_file *sync_file;
 
@@ -92,23 +89,23 @@ static struct sync_file *sync_file_make(struct dma_fence *fence,
 		return NULL;
 	}
 
-	sync_file_debug_add(sync_file);
+	sync_file_list_add(sync_file);
 	return sync_file;
 }
 
 /**
- * sync_file_create - make a sync file from a fence
+ * sync_file_create - create a sync file for a fence
  * @fence: the fence; a reference is taken
  *
- * The file has no descriptor yet. fd_install() on &sync_file.file publishes it,
- * fput() on it is the way back until then.
+ * The file has no descriptor yet: fd_install() of &sync_file.file publishes it,
+ * and fput() releases it instead if the caller fails before that.
  *
  * Context: May sleep.
- * Return: the sync file, or NULL when there is no memory for it.
+ * Return: the sync file, or NULL when out of memory.
  */
 struct sync_file *sync_file_create(struct dma_fence *fence)
 {
-	return sync_file_make(fence, "");
+	return sync_file_alloc(fence, "");
 }
 EXPORT_SYMBOL(sync_file_create);
 
@@ -116,9 +113,9 @@ static int sync_file_release(struct inode *inode, struct file *file)
 {
 	struct sync_file *sync_file = file->private_data;
 
-	sync_file_debug_remove(sync_file);
+	sync_file_list_remove(sync_file);
 
-	/* If it was called, that is over now: both happen under one lock. */
+	/* Removal waits for a callback that runs: both are under one lock. */
 	if (test_bit(POLL_ENABLED, &sync_file->flags))
 		dma_fence_remove_callback(sync_file->fence, &sync_file->cb);
 
@@ -126,7 +123,7 @@ static int sync_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* The sync file behind a descriptor, valid while the descriptor is held. */
+/* The sync file of a descriptor, valid while the descriptor is held. */
 static struct sync_file *sync_file_from_fd(struct fd f)
 {
 	struct file *file = fd_file(f);
@@ -137,12 +134,12 @@ static struct sync_file *sync_file_from_fd(struct fd f)
 }
 
 /**
- * sync_file_get_fence - get the fence of a sync file that a program passed in
- * @fd: the descriptor
+ * sync_file_get_fence - get the fence of a sync file by its descriptor
+ * @fd: a descriptor of the current task
  *
- * Context: Process context of that program.
- * Return: a reference to the fence, often a container of several; NULL when @fd
- * is not a sync file, or not open.
+ * Context: Process context.
+ * Return: the fence, often a container of several, with a reference for the
+ * caller; NULL when @fd is not open or not a sync file.
  */
 struct dma_fence *sync_file_get_fence(int fd)
 {
@@ -154,15 +151,15 @@ struct dma_fence *sync_file_get_fence(int fd)
 EXPORT_SYMBOL(sync_file_get_fence);
 
 /**
- * sync_file_get_name - what a sync file is called
+ * sync_file_get_name - get the name of a sync file
  * @sync_file: the sync file
- * @buf: where to put the name
- * @len: size of @buf; the name is cut to fit, and always terminated
+ * @buf: where to store the name
+ * @len: size of @buf in bytes; the name is truncated to fit and terminated
  *
- * The name given when it was merged, if there was one. Otherwise made of what
- * the fence knows: driver, timeline, context and sequence number.
+ * The name that SYNC_IOC_MERGE was called with, if any. Otherwise driver,
+ * timeline, context and sequence number of the fence.
  *
- * Context: Any in which RCU may be used.
+ * Context: Any.
  * Return: @buf.
  */
 char *sync_file_get_name(struct sync_file *sync_file, char *buf, int len)
@@ -195,9 +192,9 @@ static __poll_t sync_file_poll(struct file *file, poll_table *wait)
 	poll_wait(file, &sync_file->wq, wait);
 
 	/*
-	 * One callback serves all who ever poll. It is too late for one when
-	 * the fence has signalled: others may have seen the bit, queued up
-	 * and rely on being woken.
+	 * One callback wakes all pollers, and the first of them adds it. When
+	 * the fence has signalled already it cannot be added: wake the others,
+	 * which may have seen the bit and queued up meanwhile.
 	 */
 	if (!test_and_set_bit(POLL_ENABLED, &sync_file->flags) &&
 	    dma_fence_add_callback(sync_file->fence, &sync_file->cb,
@@ -209,7 +206,7 @@ static __poll_t sync_file_poll(struct file *file, poll_table *wait)
 
 /* ---- ioctls ------------------------------------------------------------- */
 
-/* Merge into a new sync file that nobody sees yet. */
+/* A new sync file of both fences, not installed yet. */
 static struct sync_file *sync_file_merge(struct dma_fence *one,
 					 struct dma_fence *other,
 					 const char *user_name)
@@ -221,14 +218,14 @@ static struct sync_file *sync_file_merge(struct dma_fence *one,
 	if (!both)
 		return ERR_PTR(-ENOMEM);
 
-	sync_file = sync_file_make(both, user_name);
+	sync_file = sync_file_alloc(both, user_name);
 	dma_fence_put(both);
 	return sync_file ?: ERR_PTR(-ENOMEM);
 }
 
 static long sync_file_ioctl_merge(struct ioctl_call *call, void *args)
 {
-	struct sync_file *mine = call->file->private_data, *merged;
+	struct sync_file *sync_file = call->file->private_data, *merged;
 	struct sync_merge_data *data = args;
 	struct dma_fence *other;
 	int fd, ret;
@@ -240,9 +237,9 @@ static long sync_file_ioctl_merge(struct ioctl_call *call, void *args)
 	if (!other)
 		return -ENOENT;
 
-	/* strscpy() reads up to the terminator; programs need not send one. */
+	/* strscpy() reads up to the terminator, which may be missing. */
 	data->name[sizeof(data->name) - 1] = '\0';
-	merged = sync_file_merge(mine->fence, other, data->name);
+	merged = sync_file_merge(sync_file->fence, other, data->name);
 	dma_fence_put(other);
 	if (IS_ERR(merged))
 		return PTR_ERR(merged);
@@ -273,7 +270,7 @@ static void sync_file_describe_fence(struct dma_fence *fence,
 {
 	memset(info, 0, sizeof(*info));
 
-	/* Asked first: a fence that has signalled may have lost its names. */
+	/* Status first: names are replaced once a fence has signalled. */
 	info->status = dma_fence_get_status(fence);
 	if (info->status)
 		info->timestamp_ns = ktime_to_ns(dma_fence_timestamp(fence));
@@ -296,9 +293,10 @@ static unsigned int sync_file_count_fences(struct sync_file *sync_file)
 }
 
 /*
- * Describe each fence to the array of the program, which has room for
- * info->num_fences. Containers lose members as these signal, but never gain
- * any: what was counted fits, and the last count is the right one.
+ * Copy the description of each fence to the array in user space, which has room
+ * for info->num_fences. A container loses members as they signal but never gains
+ * any, so no more fences come than were counted before, and the number found
+ * here is the one to return.
  */
 static int sync_file_describe_fences(struct sync_file *sync_file,
 				     struct sync_file_info *info)
@@ -311,7 +309,7 @@ static int sync_file_describe_fences(struct sync_file *sync_file,
 	int ret = 0;
 
 	info->status = 1;
-	/* Walked to the end also after an error: the walk holds references. */
+	/* No break after an error: only the end drops the reference. */
 	dma_fence_unwrap_for_each(fence, &iter, sync_file->fence) {
 		if (ret || count == info->num_fences)
 			continue;
@@ -362,7 +360,7 @@ static long sync_file_ioctl_set_deadline(struct ioctl_call *call, void *args)
 	if (data->pad)
 		return -EINVAL;
 
-	/* As given: beyond KTIME_MAX it is one that has passed, as for syncobjs. */
+	/* A value above KTIME_MAX is a deadline in the past, as for syncobjs. */
 	dma_fence_set_deadline(sync_file->fence, ns_to_ktime(data->deadline_ns));
 	return 0;
 }
