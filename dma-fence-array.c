@@ -6,12 +6,14 @@
  *		them have, or when the first one has.
  * What it owns: the table of members, a reference to each, and one callback per
  *		member. Nothing is hooked up before somebody waits.
- * Locks:	dma_fence_array.lock is the lock of the container's own fence. It
+ * Locks:	dma_fence_array.lock is the lock of the container's own fence.
+ * It
  *		is taken outside the members' locks; a member's callback, which
  *		runs under the member's lock, therefore leaves signalling to an
  *		irq_work.
  * May call:	dma-fence.c.
- * Never here:	arrays of containers. See dma-fence-unwrap.c for how to put those
+ * Never here:	arrays of containers. See dma-fence-unwrap.c for how to put
+ * those
  *		together.
  * Units:	none.
  */
@@ -319,8 +321,8 @@ EXPORT_SYMBOL(dma_fence_array_create);
  * See dma_fence_array_for_each().
  *
  * Context: Any.
- * Return: the first member, or @head when that is no array, or NULL when there is
- *	   nothing. No reference of its own.
+ * Return: the first member, or @head when that is no array, or NULL when there
+ *	   is nothing. No reference of its own.
  */
 struct dma_fence *dma_fence_array_first(struct dma_fence *head)
 {

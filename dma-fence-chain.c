@@ -215,10 +215,11 @@ static void dma_fence_chain_set_deadline(struct dma_fence *fence,
 /* -- birth and death ------------------------------------------------------- */
 
 /*
- * Drop the reference to the rest of a chain. That may be the last one to a node,
- * whose release would drop the next, and so on: a chain as long as user space
- * likes, on a stack that is not. So take each node's link away before the node
- * goes. With a reference that is the only one nobody else can reach that link.
+ * Drop the reference to the rest of a chain. That may be the last one to a
+ * node, whose release would drop the next, and so on: a chain as long as user
+ * space likes, on a stack that is not. So take each node's link away before the
+ * node goes. With a reference that is the only one nobody else can reach that
+ * link.
  */
 static void dma_fence_chain_drop(struct dma_fence *rest)
 {
@@ -258,8 +259,8 @@ EXPORT_SYMBOL(dma_fence_chain_ops);
 /**
  * dma_fence_chain_init - string a fence up
  * @chain: memory from dma_fence_chain_alloc()
- * @prev: what to link to: the newest node so far, or a plain fence, or NULL. The
- *	reference is taken over.
+ * @prev: what to link to: the newest node so far, or a plain fence, or NULL.
+ *	The reference is taken over.
  * @fence: the fence to string up; no chain node. The reference is taken over.
  * @seqno: the point on the timeline
  *

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Deadline hints of fences.
+ * Deadline hints, from waiters to drivers
+ *
+ * The driver may go once its fence has signalled, so the op is called inside an
+ * rcu_read_lock() section in which the fence was pending.
  */
 #include <linux/dma-fence.h>
 #include <linux/export.h>
@@ -8,26 +11,27 @@
 /**
  * DOC: deadline hints
  *
- * Devices clock down when they are idle, and power management judges by how busy
- * they were. Work with gaps in it, one frame and then a pause, looks idle, runs
- * slowly and misses the next vertical blank although the device could do it.
+ * Devices lower their clocks when they are idle, and power management judges by
+ * their utilisation. Work with gaps, such as one frame and then a pause, looks
+ * idle, runs slowly and misses the next vertical blank although the device
+ * could meet it.
  *
- * So one who waits may say until when the result is of use, with
- * dma_fence_set_deadline(). Containers pass it on to what they contain. The
- * driver at the end may raise its clocks, or leave it.
+ * So a waiter may say by when it needs the result, with
+ * dma_fence_set_deadline(). Containers pass it on to their members. The driver
+ * may raise its clocks, or ignore it.
  *
- * It is a hint. A fence with a deadline makes no promise to meet it, and no one
- * is told when it does not. Compositors set it through
+ * It is a hint. A fence with a deadline does not promise to meet it, and a
+ * missed one is not reported. Compositors set it through
  * SYNC_IOC_SET_DEADLINE, atomic commits set it to the next vblank.
  */
 
 /**
- * dma_fence_set_deadline - say until when the result is of use
+ * dma_fence_set_deadline - tell the driver by when a result is needed
  * @fence: the fence
- * @deadline: CLOCK_MONOTONIC; in the past means as soon as possible
+ * @deadline: CLOCK_MONOTONIC; a time in the past means as soon as possible
  *
- * A hint, see the section on deadline hints. Nothing happens when the fence has
- * signalled or its driver does not care.
+ * A hint, see the section on deadline hints. Has no effect when the fence has
+ * signalled or its driver lacks the op.
  *
  * Context: Any, without &dma_fence.lock.
  */

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What lockdep is told about fences.
+ * What lockdep is told about fences
+ *
+ * One lockdep map stands for the completion of all fences: code that a fence
+ * depends on holds it for reading, code that waits takes it for writing. No
+ * per-fence state, and nothing is built without CONFIG_LOCKDEP.
  */
 #include <linux/dma-fence.h>
 #include <linux/export.h>
@@ -10,8 +14,8 @@
 /**
  * DOC: fence signalling annotation
  *
- * Deadlocks between fences and locks need several drivers and bad luck, so they
- * hardly show in tests. Lockdep finds them without the bad luck, if it is told
+ * Deadlocks between fences and locks take several drivers and rare timing, so
+ * tests hardly show them. Lockdep finds them without the timing, if it is told
  * two things.
  *
  * Where signalling depends on code: a driver encloses everything that runs
@@ -25,29 +29,29 @@
  * so, whether it has to sleep this time or not. For lockdep that takes and
  * drops the same lock for writing.
  *
- * A lock which is held around a wait in one place and taken inside such a
+ * A lock that is held around a wait in one place and taken inside such a
  * section in another closes a circle, and lockdep reports it when each side has
  * run once, together or not. Memory reclaim is part of it: at boot dma-resv
- * shows lockdep that reclaim and MMU notifiers may wait for fences.
+ * tells lockdep that reclaim and MMU notifiers may wait for fences.
  *
- * Two sections never wait for each other. Lockdep reports a lock which is held
+ * Two sections never wait for each other. Lockdep reports a lock that is held
  * around one and taken inside another all the same, since between the two
  * there may be a wait that has not run yet.
  *
- * Some cannot be checked. A section in atomic context is ignored, since a
+ * Two cases cannot be checked. A section in atomic context is ignored, since a
  * wait is forbidden there anyway and found by might_sleep(). A wait for one
  * fence inside the section of another is allowed: it is right if that fence is
- * an earlier one, and lockdep cannot know.
+ * an earlier one, which lockdep cannot know.
  */
 
 static struct lockdep_map dma_fence_map =
 	STATIC_LOCKDEP_MAP_INIT("dma_fence_map", &dma_fence_map);
 
 /**
- * dma_fence_begin_signalling - from here on a fence depends on this code
+ * dma_fence_begin_signalling - begin a section that a fence depends on
  *
- * May be nested; only the outermost section counts. A pair must begin and end
- * in the same task. Does nothing without lockdep.
+ * May be nested; only the outermost section counts. A section must begin and
+ * end in the same task. Does nothing without lockdep.
  *
  * Context: Any; ignored in atomic context.
  * Return: a cookie for dma_fence_end_signalling().
@@ -55,8 +59,8 @@ static struct lockdep_map dma_fence_map =
 bool dma_fence_begin_signalling(void)
 {
 	/*
-	 * True means: no section was opened, so none is to be closed. Where the
-	 * count of preemption tells of atomic context, nothing can be waited for.
+	 * True means that no section was opened, so none is to be closed. Code
+	 * with preemption disabled cannot wait, so it need not be checked.
 	 */
 	if (preempt_count() || lock_is_held(&dma_fence_map))
 		return true;
@@ -67,8 +71,8 @@ bool dma_fence_begin_signalling(void)
 EXPORT_SYMBOL(dma_fence_begin_signalling);
 
 /**
- * dma_fence_end_signalling - no fence depends on what follows
- * @cookie: what the matching dma_fence_begin_signalling() returned
+ * dma_fence_end_signalling - end a section that a fence depends on
+ * @cookie: the return value of the matching dma_fence_begin_signalling()
  *
  * Context: As at the beginning of the section.
  */
@@ -79,12 +83,12 @@ void dma_fence_end_signalling(bool cookie)
 }
 EXPORT_SYMBOL(dma_fence_end_signalling);
 
-/* This code may wait for a fence: tell lockdep, whether it will or not. */
+/* Tell lockdep that the caller may wait for a fence, whether it will or not. */
 void __dma_fence_might_wait(void)
 {
 	bool inside = lock_is_held(&dma_fence_map);
 
-	/* To wait for an earlier fence inside a section is no circle. */
+	/* Waiting for an earlier fence inside a section is allowed. */
 	if (inside)
 		lock_release(&dma_fence_map, _THIS_IP_);
 

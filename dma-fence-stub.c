@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fences that have signalled from the start.
+ * Stub fences, signalled from the start
+ *
+ * One stub is shared by all callers that need no time of signalling of their
+ * own. It signals at early_initcall, before any driver, so that readers need
+ * neither a lock nor a check.
  */
 #include <linux/dma-fence.h>
 #include <linux/export.h>
@@ -24,12 +28,11 @@ static void dma_fence_stub_setup(struct dma_fence *fence, ktime_t timestamp)
 {
 	dma_fence_init(fence, &dma_fence_stub_ops, &dma_fence_stub_lock, 0, 0);
 	__set_bit(DMA_FENCE_FLAG_NAMES_STAY_BIT, &fence->flags);
-	/* As if someone had waited: so nobody need take the lock again. */
+	/* Signalling counts as enabled, so a wait does not take the lock. */
 	__set_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags);
 	dma_fence_signal_timestamp(fence, timestamp);
 }
 
-/* Before any driver; readers then need neither a lock nor a check. */
 static int __init dma_fence_stub_boot(void)
 {
 	dma_fence_stub_setup(&dma_fence_stub, ktime_get());
@@ -38,9 +41,9 @@ static int __init dma_fence_stub_boot(void)
 early_initcall(dma_fence_stub_boot);
 
 /**
- * dma_fence_get_stub - a fence that has always been signalled
+ * dma_fence_get_stub - get a fence that has always been signalled
  *
- * All callers get the same one. It signalled at boot.
+ * All callers get the same fence, which signalled at boot.
  *
  * Context: Any.
  * Return: the fence, with a reference for the caller.
@@ -52,11 +55,11 @@ struct dma_fence *dma_fence_get_stub(void)
 EXPORT_SYMBOL(dma_fence_get_stub);
 
 /**
- * dma_fence_allocate_private_stub - a signalled fence with a time of its own
- * @timestamp: when it is to have signalled, CLOCK_MONOTONIC
+ * dma_fence_allocate_private_stub - allocate a fence that has signalled
+ * @timestamp: its time of signalling, CLOCK_MONOTONIC
  *
  * Context: Process context; may sleep.
- * Return: the fence, with a reference for the caller, or NULL when there is no
+ * Return: the fence, with a reference for the caller, or NULL when out of
  *	   memory.
  */
 struct dma_fence *dma_fence_allocate_private_stub(ktime_t timestamp)

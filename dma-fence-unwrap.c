@@ -2,7 +2,8 @@
 /*
  * Looking through containers, and merging without nesting them.
  *
- * What it is:	an iterator over the plain fences inside chains and arrays, and a
+ * What it is:	an iterator over the plain fences inside chains and arrays, and
+ * a
  *		merge that makes one flat fence of everything still pending.
  * What it owns: nothing; a cursor belongs to the caller.
  * Locks:	none. The cursor's reference keeps alive what it points into.

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sleeping until a fence has signalled.
+ * Sleep until a fence has signalled
  *
- * What it is:	the waits of a task: for one fence, for the first of several,
- *		and the default for drivers.
- * What it owns: nothing beyond the call. A waiter is a callback on the stack or
- *		in an allocation of its own that is gone when the call returns.
- * Locks:	takes none. Sleeps, so the caller must not hold anything that
- *		signalling needs; lockdep is told.
- * May call:	dma-fence.c.
- * Never here:	how a fence signals, and waits on user space's behalf.
- * Units:	timeouts in jiffies, relative, MAX_SCHEDULE_TIMEOUT for none.
+ * The waits of a task: for one fence, for the first of several, and the default
+ * for drivers. A waiter is a callback on the stack or in an allocation that is
+ * freed before the call returns. No lock is taken, but the caller must not hold
+ * one that signalling needs; lockdep is told so.
+ *
+ * A wait that returns for a signalled fence always removes its callback, even
+ * if it could not be added: the removal waits until the signalling CPU does not
+ * access the fence any more, which an owner of a fence on the stack relies on.
  */
 #include <linux/dma-fence.h>
 #include <linux/export.h>
@@ -43,9 +42,10 @@ static bool dma_fence_any_signaled(struct dma_fence **fences, u32 count,
 }
 
 /*
- * Sleep until one of the fences has signalled; a sleeper on each wakes us. A
- * fence that has signalled counts for more than a signal that came and time that
- * ran out, so both are looked at second.
+ * Sleep until one of the fences has signalled; a sleeper on each wakes this
+ * task. The state is set before the fences are tested, so a wake-up in between
+ * is not lost. A signalled fence takes precedence over a pending signal of the
+ * task and over the timeout, so these are tested afterwards.
  */
 static signed long dma_fence_sleep(struct dma_fence **fences, u32 count,
 				   bool intr, signed long timeout, u32 *which)
@@ -76,12 +76,12 @@ static signed long dma_fence_sleep(struct dma_fence **fences, u32 count,
 }
 
 /**
- * dma_fence_default_wait - sleep as drivers without &dma_fence_ops.wait do
- * @fence: the fence; the caller keeps it alive
- * @intr: let signals end the wait
+ * dma_fence_default_wait - wait as drivers without &dma_fence_ops.wait do
+ * @fence: the fence; the caller keeps a reference
+ * @intr: return early when the task gets a signal
  * @timeout: in jiffies, or MAX_SCHEDULE_TIMEOUT; 0 means do not sleep
  *
- * For the wait ops of drivers; everybody else calls dma_fence_wait_timeout().
+ * For the wait ops of drivers; other callers use dma_fence_wait_timeout().
  *
  * Context: Process context; sleeps.
  * Return: As dma_fence_wait_timeout().
@@ -99,26 +99,26 @@ signed long dma_fence_default_wait(struct dma_fence *fence, bool intr,
 	if (!dma_fence_add_callback(fence, &sleeper.cb, dma_fence_sleeper_wake))
 		ret = dma_fence_sleep(&fence, 1, intr, timeout, &which);
 
-	/* Also if there was none: the CPU that signals must be done with it. */
+	/* Also if it was not added: waits for the CPU that signals. */
 	dma_fence_remove_callback(fence, &sleeper.cb);
 	return ret;
 }
 EXPORT_SYMBOL(dma_fence_default_wait);
 
 /**
- * dma_fence_wait_timeout - sleep until a fence has signalled or time runs out
- * @fence: the fence; the caller keeps it alive
- * @intr: let signals end the wait
+ * dma_fence_wait_timeout - sleep until a fence has signalled, or a timeout
+ * @fence: the fence; the caller keeps a reference
+ * @intr: return early when the task gets a signal
  * @timeout: in jiffies, or MAX_SCHEDULE_TIMEOUT; 0 means enable signalling and
- *	look, but do not sleep
+ *	test, but do not sleep
  *
  * Context: Process context; sleeps. Not with a lock that signalling needs, see
  *	    dma_fence_begin_signalling().
- * Return: jiffies left, at least 1, when the fence has signalled; 0 when it has
- *	   not in that time; -ERESTARTSYS when @intr is true and a signal came
- *	   first; -EINVAL, with a warning, when @timeout is negative. What a
- *	   driver's own wait returns instead, another errno or 0 for a @timeout
- *	   of 0 say, is passed on.
+ * Return: jiffies left, at least 1, when the fence has signalled; 0 on timeout;
+ *	   -ERESTARTSYS when @intr is true and a signal came first; -EINVAL,
+ *	   with a warning, when @timeout is negative. With &dma_fence_ops.wait,
+ *	   what that returns, which may be another errno, or 0 for a @timeout of
+ *	   0.
  */
 signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
 				   signed long timeout)
@@ -135,7 +135,11 @@ signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
 
 	dma_fence_enable_sw_signaling(fence);
 
-	/* A driver's own wait has its own idea of the result, signalled or not. */
+	/*
+	 * The op runs for signalled fences, too, as its result may differ. It
+	 * is called outside of the read-side section, since it sleeps: a driver
+	 * with this op stays as long as its fences.
+	 */
 	scoped_guard(rcu) {
 		if (!dma_fence_test_orphan(fence))
 			wait = fence->ops->wait;
@@ -151,21 +155,21 @@ signed long dma_fence_wait_timeout(struct dma_fence *fence, bool intr,
 EXPORT_SYMBOL(dma_fence_wait_timeout);
 
 /**
- * dma_fence_wait - sleep until a fence has signalled, however long that takes
- * @fence: the fence; the caller keeps it alive
- * @intr: let signals end the wait
+ * dma_fence_wait - sleep until a fence has signalled, without a timeout
+ * @fence: the fence; the caller keeps a reference
+ * @intr: return early when the task gets a signal
  *
  * Context: Process context; sleeps. Not with a lock that signalling needs, see
  *	    dma_fence_begin_signalling().
  * Return: 0 when the fence has signalled, -ERESTARTSYS when @intr is true and a
- *	   signal came first, another negative errno where a driver's own wait
- *	   says so.
+ *	   signal came first, or another negative errno from
+ *	   &dma_fence_ops.wait.
  */
 signed long dma_fence_wait(struct dma_fence *fence, bool intr)
 {
 	signed long left;
 
-	/* Without a limit there is no third outcome. */
+	/* Without a timeout the result is never 0. */
 	left = dma_fence_wait_timeout(fence, intr, MAX_SCHEDULE_TIMEOUT);
 
 	return min(left, 0L);
@@ -174,21 +178,21 @@ EXPORT_SYMBOL(dma_fence_wait);
 
 /**
  * dma_fence_wait_any_timeout - sleep until the first of several has signalled
- * @fences: the fences; the caller keeps them alive
- * @count: how many, at least 1
- * @intr: let signals end the wait
- * @timeout: in jiffies, or MAX_SCHEDULE_TIMEOUT; 0 means look, but neither sleep
- *	nor enable signalling
- * @idx: where to store the number of a fence that has signalled, or NULL.
+ * @fences: the fences; the caller keeps the references
+ * @count: number of @fences, at least 1
+ * @intr: return early when the task gets a signal
+ * @timeout: in jiffies, or MAX_SCHEDULE_TIMEOUT; 0 means test, but neither
+ *	sleep nor enable signalling
+ * @idx: where to store the index of a fence that has signalled, or NULL.
  *	Written only when the result is positive.
  *
  * Does not use &dma_fence_ops.wait.
  *
  * Context: Process context; sleeps. As for dma_fence_wait_timeout().
- * Return: jiffies left, at least 1, when one has signalled; 0 when none has in
- *	   that time; -ERESTARTSYS when @intr is true and a signal came first;
- *	   -ENOMEM when there is no memory; -EINVAL, with a warning, when there
- *	   are no fences, one is NULL, or @timeout is negative.
+ * Return: jiffies left, at least 1, when one has signalled; 0 on timeout;
+ *	   -ERESTARTSYS when @intr is true and a signal came first; -ENOMEM when
+ *	   out of memory; -EINVAL, with a warning, when there are no fences, one
+ *	   is NULL, or @timeout is negative.
  */
 signed long dma_fence_wait_any_timeout(struct dma_fence **fences, u32 count,
 				       bool intr, signed long timeout,
@@ -222,9 +226,9 @@ signed long dma_fence_wait_any_timeout(struct dma_fence **fences, u32 count,
 		return -ENOMEM;
 
 	/*
-	 * One that has signalled meanwhile takes no sleeper, and is found next.
-	 * It counts as armed all the same, so that the CPU that signals is done
-	 * with it when this returns.
+	 * A fence that has signalled meanwhile refuses the callback and is
+	 * found by dma_fence_sleep(). It counts as armed all the same, so that
+	 * removing its callback waits for the CPU that signals.
 	 */
 	for (armed = 0, ret = 0; armed < count && !ret; armed++) {
 		sleepers[armed].task = current;

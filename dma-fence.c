@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One fence: born, watched, signalled, released.
+ * The state of one fence: initialization, signalling, callbacks, release
  *
- * What it is:	the life of a struct dma_fence, whoever made it. How a task
- *		sleeps until one signals stands in dma-fence-wait.c.
- * What it owns: the counter of contexts, the stub fence, and the lockdep map
- *		that stands for "the end of some device work depends on this".
- * Locks:	dma_fence.lock of the driver, interrupts off, around enabling,
- *		signalling and the list of callbacks. It nests inside any lock
- *		of the caller. It and the ops are the driver's, who may be gone
- *		when a fence has signalled and its callbacks have run: so
- *		whoever may come later looks at the flags first, under RCU.
- * May call:	the driver's dma_fence_ops; nothing else of this folder.
- * Never here:	containers, reservation objects, file descriptors.
- * Units:	timestamps and deadlines in CLOCK_MONOTONIC nanoseconds.
+ * A fence goes from pending to signalled once. &dma_fence.lock, which belongs
+ * to the driver, serialises enabling, signalling and the list of callbacks. It
+ * is taken with interrupts off and nests inside every lock of the caller.
+ *
+ * Lock and ops may be gone an RCU grace period after the fence has signalled
+ * and its callbacks have run, while references to the fence remain. So each
+ * function here tests the flags first, inside rcu_read_lock(), and takes the
+ * lock or reads the ops only when these are still needed.
  */
 #include <linux/dma-fence.h>
 #include <linux/export.h>
@@ -34,83 +30,84 @@ EXPORT_TRACEPOINT_SYMBOL(dma_fence_signaled);
 /**
  * DOC: DMA fences overview
  *
- * A &struct dma_fence tells when a piece of work that a device does is over.
- * The driver that queues the work makes the fence with dma_fence_init() on one
- * of its timelines (dma_fence_context_alloc()), hands out references, and calls
- * dma_fence_signal() when the device is done. Anybody else can:
+ * A &struct dma_fence signals when a piece of work of a device is complete. The
+ * driver that queues the work initializes the fence with dma_fence_init() on
+ * one of its timelines (dma_fence_context_alloc()), hands out references, and
+ * calls dma_fence_signal() when the device is done. A holder of a reference
+ * can:
  *
- * * look, with dma_fence_is_signaled() and dma_fence_get_status();
+ * * test the fence, with dma_fence_is_signaled() and dma_fence_get_status();
  *
- * * sleep, with dma_fence_wait() and its relatives;
+ * * sleep until it signals, with dma_fence_wait() and its relatives;
  *
- * * leave a function to be called, with dma_fence_add_callback();
+ * * add a function to be called, with dma_fence_add_callback();
  *
  * * let another device wait without the CPU, if both belong to one driver,
  *   which recognises its own fences by their &dma_fence.ops.
  *
- * Fences travel in three ways. Explicitly, as a &sync_file or inside a
- * &drm_syncobj, which user space passes around. Implicitly, in the &dma_resv of a
- * buffer, where each driver that uses the buffer finds them. And inside the
+ * Fences are shared in three ways. Explicitly, as a &sync_file or inside a
+ * &drm_syncobj, which user space passes around. Implicitly, in the &dma_resv of
+ * a buffer, where each driver that uses the buffer finds them. And inside the
  * kernel from one component to the next.
  *
- * Enabling the interrupt for a fence can be expensive. It happens only when the
- * first waiter on the CPU comes, through &dma_fence_ops.enable_signaling.
+ * Enabling the interrupt for a fence can be expensive. It is enabled only for
+ * the first waiter on the CPU, through &dma_fence_ops.enable_signaling.
  */
 
 /**
  * DOC: fence cross-driver contract
  *
- * A fence from one driver ends up in the hands of all others, and in those of
- * memory management. That works because all of them keep these promises:
+ * A fence of one driver is used by all others and by memory management. That
+ * works because all of them keep these rules:
  *
  * * Every fence signals within a reasonable time. Work that may hang needs a
  *   timeout in its driver, which then gives up and signals with an error. Work
  *   whose end user space decides can have no fence at all.
  *
  * * Once a fence is published, nothing that leads to its signalling may wait
- *   for anything that may itself wait for a fence. A lock is such a thing if
- *   somebody waits for fences while holding it: among them are dma_resv_lock()
- *   and whatever the caller of a waiting function happens to hold.
+ *   for anything that may itself wait for a fence. That includes every lock
+ *   which is held around a wait for a fence: dma_resv_lock() is one of them,
+ *   and so are the locks that callers of waiting functions hold.
  *
- * * In particular, no memory is allocated on that way in a mode that can enter
+ * * In particular, no memory is allocated on that path in a mode that can enter
  *   reclaim (GFP_KERNEL, GFP_NOFS), because shrinkers and MMU notifiers may
- *   wait for fences. So what signalling needs has to be allocated before the
- *   fence is published.
+ *   wait for fences. What signalling needs is allocated before the fence is
+ *   published.
  *
  * * Waiting for fences is allowed while holding a &dma_resv, and in shrinkers
- *   and MMU notifiers. Those must in turn not be entered where the end of a
- *   fence hangs on it.
+ *   and MMU notifiers. Those must in turn not be entered on a path that a
+ *   fence depends on.
  *
- * * A driver stays until all its fences have signalled or died, and for an RCU
- *   grace period more (synchronize_rcu(); the unloading of a module contains
- *   one). How long others hold on to a signalled fence is their affair: it is
- *   printed, waited for, merged and put by the core alone, which then needs
- *   neither &dma_fence.lock nor &dma_fence.ops.
+ * * A driver stays until all its fences have signalled or are released, and for
+ *   an RCU grace period more (synchronize_rcu(); unloading a module contains
+ *   one). It need not wait for the references to signalled fences: these are
+ *   printed, waited for, merged and put by the core alone, without
+ *   &dma_fence.lock and &dma_fence.ops.
  *
  * * A driver with &dma_fence_ops.release or &dma_fence_ops.wait stays until its
- *   last fence is gone, because nobody else can do that for it. A module holds
- *   a reference to itself for each such fence, gives it back in the RCU
- *   callback that frees the fence, and calls rcu_barrier() when it exits.
+ *   last fence is released, because the core calls these. A module holds a
+ *   reference to itself for each such fence, drops it in the RCU callback that
+ *   frees the fence, and calls rcu_barrier() when it exits.
  *
- * * A fence may be on the stack of the task that waits for it, without any other
- *   reference. When dma_fence_wait(), dma_fence_remove_callback() or
+ * * A fence may be on the stack of the task that waits for it, without any
+ *   other reference. When dma_fence_wait(), dma_fence_remove_callback() or
  *   dma_fence_enable_sw_signaling() has returned for a fence that has
- *   signalled, the critical section in which it did so is over, and the
- *   frame may be left.
+ *   signalled, the critical section in which it did so has ended, and the frame
+ *   may be left.
  *
- * dma_fence_begin_signalling() teaches these rules to lockdep.
+ * dma_fence_begin_signalling() lets lockdep check these rules.
  */
 
 /* -- contexts ------------------------------------------------------------- */
 
-/* Context 0 is the timeline of the stub and of nobody else. */
+/* Context 0 is the timeline of the stub. */
 static atomic64_t dma_fence_next_context = ATOMIC64_INIT(1);
 
 /**
- * dma_fence_context_alloc - reserve timelines
- * @num: how many, at least 1
+ * dma_fence_context_alloc - allocate timelines
+ * @num: number of timelines, at least 1
  *
- * The numbers are never used again.
+ * A number is never allocated twice.
  *
  * Context: Any.
  * Return: the first of @num consecutive numbers.
@@ -124,14 +121,14 @@ u64 dma_fence_context_alloc(unsigned int num)
 }
 EXPORT_SYMBOL(dma_fence_context_alloc);
 
-/* -- birth and death ------------------------------------------------------- */
+/* -- initialization and release -------------------------------------------- */
 
 static const char *dma_fence_broken_name(struct dma_fence *fence)
 {
 	return "broken";
 }
 
-/* Nobody knows what memory this fence is part of: better lost than wrecked. */
+/* The memory around the fence is unknown: leak it rather than free it wrongly. */
 static void dma_fence_broken_release(struct dma_fence *fence)
 {
 }
@@ -170,20 +167,22 @@ static void dma_fence_setup_broken(struct dma_fence *fence, u64 context,
 }
 
 /**
- * dma_fence_init - make a fence
- * @fence: memory for it, part of a structure of the driver
- * @ops: the driver's half; has to stay until the fence has signalled and an RCU
- *	grace period has passed, and with release or wait as long as the fence
- * @lock: the driver's lock for it; as for @ops without these two. If it is part
- *	of the memory of the fence, that must be freed after a grace period,
- *	as dma_fence_free() does, unless it is on the stack of the waiter.
+ * dma_fence_init - initialize a fence
+ * @fence: the fence, part of a structure of the driver
+ * @ops: the driver's operations; must stay until the fence has signalled and an
+ *	RCU grace period has passed, and with release or wait as long as the
+ *	fence
+ * @lock: the driver's lock; must stay as long as @ops without these two. If it
+ *	is in the same memory as the fence, that must be freed after a grace
+ *	period, as dma_fence_free() does, unless it is on the stack of the
+ *	waiter.
  * @context: the timeline, from dma_fence_context_alloc()
- * @seqno: the place on it; must rise from one fence of @context to the next
+ * @seqno: the position on it; must rise from one fence of @context to the next
  *
  * The fence is pending and has one reference, the caller's.
  *
- * When @ops lacks a name, or @ops or @lock is missing, there is a warning and
- * the fence is born signalled with -EINVAL: nobody will wait for it, and its
+ * When @ops lacks a name, or @ops or @lock is missing, this warns and the fence
+ * is signalled with -EINVAL from the start: nothing waits for it, and its
  * memory is never freed.
  *
  * Context: Any.
@@ -200,11 +199,10 @@ void dma_fence_init(struct dma_fence *fence, const struct dma_fence_ops *ops,
 EXPORT_SYMBOL(dma_fence_init);
 
 /**
- * dma_fence_free - free a fence that was allocated as such
- * @fence: first member of something from kmalloc() or its relatives
+ * dma_fence_free - free a fence after an RCU grace period
+ * @fence: the first member of an allocation from kmalloc() or its relatives
  *
- * What &dma_fence_ops.release does where there is none. The memory stays
- * readable for an RCU grace period.
+ * The core calls this for a driver without &dma_fence_ops.release.
  *
  * Context: Any.
  */
@@ -215,8 +213,8 @@ void dma_fence_free(struct dma_fence *fence)
 EXPORT_SYMBOL(dma_fence_free);
 
 /*
- * The last reference is gone and someone still waits. The driver has broken its
- * promise; what can be done is to wake the waiters and tell them.
+ * Release a fence that still has callbacks. The driver has broken the contract;
+ * all that is left is to run the callbacks and report an error to them.
  */
 static noinline void dma_fence_abandon(struct dma_fence *fence)
 {
@@ -234,12 +232,12 @@ static noinline void dma_fence_abandon(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_release - the last reference is gone
+ * dma_fence_release - release a fence
  * @kref: &dma_fence.refcount
  *
- * For dma_fence_put() alone. A pending fence is no mistake as such, its work may
- * have been thrown away. But if callbacks still wait for it there is a
- * warning, and it signals with -EDEADLK.
+ * Called by dma_fence_put() only. Releasing a pending fence is allowed, its
+ * work may have been dropped. But if it still has callbacks, this warns and
+ * signals it with -EDEADLK.
  *
  * Context: Any.
  */
@@ -262,84 +260,92 @@ EXPORT_SYMBOL(dma_fence_release);
 /* -- signalling ------------------------------------------------------------ */
 
 /*
- * When a waiter may use the memory of a fence again.
+ * When a waiter may reuse the memory of a fence
  *
- * Drivers have fences on the stack (the TLB invalidations of xe), so the CPU that
- * signals must be through with a fence when a wait for it returns. Taking the
- * lock once would ensure that, as a fence signals under its lock. But a
- * signalled fence may outlive its driver, and with it the lock. Hence:
+ * Drivers have fences on the stack (the TLB invalidations of xe), so the CPU
+ * that signals must not access a fence any more once a wait for it has
+ * returned. If every waiter took the lock once, that would hold, as a fence
+ * signals under its lock. But a signalled fence may outlive its driver, and so
+ * the lock. Hence:
  *
- * - The DETACHED bit is the last access of dma_fence_signal_timestamp_locked() to
- *   the fence. Its callers in here unlock through a pointer of their own.
+ * - Setting the DETACHED bit is the last access of
+ *   dma_fence_signal_timestamp_locked() to the fence. Its callers in this file
+ *   unlock through a local copy of the pointer to the lock.
  *
- * - While the bit is missing, a waiter takes the lock. The driver is still in its
- *   critical section or before it, and has to wait for a grace period before
- *   it may go, which rcu_read_lock() of the waiter holds up.
+ * - While the bit is clear, a waiter takes the lock. The driver is then inside
+ *   its critical section or has not entered it yet, and it has to wait for a
+ *   grace period before it may go, which the rcu_read_lock() of the waiter
+ *   prevents from ending.
  *
- * - With the bit set, a waiter takes the lock only if the fence or the lock is on
- *   its own stack. It is the owner then, so the lock exists; and the whole
- *   critical section has to be over before the frame may go, the unlock and
- *   what the driver does before it included.
+ * - When the bit is set, a waiter takes the lock only if the fence or the lock
+ *   is on its own stack. The waiter owns it then, so the lock exists; and the
+ *   whole critical section has to end before the frame may be left, including
+ *   the unlock and what the driver does before that.
  */
-static void dma_fence_detach_locked(struct dma_fence *fence)
+static void dma_fence_detach(struct dma_fence *fence)
 {
+	lockdep_assert_held(fence->lock);
+
 	if (!fence->ops->release && !fence->ops->wait)
 		set_bit(DMA_FENCE_FLAG_ORPHAN_BIT, &fence->flags);
 
-	/* Order it after what the callbacks did. The last access to the fence. */
+	/*
+	 * The last access to the fence. Order it after those of the callbacks;
+	 * pairs with the acquire in dma_fence_needs_lock().
+	 */
 	smp_mb__before_atomic();
 	set_bit(DMA_FENCE_FLAG_DETACHED_BIT, &fence->flags);
 }
 
-/* Whether a waiter has to take dma_fence.lock. Inside rcu_read_lock(). */
-static bool dma_fence_has_lock(struct dma_fence *fence)
+/* Test whether a waiter has to take dma_fence.lock. Inside rcu_read_lock(). */
+static bool dma_fence_needs_lock(struct dma_fence *fence)
 {
 	return !test_bit_acquire(DMA_FENCE_FLAG_DETACHED_BIT, &fence->flags) ||
 	       object_is_on_stack(fence) || object_is_on_stack(fence->lock);
 }
 
-/* Return when the CPU that signalled is through with the fence. */
+/* Wait until the CPU that signalled does not access the fence any more. */
 static void dma_fence_settle(struct dma_fence *fence)
 {
 	unsigned long flags;
 
 	guard(rcu)();
-	if (dma_fence_has_lock(fence)) {
+	if (dma_fence_needs_lock(fence)) {
 		spin_lock_irqsave(fence->lock, flags);
 		spin_unlock_irqrestore(fence->lock, flags);
 	}
 }
 
 /**
- * dma_fence_signal_timestamp_locked - signal under the lock, at a known time
+ * dma_fence_signal_timestamp_locked - signal a fence with a given time, locked
  * @fence: the fence; the caller has a reference
- * @timestamp: when the work was over, CLOCK_MONOTONIC; need not be now
+ * @timestamp: when the work completed, CLOCK_MONOTONIC; may be in the past
  *
- * Runs the callbacks. Everything else is as for dma_fence_signal().
+ * Runs the callbacks. Otherwise as dma_fence_signal().
  *
  * Context: Atomic, &dma_fence.lock held with interrupts off.
- * Return: 0, or -EINVAL when the fence has signalled before or @fence is NULL.
+ * Return: 0, or -EINVAL when the fence has signalled already or @fence is NULL.
  */
 int dma_fence_signal_timestamp_locked(struct dma_fence *fence,
 				      ktime_t timestamp)
 {
 	struct list_head *next;
 
+	lockdep_assert(!fence || lockdep_is_held(fence->lock));
+
 	if (unlikely(!fence))
 		return -EINVAL;
-
-	lockdep_assert_held(fence->lock);
 
 	if (test_and_set_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
 		return -EINVAL;
 
 	/*
-	 * The time is stored where the head of the list was. The links of the
-	 * callbacks stay: with the bit set, nobody but us touches them.
+	 * The time takes the place of the list head. The links between the
+	 * callbacks stay: with the bit set, no other CPU changes the list.
 	 */
 	next = fence->cb_list.next;
 	fence->timestamp = timestamp;
-	smp_mb__before_atomic(); /* for dma_fence_timestamp() */
+	smp_mb__before_atomic(); /* pairs with dma_fence_timestamp() */
 	set_bit(DMA_FENCE_FLAG_TIMESTAMP_BIT, &fence->flags);
 	trace_dma_fence_signaled(fence);
 
@@ -347,19 +353,19 @@ int dma_fence_signal_timestamp_locked(struct dma_fence *fence,
 		struct dma_fence_cb *cb =
 			container_of(next, struct dma_fence_cb, node);
 
-		/* It may free itself or be used again. */
+		/* The function may free or reuse its callback. */
 		next = next->next;
 		INIT_LIST_HEAD(&cb->node);
 		cb->func(fence, cb);
 	}
 
-	dma_fence_detach_locked(fence);
+	dma_fence_detach(fence);
 	return 0;
 }
 EXPORT_SYMBOL(dma_fence_signal_timestamp_locked);
 
 /**
- * dma_fence_signal_locked - signal under the lock
+ * dma_fence_signal_locked - signal a fence, under its lock
  * @fence: the fence
  *
  * Context: Atomic, &dma_fence.lock held with interrupts off.
@@ -367,16 +373,18 @@ EXPORT_SYMBOL(dma_fence_signal_timestamp_locked);
  */
 int dma_fence_signal_locked(struct dma_fence *fence)
 {
+	lockdep_assert(!fence || lockdep_is_held(fence->lock));
+
 	return dma_fence_signal_timestamp_locked(fence, ktime_get());
 }
 EXPORT_SYMBOL(dma_fence_signal_locked);
 
 /**
- * dma_fence_signal_timestamp - signal, at a known time
+ * dma_fence_signal_timestamp - signal a fence with a given time
  * @fence: the fence
- * @timestamp: when the work was over, CLOCK_MONOTONIC; need not be now
+ * @timestamp: when the work completed, CLOCK_MONOTONIC; may be in the past
  *
- * For drivers whose hardware notes the time by itself.
+ * For drivers whose hardware records the time.
  *
  * Context: Any, without &dma_fence.lock.
  * Return: As dma_fence_signal().
@@ -384,7 +392,7 @@ EXPORT_SYMBOL(dma_fence_signal_locked);
 int dma_fence_signal_timestamp(struct dma_fence *fence, ktime_t timestamp)
 {
 	unsigned long flags;
-	spinlock_t *lock; /* of the driver; kept apart from the fence */
+	spinlock_t *lock; /* a copy: the fence may be gone at the unlock */
 	bool cookie;
 	int ret;
 
@@ -392,7 +400,6 @@ int dma_fence_signal_timestamp(struct dma_fence *fence, ktime_t timestamp)
 		return -EINVAL;
 
 	cookie = dma_fence_begin_signalling();
-	/* The owner may use the fence again before the unlock: see above. */
 	lock = fence->lock;
 	spin_lock_irqsave(lock, flags);
 	ret = dma_fence_signal_timestamp_locked(fence, timestamp);
@@ -404,15 +411,15 @@ int dma_fence_signal_timestamp(struct dma_fence *fence, ktime_t timestamp)
 EXPORT_SYMBOL(dma_fence_signal_timestamp);
 
 /**
- * dma_fence_signal - the work is over
+ * dma_fence_signal - signal a fence
  * @fence: the fence; the caller has a reference
  *
- * Wakes all waiters and runs all callbacks, for good. An error must have been
- * set before. It is no mistake to signal twice: drivers race with those who
- * peek, and the first one wins.
+ * Runs all callbacks, which wake the waiters. An error must be set before. A
+ * second call is allowed and has no effect, because a driver that signals races
+ * with dma_fence_is_signaled().
  *
  * Context: Any, without &dma_fence.lock. Part of a signalling section.
- * Return: 0, or -EINVAL when the fence has signalled before or @fence is NULL.
+ * Return: 0, or -EINVAL when the fence has signalled already or @fence is NULL.
  */
 int dma_fence_signal(struct dma_fence *fence)
 {
@@ -422,9 +429,11 @@ EXPORT_SYMBOL(dma_fence_signal);
 
 /* -- callbacks ------------------------------------------------------------- */
 
-/* The first to care. As dma_fence_enable_locked(). */
-static bool dma_fence_ask_driver_locked(struct dma_fence *fence)
+/* Call the op. As dma_fence_enable(). */
+static bool dma_fence_enable_driver(struct dma_fence *fence)
 {
+	lockdep_assert_held(fence->lock);
+
 	if (dma_fence_test_signaled_flag(fence))
 		return false;
 
@@ -437,10 +446,11 @@ static bool dma_fence_ask_driver_locked(struct dma_fence *fence)
 }
 
 /*
- * Make sure that the driver will signal. Returns false when there is nothing to
- * wait for (any more). Inside rcu_read_lock(), where the fence was pending.
+ * Ensure that the driver will signal. Returns false when the fence has
+ * signalled. Inside an rcu_read_lock() section in which the fence was pending,
+ * so that the ops stay.
  */
-static bool dma_fence_enable_locked(struct dma_fence *fence)
+static bool dma_fence_enable(struct dma_fence *fence)
 {
 	lockdep_assert_held(fence->lock);
 
@@ -448,15 +458,15 @@ static bool dma_fence_enable_locked(struct dma_fence *fence)
 	    !fence->ops->enable_signaling)
 		return !dma_fence_test_signaled_flag(fence);
 
-	return dma_fence_ask_driver_locked(fence);
+	return dma_fence_enable_driver(fence);
 }
 
 /**
- * dma_fence_enable_sw_signaling - ask the driver to signal by itself
+ * dma_fence_enable_sw_signaling - enable signalling without waiting
  * @fence: the fence; the caller has a reference
  *
- * What the first waiter does as well. For those who will only look from time to
- * time and want dma_fence_is_signaled() to become true.
+ * For callers that only poll dma_fence_is_signaled(), which may otherwise
+ * return false forever. Waiting and adding a callback do the same.
  *
  * Context: Any, without &dma_fence.lock.
  */
@@ -465,30 +475,30 @@ void dma_fence_enable_sw_signaling(struct dma_fence *fence)
 	unsigned long flags;
 
 	guard(rcu)();
-	if (!dma_fence_has_lock(fence))
+	if (!dma_fence_needs_lock(fence))
 		return;
 
 	spin_lock_irqsave(fence->lock, flags);
 	if (!dma_fence_test_signaled_flag(fence))
-		dma_fence_enable_locked(fence);
+		dma_fence_enable(fence);
 	spin_unlock_irqrestore(fence->lock, flags);
 }
 EXPORT_SYMBOL(dma_fence_enable_sw_signaling);
 
 /**
- * dma_fence_add_callback - have a function called when a fence signals
- * @fence: the fence. The caller has a reference, and sees to it that there is
- *	one until the callback has run or was removed.
- * @cb: storage for the callback, until then
+ * dma_fence_add_callback - add a function to call when a fence signals
+ * @fence: the fence. The caller has a reference, and ensures that there is one
+ *	until the callback has run or was removed.
+ * @cb: memory for the callback, in use until then
  * @func: the function
  *
- * Enables signalling. Callbacks run in the order they were added. One that could
- * not be added is left as dma_fence_remove_callback() likes it.
+ * Enables signalling. Callbacks run in the order they were added. A callback
+ * that could not be added may be passed to dma_fence_remove_callback().
  *
  * Context: Any, without &dma_fence.lock.
  * Return: 0 when @func will be called; -ENOENT when the fence has signalled, so
- *	   @func will not be called; -EINVAL, with a warning, when an argument is
- *	   missing.
+ *	   @func will not be called; -EINVAL, with a warning, when an argument
+ *	   is NULL.
  */
 int dma_fence_add_callback(struct dma_fence *fence, struct dma_fence_cb *cb,
 			   dma_fence_func_t func)
@@ -506,7 +516,7 @@ int dma_fence_add_callback(struct dma_fence *fence, struct dma_fence_cb *cb,
 		return -ENOENT;
 
 	spin_lock_irqsave(fence->lock, flags);
-	waiting = dma_fence_enable_locked(fence);
+	waiting = dma_fence_enable(fence);
 	if (waiting) {
 		cb->func = func;
 		list_add_tail(&cb->node, &fence->cb_list);
@@ -518,16 +528,16 @@ int dma_fence_add_callback(struct dma_fence *fence, struct dma_fence_cb *cb,
 EXPORT_SYMBOL(dma_fence_add_callback);
 
 /**
- * dma_fence_remove_callback - take a callback back
+ * dma_fence_remove_callback - remove a callback
  * @fence: the fence
- * @cb: what was given to dma_fence_add_callback(), whatever that returned
+ * @cb: as passed to dma_fence_add_callback(), whatever that returned
  *
- * After this the callback neither runs nor will run, so its storage is free.
- * A reference that the callback was to drop is the caller's to drop if it did
- * not run.
+ * When this returns the callback is not running and will not run, so its memory
+ * may be reused. If it did not run, the caller drops any reference that it was
+ * to drop.
  *
- * Context: Any, without &dma_fence.lock and without anything the callback
- *	    itself waits for.
+ * Context: Any, without &dma_fence.lock and without anything that the callback
+ *	    waits for.
  * Return: true when it was removed in time, false when it has run or was never
  *	   added.
  */
@@ -536,9 +546,9 @@ bool dma_fence_remove_callback(struct dma_fence *fence, struct dma_fence_cb *cb)
 	unsigned long flags;
 	bool waiting;
 
-	/* Signalled is not enough: the callback may be running at this moment. */
+	/* The SIGNALED bit is not enough: the callback may be running now. */
 	guard(rcu)();
-	if (!dma_fence_has_lock(fence))
+	if (!dma_fence_needs_lock(fence))
 		return false;
 
 	spin_lock_irqsave(fence->lock, flags);
@@ -550,10 +560,10 @@ bool dma_fence_remove_callback(struct dma_fence *fence, struct dma_fence_cb *cb)
 }
 EXPORT_SYMBOL(dma_fence_remove_callback);
 
-/* -- looking --------------------------------------------------------------- */
+/* -- status ---------------------------------------------------------------- */
 
 /**
- * dma_fence_get_status - how is it going?
+ * dma_fence_get_status - get the status of a fence
  * @fence: the fence
  *
  * Context: Any, without &dma_fence.lock.
@@ -573,7 +583,8 @@ EXPORT_SYMBOL(dma_fence_get_status);
 /**
  * dma_fence_describe - print a fence for debugfs
  * @fence: the fence
- * @seq: where to: one line, "driver timeline seq N signalled" or "unsignalled"
+ * @seq: where to print one line, "driver timeline seq N signalled" or
+ *	"unsignalled"
  *
  * Context: Any, without &dma_fence.lock.
  */

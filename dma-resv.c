@@ -265,7 +265,7 @@ static void dma_resv_list_hand_on(struct dma_resv_list *old,
 	for (i = 0; i < old->num_fences; i++) {
 		unsigned long slot = old->slots[i];
 
-		if (!__dma_fence_is_signaled(dma_resv_slot_fence(slot)))
+		if (!dma_fence_is_signaled_rcu(dma_resv_slot_fence(slot)))
 			list->slots[kept++] = slot;
 	}
 	list->num_fences = kept;
@@ -388,7 +388,7 @@ static bool dma_resv_slot_yields(unsigned long slot, struct dma_fence *fence,
 	    dma_fence_is_later_or_same(fence, old))
 		return true;
 
-	return __dma_fence_is_signaled(old);
+	return dma_fence_is_signaled_rcu(old);
 }
 
 /* The first slot that @fence may have, or num_fences when there is none. */
@@ -591,7 +591,7 @@ static bool dma_resv_iter_advance(struct dma_resv_iter *cursor,
 		if (!dma_resv_iter_grab(where, slot))
 			return false;
 
-		if (!__dma_fence_is_signaled(fence)) {
+		if (!dma_fence_is_signaled_rcu(fence)) {
 			cursor->fence = fence;
 			cursor->fence_usage = dma_resv_slot_usage(slot);
 			i++;

@@ -42,9 +42,9 @@
  * @name: in: ignored; a sync file is named after driver and timeline
  * @fence: out: descriptor of a new sync file, close-on-exec
  *
- * The fence of a value that the timeline has passed is signalled already; a value
- * more than %INT_MAX ahead counts as passed. Requests for the same value share
- * one fence as long as it exists.
+ * The fence of a value that the timeline has passed is signalled already; a
+ * value more than %INT_MAX ahead counts as passed. Requests for the same value
+ * share one fence as long as it exists.
  *
  * Errors: ENOMEM, EMFILE.
  */
@@ -92,8 +92,8 @@ static_assert(offsetof(struct sw_sync_get_deadline, fence_fd) == 12);
 /* ---- the list of timelines ---------------------------------------------- */
 
 /*
- * A spinlock, as the last fence of a timeline may be put in any context. The list
- * holds no references: a timeline leaves it before it is freed.
+ * A spinlock, as the last fence of a timeline may be put in any context. The
+ * list holds no references: a timeline leaves it before it is freed.
  */
 static DEFINE_SPINLOCK(sync_timelines_lock);
 static LIST_HEAD(sync_timelines);
@@ -267,8 +267,8 @@ EXPORT_SYMBOL_IF_KUNIT(sync_timeline_advance);
  * sync_timeline_end - end a timeline
  * @timeline: the timeline; the caller's reference is dropped
  *
- * Fences that were not reached signal with -ENOENT, since nothing can advance the
- * timeline any more. The timeline stays in debugfs until its last fence is
+ * Fences that were not reached signal with -ENOENT, since nothing can advance
+ * the timeline any more. The timeline stays in debugfs until its last fence is
  * released, which shows fences that a program has leaked.
  *
  * Context: Process context. May sleep.
@@ -390,8 +390,8 @@ static int sync_pt_compare(const void *key, const struct rb_node *node)
 }
 
 /*
- * Insert @pt in the tree and return it. If the tree has a fence of the same value
- * with references left, return that one, with another reference.
+ * Insert @pt in the tree and return it. If the tree has a fence of the same
+ * value with references left, return that one, with another reference.
  */
 static struct sync_pt *sync_timeline_insert(struct sync_timeline *timeline,
 					    struct sync_pt *pt)
@@ -419,8 +419,8 @@ static struct sync_pt *sync_timeline_insert(struct sync_timeline *timeline,
  * @value: value of the timeline at which the fence signals
  *
  * Context: May sleep.
- * Return: the point, with a reference to its fence for the caller; NULL when out
- * of memory.
+ * Return: the point, with a reference to its fence for the caller; NULL when
+ * out of memory.
  */
 VISIBLE_IF_KUNIT struct sync_pt *sync_pt_create(struct sync_timeline *timeline,
 						u32 value)

@@ -6,8 +6,8 @@
  * "sw_sync" creates a timeline when opened. Both lists are kept by the files
  * that create the objects, below this one, which only reads them.
  *
- * A report holds a reference to the timeline that it prints, and the lock of the
- * list of sync files while it prints those.
+ * A report holds a reference to the timeline that it prints, and the lock of
+ * the list of sync files while it prints those.
  */
 #include <linux/debugfs.h>
 #include <linux/dma-fence-unwrap.h>

@@ -5,9 +5,9 @@
  * A sync file carries one fence to user space and back. A program can poll it,
  * merge it with another one, query it and set a deadline.
  *
- * struct sync_file exists exactly as long as its file and holds one reference to
- * its fence. Fence and name are set before the file is visible and never change,
- * so no lock protects them; the one thing that changes is a bit in
+ * struct sync_file exists exactly as long as its file and holds one reference
+ * to its fence. Fence and name are set before the file is visible and never
+ * change, so no lock protects them; the one thing that changes is a bit in
  * &sync_file.flags.
  */
 #include <linux/anon_inodes.h>
@@ -294,9 +294,9 @@ static unsigned int sync_file_count_fences(struct sync_file *sync_file)
 
 /*
  * Copy the description of each fence to the array in user space, which has room
- * for info->num_fences. A container loses members as they signal but never gains
- * any, so no more fences come than were counted before, and the number found
- * here is the one to return.
+ * for info->num_fences. A container loses members as they signal but never
+ * gains any, so no more fences come than were counted before, and the number
+ * found here is the one to return.
  */
 static int sync_file_describe_fences(struct sync_file *sync_file,
 				     struct sync_file_info *info)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dma_fence: has this piece of device work happened yet?
+ * dma_fence: an event of a device that software and other devices wait for
  *
- * A fence starts pending and becomes signalled once, for good. Whoever holds a
- * reference may peek, sleep or leave a callback; only the driver that made the
- * fence knows when to signal it.
+ * A fence starts pending and becomes signalled once, for good. A holder of a
+ * reference may test it, sleep until it signals or add a callback; only the
+ * driver that created the fence knows when to signal it.
+ *
+ * Lock order: &dma_fence.lock nests inside every lock of the caller. Callbacks
+ * and the enable_signaling op run under it, all other ops without it.
  */
 
 #ifndef __LINUX_DMA_FENCE_H
@@ -15,6 +18,7 @@
 #include <linux/err.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -28,37 +32,37 @@ struct dma_fence_cb;
 struct seq_file;
 
 /**
- * struct dma_fence - one event of a device that others can wait for
- * @lock: the driver's spinlock, always taken with interrupts off. It orders
- *	signalling against callbacks that come and go. Fences may share one.
- * @ops: what the driver can do with this fence
- * @cb_list: callbacks in the order they were added. Guarded by @lock, and
+ * struct dma_fence - one event of a device
+ * @lock: the driver's spinlock, always taken with interrupts off. It serialises
+ *	enabling, signalling and changes of @cb_list. Fences may share one.
+ * @ops: the driver's operations for this fence
+ * @cb_list: callbacks in the order they were added. Protected by @lock, and
  *	valid only until the fence signals.
  * @timestamp: CLOCK_MONOTONIC time at which the fence signalled. Written once,
- *	by the one who signals, in the place where @cb_list was; read it with
+ *	on signalling, in the place of @cb_list; read with
  *	dma_fence_timestamp().
- * @rcu: takes over the same place when the last reference is gone, so that the
- *	memory outlives every reader which looks the fence up under RCU
+ * @rcu: used in the same place once the last reference is gone, so that the
+ *	memory outlives every reader that looks the fence up under RCU
  * @context: the timeline, a number from dma_fence_context_alloc(). Constant.
- * @seqno: the place on that timeline. Constant; says which of two fences of one
- *	context signals later.
+ * @seqno: the position on that timeline. Constant; orders two fences of one
+ *	context.
  * @flags: bits of &enum dma_fence_flag_bits, for the atomic bit operations.
  *	They may be read without @lock.
  * @refcount: see dma_fence_get() and dma_fence_put()
  * @error: 0, or a negative errno if the work failed. Written before the fence
- *	signals, by dma_fence_set_error(); means something only once it did.
+ *	signals, by dma_fence_set_error(); valid only once it has.
  *
  * Drivers embed it in their own request structure. The fields are for the core
- * and for the driver which made the fence; a holder uses the functions below.
+ * and for the driver that created the fence; other holders use the functions
+ * below.
  */
 struct dma_fence {
-	spinlock_t *lock;	/* guards @cb_list, serialises signalling */
+	spinlock_t *lock;	/* protects @cb_list, serialises signalling */
 	const struct dma_fence_ops *ops;
 	/*
-	 * These three never live at the same time. Callbacks are only there
-	 * until the fence signals, the time is only there from then on, and
-	 * the RCU head is needed when nobody holds the fence any more. So a
-	 * reference is needed to look at the first two; being inside
+	 * These three are never in use at the same time: callbacks only until
+	 * the fence signals, the time only from then on, the RCU head once the
+	 * last reference is gone. Access to the first two needs a reference;
 	 * rcu_read_lock() alone is not enough.
 	 */
 	union {
@@ -77,29 +81,29 @@ struct dma_fence {
  * enum dma_fence_flag_bits - numbers of the bits in &dma_fence.flags
  * @DMA_FENCE_FLAG_SIGNALED_BIT: the fence has signalled. Set once, never
  *	cleared.
- * @DMA_FENCE_FLAG_TIMESTAMP_BIT: &dma_fence.timestamp is valid. Follows shortly
+ * @DMA_FENCE_FLAG_TIMESTAMP_BIT: &dma_fence.timestamp is valid. Set shortly
  *	after the first bit.
- * @DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT: somebody cares, so the driver was asked to
- *	signal by itself. Set before &dma_fence_ops.enable_signaling runs and
- *	whatever that answers.
- * @DMA_FENCE_FLAG_SEQNO64_BIT: what &dma_fence_ops.use_64bit_seqno said at
+ * @DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT: signalling is enabled: the driver has to
+ *	signal without being asked. Set before &dma_fence_ops.enable_signaling
+ *	runs and whatever that returns.
+ * @DMA_FENCE_FLAG_SEQNO64_BIT: the value of &dma_fence_ops.use_64bit_seqno at
  *	dma_fence_init(). Constant.
- * @DMA_FENCE_FLAG_ORPHAN_BIT: the fence has signalled and nobody will look at
- *	&dma_fence.ops any more, because there is neither
+ * @DMA_FENCE_FLAG_ORPHAN_BIT: the fence has signalled and the core does not
+ *	read &dma_fence.ops any more, because there is neither
  *	&dma_fence_ops.release nor &dma_fence_ops.wait
- * @DMA_FENCE_FLAG_DETACHED_BIT: all callbacks have run, signalling does not touch
- *	the fence any more, and &dma_fence.lock is not taken any more either,
- *	except for a fence on the stack of the caller. Follows the first bit,
- *	unless a driver signals by other means than dma_fence_signal() and
- *	its relatives.
- * @DMA_FENCE_FLAG_NAMES_STAY_BIT: the ops and what the two names look at live as
- *	long as the fence, so they are asked for names when it has signalled,
- *	too. Set by the maker of the fence right after dma_fence_init().
+ * @DMA_FENCE_FLAG_DETACHED_BIT: all callbacks have run, signalling does not
+ *	access the fence any more, and &dma_fence.lock is not taken any more
+ *	either, except for a fence on the stack of the caller. Set after the
+ *	first bit, unless a driver signals by other means than
+ *	dma_fence_signal() and its relatives.
+ * @DMA_FENCE_FLAG_NAMES_STAY_BIT: the ops, and what the two name ops read,
+ *	exist as long as the fence, so they are called for signalled fences,
+ *	too. Set by the creator of the fence right after dma_fence_init().
  * @DMA_FENCE_FLAG_USER_BITS: this and all higher bits belong to the driver
  *
- * Enabling and signalling both happen under &dma_fence.lock and each looks at
- * the other's bit there. A driver may therefore rely on this: the op that
- * enables either ran to its end before the fence signalled, or never runs.
+ * Enabling and signalling both happen under &dma_fence.lock, and each tests the
+ * bit of the other there. So &dma_fence_ops.enable_signaling either returns
+ * before the fence signals, or is never called.
  */
 enum dma_fence_flag_bits {
 	DMA_FENCE_FLAG_SIGNALED_BIT,
@@ -113,24 +117,24 @@ enum dma_fence_flag_bits {
 };
 
 /**
- * typedef dma_fence_func_t - what to run when a fence signals
+ * typedef dma_fence_func_t - function to call when a fence signals
  * @fence: the fence that signalled
- * @cb: the structure that was given to dma_fence_add_callback(). The core does
- *	not touch it any more, so it may be freed or used again.
+ * @cb: the structure passed to dma_fence_add_callback(). The core does not
+ *	access it any more, so it may be freed or reused.
  *
  * Context: Any, hard interrupt included; &dma_fence.lock is held with
- *	    interrupts off. So no sleeping, and nothing that takes that lock.
+ *	    interrupts off. Must neither sleep nor take that lock.
  */
 typedef void (*dma_fence_func_t)(struct dma_fence *fence,
 				 struct dma_fence_cb *cb);
 
 /**
- * struct dma_fence_cb - a callback that waits for a fence
- * @node: link in &dma_fence.cb_list; empty before it was added and after it ran
- * @func: what to call
+ * struct dma_fence_cb - a callback on a fence
+ * @node: link in &dma_fence.cb_list; empty before it is added and after it ran
+ * @func: function to call
  *
- * Storage is the caller's, usually inside a structure that holds what @func
- * needs. dma_fence_add_callback() fills it in.
+ * Allocated by the caller, usually inside a structure with what @func needs.
+ * dma_fence_add_callback() fills it in.
  */
 struct dma_fence_cb {
 	struct list_head node;
@@ -138,11 +142,11 @@ struct dma_fence_cb {
 };
 
 /**
- * struct dma_fence_ops - the driver's half of a fence
+ * struct dma_fence_ops - operations of the driver of a fence
  *
  * Only the two names are mandatory. Once a fence has signalled the core calls
- * nothing here but @release and @wait, and does not even look at this table
- * if it has neither: such a driver may go before its signalled fences do, see
+ * only @release and @wait, and does not even read this table if it has neither:
+ * such a driver may be unloaded before its signalled fences are released, see
  * the cross-driver contract.
  */
 struct dma_fence_ops {
@@ -157,9 +161,8 @@ struct dma_fence_ops {
 	/**
 	 * @get_driver_name:
 	 *
-	 * Mandatory. Names the driver, for people who debug. Computed when
-	 * asked for, so that fences need not store it. Others reach it through
-	 * dma_fence_driver_name().
+	 * Mandatory. Return the name of the driver, for debugging. Other
+	 * drivers call dma_fence_driver_name().
 	 *
 	 * Context: Any.
 	 */
@@ -168,8 +171,9 @@ struct dma_fence_ops {
 	/**
 	 * @get_timeline_name:
 	 *
-	 * Mandatory. Names what &dma_fence.context stands for: a ring, a
-	 * queue. Others reach it through dma_fence_timeline_name().
+	 * Mandatory. Return the name of the timeline of &dma_fence.context,
+	 * for example of a ring. Other drivers call
+	 * dma_fence_timeline_name().
 	 *
 	 * Context: Any.
 	 */
@@ -178,11 +182,10 @@ struct dma_fence_ops {
 	/**
 	 * @enable_signaling:
 	 *
-	 * Optional. From now on somebody on the CPU waits: switch on the
-	 * interrupt, or whatever else makes sure that the fence gets
-	 * signalled. As long as nobody waits, devices that synchronise among
-	 * themselves need not pay for this. Called once at most. A driver
-	 * without this op has to signal unasked.
+	 * Optional. Enable the interrupt, or whatever else ensures that the
+	 * fence gets signalled: the CPU waits from now on. Devices that
+	 * synchronise among themselves do not pay for this until then. Called
+	 * at most once. A driver without this op signals in any case.
 	 *
 	 * The fence may signal right after this returns, even before, and lose
 	 * its last reference then. A driver whose interrupt handler needs the
@@ -190,7 +193,7 @@ struct dma_fence_ops {
 	 *
 	 * Context: Atomic, &dma_fence.lock held with interrupts off.
 	 * Return: true when the fence will be signalled. false when the work
-	 * is already over, or failed in a way that leaves nothing to
+	 * is already complete, or failed in a way that leaves nothing to
 	 * wait for (set the error first): the core signals then.
 	 */
 	bool (*enable_signaling)(struct dma_fence *fence);
@@ -198,27 +201,27 @@ struct dma_fence_ops {
 	/**
 	 * @signaled:
 	 *
-	 * Optional. Peek whether the work is over, without waiting for the
-	 * interrupt. May lag behind the hardware, but an answer of true is
-	 * final, and may come with an error set on the fence. The core signals
-	 * a fence for which this says true.
+	 * Optional. Test whether the work is complete, without waiting for
+	 * the interrupt. May lag behind the hardware, but true is final, and
+	 * may come with an error set on the fence. The core signals a fence
+	 * for which this returns true.
 	 *
 	 * Context: Any, with or without &dma_fence.lock.
-	 * Return: true when the work is over.
+	 * Return: true when the work is complete.
 	 */
 	bool (*signaled)(struct dma_fence *fence);
 
 	/**
 	 * @wait:
 	 *
-	 * Optional, and not for new drivers: another way to sleep, for old
-	 * drivers whose reset needs it. dma_fence_default_wait() otherwise.
+	 * Optional, and not for new drivers: replaces
+	 * dma_fence_default_wait(), for old drivers whose reset needs it.
 	 *
 	 * Context: Process context; sleeps for up to @timeout jiffies.
-	 * Return: jiffies left, at least 1, when the fence signalled; 0 when
-	 * time ran out; -ERESTARTSYS when @intr is true and a signal
-	 * came. Any other negative errno counts as "it is over and it
-	 * failed", a locked-up device for example.
+	 * Return: jiffies left, at least 1, when the fence signalled; 0 on
+	 * timeout; -ERESTARTSYS when @intr is true and a signal arrived. Any
+	 * other negative errno means that the fence signalled and the wait
+	 * failed, for example for a device that hangs.
 	 */
 	signed long (*wait)(struct dma_fence *fence,
 			    bool intr, signed long timeout);
@@ -226,11 +229,11 @@ struct dma_fence_ops {
 	/**
 	 * @release:
 	 *
-	 * Optional. The last reference is gone: give back what belongs to the
-	 * fence, and its memory, after an RCU grace period, as
-	 * dma_fence_free() would. That is also what happens without this op,
-	 * and then the fence must be the first member of what was allocated.
-	 * With this op the driver stays as long as any of its fences.
+	 * Optional. Release what belongs to the fence after its last
+	 * reference is gone, and free its memory after an RCU grace period,
+	 * as dma_fence_free() does. Without this op the core calls
+	 * dma_fence_free(), and the fence must be the first member of its
+	 * allocation. A driver with this op stays as long as its fences.
 	 *
 	 * Context: Any, hard interrupt included.
 	 */
@@ -247,8 +250,8 @@ struct dma_fence_ops {
 	/**
 	 * @timeline_value_str:
 	 *
-	 * Optional. Print how far the timeline has got into @str of @size
-	 * bytes; for debugfs. The same for each fence of a context.
+	 * Optional. Print the current value of the timeline into @str of
+	 * @size bytes; for debugfs. The same for each fence of a context.
 	 */
 	void (*timeline_value_str)(struct dma_fence *fence,
 				   char *str, int size);
@@ -256,12 +259,12 @@ struct dma_fence_ops {
 	/**
 	 * @set_deadline:
 	 *
-	 * Optional. A waiter would like the fence to be signalled by
-	 * @deadline (CLOCK_MONOTONIC), the next vertical blank for example. A
-	 * hint for power management: clock up in time or ignore it. Keep the
-	 * earliest of several; one that lies in the past means at once.
+	 * Optional. Note that a waiter needs the fence signalled by @deadline
+	 * (CLOCK_MONOTONIC), for example the next vertical blank. A hint for
+	 * power management: raise the clock in time, or ignore it. Keep the
+	 * earliest of several; one in the past means at once.
 	 *
-	 * Context: Any; &dma_fence.lock is not held by the caller for this.
+	 * Context: Any; the caller does not hold &dma_fence.lock.
 	 *	    May be called more than once and concurrently.
 	 */
 	void (*set_deadline)(struct dma_fence *fence, ktime_t deadline);
@@ -275,10 +278,10 @@ void dma_fence_free(struct dma_fence *fence);
 void dma_fence_describe(struct dma_fence *fence, struct seq_file *seq);
 
 /**
- * dma_fence_put - give back a reference
- * @fence: the fence, or NULL for nothing to do
+ * dma_fence_put - drop a reference
+ * @fence: the fence, or NULL for no effect
  *
- * Context: Any. The last one ends in &dma_fence_ops.release.
+ * Context: Any. The last one calls &dma_fence_ops.release.
  */
 static inline void dma_fence_put(struct dma_fence *fence)
 {
@@ -289,8 +292,8 @@ static inline void dma_fence_put(struct dma_fence *fence)
 }
 
 /*
- * __free(dma_fence_put): give the reference back when the variable goes out of
- * scope. NULL and error pointers are left alone.
+ * __free(dma_fence_put): drop the reference when the variable goes out of
+ * scope. NULL and error pointers are ignored.
  */
 DEFINE_FREE(dma_fence_put, struct dma_fence *,
 	    dma_fence_put(IS_ERR(_T) ? NULL : _T))
@@ -312,11 +315,11 @@ static inline struct dma_fence *dma_fence_get(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_get_rcu - take a reference to a fence that may be dying
+ * dma_fence_get_rcu - take a reference unless the last one is gone
  * @fence: a fence found under RCU, not NULL
  *
- * Enough where the memory of a fence is not used again within a grace period.
- * Where it may be, see dma_fence_get_rcu_safe().
+ * Sufficient where the memory of a fence is not reused within a grace period.
+ * Otherwise see dma_fence_get_rcu_safe().
  *
  * Context: Any, inside rcu_read_lock().
  * Return: @fence, or NULL when its last reference was already gone.
@@ -327,16 +330,16 @@ static inline struct dma_fence *dma_fence_get_rcu(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_get_rcu_safe - take a reference to the fence in a slot
- * @fencep: the slot; may change at any time
+ * dma_fence_get_rcu_safe - take a reference to the fence in an RCU pointer
+ * @fencep: the pointer; may change at any time
  *
- * Right even if the fences of a driver come from a SLAB_TYPESAFE_BY_RCU cache,
- * where a dying fence can turn into another living one under our hands. The
- * alternative for many slots at a time is a sequence count around the look-up.
+ * Safe also for fences from a SLAB_TYPESAFE_BY_RCU cache, where the memory of a
+ * released fence may become another fence within the grace period. A sequence
+ * count around the look-up is an alternative for many pointers at a time.
  *
  * Context: Any, inside rcu_read_lock(). Does not sleep.
- * Return: the fence with a reference for the caller, or NULL when the slot is
- *	   empty.
+ * Return: the fence with a reference for the caller, or NULL when the pointer
+ *	   is NULL.
  */
 static inline struct dma_fence *
 dma_fence_get_rcu_safe(struct dma_fence __rcu **fencep)
@@ -344,15 +347,14 @@ dma_fence_get_rcu_safe(struct dma_fence __rcu **fencep)
 	struct dma_fence *fence;
 
 	while ((fence = rcu_dereference(*fencep))) {
-		/* A dying fence is about to leave the slot: look again. */
+		/* A fence being released is about to be replaced: retry. */
 		if (!dma_fence_get_rcu(fence))
 			continue;
 
 		/*
-		 * Is what we hold what the slot holds? Taking the reference
-		 * was a full barrier, so if the slot still points here it did
-		 * so while our reference counted, and the fence is that one
-		 * and not a later user of its memory.
+		 * The reference may be to a later fence in the same memory.
+		 * Taking it was a full barrier, so if the pointer is still the
+		 * same, it pointed here while the reference counted.
 		 */
 		if (likely(rcu_access_pointer(*fencep) == fence))
 			return rcu_pointer_handoff(fence);
@@ -378,8 +380,8 @@ static inline void __dma_fence_might_wait(void) {}
 #endif
 
 /*
- * guard(dma_fence_signalling)(): the rest of the scope is a critical section
- * as dma_fence_begin_signalling() describes it.
+ * guard(dma_fence_signalling)(): annotate the rest of the scope as
+ * dma_fence_begin_signalling() describes.
  */
 DEFINE_LOCK_GUARD_0(dma_fence_signalling,
 		    _T->cookie = dma_fence_begin_signalling(),
@@ -401,11 +403,11 @@ bool dma_fence_remove_callback(struct dma_fence *fence,
 void dma_fence_enable_sw_signaling(struct dma_fence *fence);
 
 /**
- * dma_fence_test_signaled_flag - has the fence been signalled? Do not ask its driver.
+ * dma_fence_test_signaled_flag - test for a signalled fence, without its driver
  * @fence: the fence
  *
- * What was written before the fence signalled, its error for example, is
- * visible to a caller who gets true.
+ * Whatever was written before the fence signalled, for example its error, is
+ * visible to a caller that gets true.
  *
  * Context: Any. Safe when the driver is gone.
  * Return: true once dma_fence_signal() or a relative has taken effect.
@@ -416,11 +418,11 @@ static inline bool dma_fence_test_signaled_flag(const struct dma_fence *fence)
 }
 
 /**
- * dma_fence_test_orphan - can the core do without the ops of this fence?
+ * dma_fence_test_orphan - test for a fence whose ops must not be read
  * @fence: the fence
  *
- * Context: Any. While this is false, &dma_fence.ops stays valid at least until
- *	    the end of the present rcu_read_lock() section.
+ * Context: Any. When this returns false, &dma_fence.ops stays valid until the
+ *	    end of the present rcu_read_lock() section at least.
  * Return: true when the fence has signalled and its driver may be gone.
  */
 static inline bool dma_fence_test_orphan(const struct dma_fence *fence)
@@ -428,35 +430,43 @@ static inline bool dma_fence_test_orphan(const struct dma_fence *fence)
 	return test_bit_acquire(DMA_FENCE_FLAG_ORPHAN_BIT, &fence->flags);
 }
 
-/* Whether the ops that know the names are there, and what these look at. */
-static inline bool __dma_fence_has_names(const struct dma_fence *fence)
+/**
+ * dma_fence_names_valid - test whether the name ops may be called
+ * @fence: the fence
+ *
+ * Context: Any; the answer holds until the end of the present rcu_read_lock()
+ *	    section.
+ * Return: true when the fence is pending, so that its driver is there, or when
+ *	   its names stay as long as the fence.
+ */
+static inline bool dma_fence_names_valid(const struct dma_fence *fence)
 {
 	return !dma_fence_test_signaled_flag(fence) ||
 	       test_bit(DMA_FENCE_FLAG_NAMES_STAY_BIT, &fence->flags);
 }
 
 /**
- * dma_fence_driver_name - name of the driver of a fence, for display
+ * dma_fence_driver_name - get the name of the driver of a fence, for display
  * @fence: the fence
  *
- * A fence may outlive its driver, but only after it has signalled. So this asks
- * the driver as long as the fence is pending; later only where the names stay
- * as long as the fence: those of stubs, arrays, chains and software timelines.
+ * A signalled fence may outlive its driver. So the driver is asked while the
+ * fence is pending; later only where the names stay as long as the fence: for
+ * stubs, arrays, chains and software timelines.
  *
- * Context: Any. If the fence can signal meanwhile, call this inside
- *	    rcu_read_lock() and do not keep the string beyond that.
+ * Context: Any. If the fence may signal meanwhile, call this inside
+ *	    rcu_read_lock() and do not use the string beyond that.
  * Return: a string, never NULL.
  */
 static inline const char *dma_fence_driver_name(struct dma_fence *fence)
 {
-	if (!__dma_fence_has_names(fence))
+	if (!dma_fence_names_valid(fence))
 		return "detached-driver";
 
 	return fence->ops->get_driver_name(fence);
 }
 
 /**
- * dma_fence_timeline_name - name of the timeline of a fence, for display
+ * dma_fence_timeline_name - get the name of the timeline of a fence, for display
  * @fence: the fence
  *
  * Context: As for dma_fence_driver_name().
@@ -464,22 +474,14 @@ static inline const char *dma_fence_driver_name(struct dma_fence *fence)
  */
 static inline const char *dma_fence_timeline_name(struct dma_fence *fence)
 {
-	if (!__dma_fence_has_names(fence))
+	if (!dma_fence_names_valid(fence))
 		return "signaled-timeline";
 
 	return fence->ops->get_timeline_name(fence);
 }
 
-/* Is there a driver behind a pending fence, and does it say: over? */
-static inline bool __dma_fence_peek(struct dma_fence *fence)
-{
-	const struct dma_fence_ops *ops = fence->ops;
-
-	return ops->signaled && ops->signaled(fence);
-}
-
 /**
- * dma_fence_is_signaled_locked - dma_fence_is_signaled() under the fence's lock
+ * dma_fence_is_signaled_locked - test for a signalled fence, under its lock
  * @fence: the fence
  *
  * Context: Atomic, &dma_fence.lock held with interrupts off.
@@ -488,9 +490,13 @@ static inline bool __dma_fence_peek(struct dma_fence *fence)
 static inline bool
 dma_fence_is_signaled_locked(struct dma_fence *fence)
 {
-	bool done = dma_fence_test_signaled_flag(fence);
+	const struct dma_fence_ops *ops = fence->ops;
+	bool done;
 
-	if (!done && __dma_fence_peek(fence)) {
+	lockdep_assert_held(fence->lock);
+
+	done = dma_fence_test_signaled_flag(fence);
+	if (!done && ops->signaled && ops->signaled(fence)) {
 		dma_fence_signal_locked(fence);
 		done = true;
 	}
@@ -498,15 +504,28 @@ dma_fence_is_signaled_locked(struct dma_fence *fence)
 	return done;
 }
 
-/*
- * dma_fence_is_signaled() for who is inside rcu_read_lock(): the fence may
- * signal now, and then its driver may not go yet.
+/**
+ * dma_fence_is_signaled_rcu - test for a signalled fence, inside rcu_read_lock()
+ * @fence: the fence
+ *
+ * As dma_fence_is_signaled(), for callers that test many fences. The read-side
+ * section is needed because the fence may signal at any moment, and its driver
+ * may be gone a grace period later.
+ *
+ * Context: Any, inside rcu_read_lock(), without &dma_fence.lock.
+ * Return: true when the fence has signalled.
  */
-static inline bool __dma_fence_is_signaled(struct dma_fence *fence)
+static inline bool dma_fence_is_signaled_rcu(struct dma_fence *fence)
 {
+	const struct dma_fence_ops *ops;
+
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "no RCU read-side section");
+
 	if (dma_fence_test_signaled_flag(fence))
 		return true;
-	if (!__dma_fence_peek(fence))
+
+	ops = fence->ops;
+	if (!ops->signaled || !ops->signaled(fence))
 		return false;
 
 	dma_fence_signal(fence);
@@ -514,17 +533,17 @@ static inline bool __dma_fence_is_signaled(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_is_signaled - has it happened yet?
+ * dma_fence_is_signaled - test for a signalled fence
  * @fence: the fence
  *
- * Asks the driver if the core does not know, and signals the fence if the driver
- * says that the work is over. This does not enable signalling: for a fence
- * for which nobody waits and whose driver has no &dma_fence_ops.signaled
- * the answer may stay false for good.
+ * Asks the driver if the fence is not marked yet, and signals the fence if the
+ * driver says that the work is complete. This does not enable signalling: if
+ * the driver has no &dma_fence_ops.signaled and the fence has no waiter, this
+ * may return false forever.
  *
- * Drivers do well to signal their fences as soon as the work is over and to ask
- * here before they let hardware wait for a seqno, since that may have wrapped
- * around meanwhile.
+ * Drivers should signal their fences as soon as the work is complete, and call
+ * this before they let hardware wait for a seqno, which may have wrapped around
+ * meanwhile.
  *
  * Context: Any, but not with &dma_fence.lock held: see
  *	    dma_fence_is_signaled_locked().
@@ -534,11 +553,19 @@ static inline bool
 dma_fence_is_signaled(struct dma_fence *fence)
 {
 	guard(rcu)();
-	return __dma_fence_is_signaled(fence);
+	return dma_fence_is_signaled_rcu(fence);
 }
 
-/* @wide: old drivers count with 32 bits and wrap around, others do not. */
-static inline bool __dma_fence_seqno_later(u64 f1, u64 f2, bool wide)
+/**
+ * dma_fence_seqno_is_later - compare two seqnos of one context
+ * @f1: the one that may be later
+ * @f2: the other
+ * @wide: compare all 64 bits; otherwise the lower 32, which wrap around
+ *
+ * Context: Any.
+ * Return: true when @f1 comes after @f2, false when it is the same or earlier.
+ */
+static inline bool dma_fence_seqno_is_later(u64 f1, u64 f2, bool wide)
 {
 	if (wide)
 		return f1 > f2;
@@ -547,7 +574,7 @@ static inline bool __dma_fence_seqno_later(u64 f1, u64 f2, bool wide)
 }
 
 /**
- * __dma_fence_is_later - compare two seqnos of one context
+ * __dma_fence_is_later - compare two seqnos as the ops of their fences say
  * @f1: the one that may be later
  * @f2: the other
  * @ops: ops of the fences they come from
@@ -558,11 +585,11 @@ static inline bool __dma_fence_seqno_later(u64 f1, u64 f2, bool wide)
 static inline bool __dma_fence_is_later(u64 f1, u64 f2,
 					const struct dma_fence_ops *ops)
 {
-	return __dma_fence_seqno_later(f1, f2, ops->use_64bit_seqno);
+	return dma_fence_seqno_is_later(f1, f2, ops->use_64bit_seqno);
 }
 
 /**
- * dma_fence_is_later - does one fence signal after another of its context?
+ * dma_fence_is_later - test whether a fence comes after another of its context
  * @f1: the one that may be later
  * @f2: the other, of the same context
  *
@@ -576,13 +603,13 @@ static inline bool dma_fence_is_later(struct dma_fence *f1,
 	bool comparable = f1->context == f2->context;
 
 	return !WARN_ON(!comparable) &&
-	       __dma_fence_seqno_later(f1->seqno, f2->seqno,
-				       test_bit(DMA_FENCE_FLAG_SEQNO64_BIT,
-						&f1->flags));
+	       dma_fence_seqno_is_later(f1->seqno, f2->seqno,
+					test_bit(DMA_FENCE_FLAG_SEQNO64_BIT,
+						 &f1->flags));
 }
 
 /**
- * dma_fence_is_later_or_same - is one fence another, or later than that?
+ * dma_fence_is_later_or_same - test whether a fence is another one or later
  * @f1: the one that may be later
  * @f2: the other, of the same context
  *
@@ -600,7 +627,7 @@ static inline bool dma_fence_is_later_or_same(struct dma_fence *f1,
 }
 
 /**
- * dma_fence_later - which of two fences of one context to wait for
+ * dma_fence_later - find the later of two pending fences of one context
  * @f1: one fence
  * @f2: another of the same context
  *
@@ -618,15 +645,15 @@ static inline struct dma_fence *dma_fence_later(struct dma_fence *f1,
 		return NULL;
 
 	/*
-	 * Ask the driver as well: nobody may have enabled signalling, and a
-	 * finished fence need not be marked yet.
+	 * Ask the driver as well: without signalling enabled, a fence whose
+	 * work is complete need not be marked yet.
 	 */
 	last = dma_fence_is_later(f1, f2) ? f1 : f2;
 	return dma_fence_is_signaled(last) ? NULL : last;
 }
 
 /**
- * dma_fence_get_status_locked - dma_fence_get_status() under the fence's lock
+ * dma_fence_get_status_locked - get the status of a fence, under its lock
  * @fence: the fence
  *
  * Context: Atomic, &dma_fence.lock held with interrupts off.
@@ -635,6 +662,8 @@ static inline struct dma_fence *dma_fence_later(struct dma_fence *f1,
  */
 static inline int dma_fence_get_status_locked(struct dma_fence *fence)
 {
+	lockdep_assert_held(fence->lock);
+
 	if (!dma_fence_is_signaled_locked(fence))
 		return 0;
 
@@ -644,15 +673,15 @@ static inline int dma_fence_get_status_locked(struct dma_fence *fence)
 int dma_fence_get_status(struct dma_fence *fence);
 
 /**
- * dma_fence_set_error - say that the work has failed
+ * dma_fence_set_error - record that the work has failed
  * @fence: a fence that has not signalled yet
- * @error: why, a negative errno
+ * @error: the reason, a negative errno
  *
- * To be called before the fence signals, so that everyone who sees it
- * signalled sees the error too. Warns when it comes too late or when @error is
- * no errno, because waiters would misread it.
+ * Must be called before the fence signals, so that every reader of the
+ * signalled fence sees the error, too. Warns when the fence has signalled, and
+ * when @error is no errno, because waiters would misread it.
  *
- * Context: Any; the caller is the one who signals.
+ * Context: Any; the caller is about to signal the fence.
  */
 static inline void dma_fence_set_error(struct dma_fence *fence,
 				       int error)
@@ -664,11 +693,11 @@ static inline void dma_fence_set_error(struct dma_fence *fence,
 }
 
 /**
- * dma_fence_timestamp - when did the fence signal?
+ * dma_fence_timestamp - get the time at which a fence signalled
  * @fence: a signalled fence
  *
- * Spins for the moment between the mark that a fence has signalled and the time
- * being in place.
+ * Spins in the short time between the signalled bit being set and the time
+ * being stored.
  *
  * Context: Any. The caller has a reference.
  * Return: CLOCK_MONOTONIC time of signalling; with a warning, the present time
@@ -679,7 +708,7 @@ static inline ktime_t dma_fence_timestamp(struct dma_fence *fence)
 	if (WARN_ON(!dma_fence_test_signaled_flag(fence)))
 		return ktime_get();
 
-	/* Pairs with the barrier of the one who signals. */
+	/* Pairs with dma_fence_signal_timestamp_locked(). */
 	while (!test_bit_acquire(DMA_FENCE_FLAG_TIMESTAMP_BIT, &fence->flags))
 		cpu_relax();
 
@@ -703,11 +732,11 @@ extern const struct dma_fence_ops dma_fence_array_ops;
 extern const struct dma_fence_ops dma_fence_chain_ops;
 
 /**
- * dma_fence_is_array - is this a &struct dma_fence_array?
+ * dma_fence_is_array - test for a &struct dma_fence_array
  * @fence: the fence, not NULL
  *
  * Context: Any.
- * Return: true when it is.
+ * Return: true when @fence is one.
  */
 static inline bool dma_fence_is_array(struct dma_fence *fence)
 {
@@ -715,11 +744,11 @@ static inline bool dma_fence_is_array(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_is_chain - is this a &struct dma_fence_chain?
+ * dma_fence_is_chain - test for a &struct dma_fence_chain
  * @fence: the fence, not NULL
  *
  * Context: Any.
- * Return: true when it is.
+ * Return: true when @fence is one.
  */
 static inline bool dma_fence_is_chain(struct dma_fence *fence)
 {
@@ -727,11 +756,11 @@ static inline bool dma_fence_is_chain(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_is_container - is this fence made of other fences?
+ * dma_fence_is_container - test for a fence that contains other fences
  * @fence: the fence, not NULL
  *
- * Containers are not to be nested at will: each level would be one more
- * recursion whenever the whole is signalled, walked or released.
+ * Containers must not be nested freely: each level adds recursion to
+ * signalling, walking and releasing.
  *
  * Context: Any.
  * Return: true for an array and for a chain.

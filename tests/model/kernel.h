@@ -159,6 +159,7 @@ static inline unsigned int ilog2(unsigned long n)
 struct rcu_head { void *nothing[2]; };
 
 #define rcu_read_lock()			do { } while (0)
+#define RCU_LOCKDEP_WARN(cond, text)	do { } while (0)
 #define rcu_read_unlock()		do { } while (0)
 #define rcu_dereference(p)		(p)
 #define rcu_dereference_protected(p, c)	(p)
@@ -198,6 +199,7 @@ struct ww_mutex { struct mutex base; struct ww_acquire_ctx *ctx; };
 #define spin_lock_irqsave(lock, flags)	do { (flags) = 0; spin_lock(lock); } while (0)
 #define spin_unlock_irqrestore(lock, flags) do { (void)(flags); spin_unlock(lock); } while (0)
 #define lockdep_assert_held(lock)	model_check((lock)->held)
+#define lockdep_assert(cond)		model_check(cond)
 #define lockdep_is_held(lock)		((lock)->held)
 #define ww_mutex_init(lock, class)	(*(lock) = (struct ww_mutex){})
 #define ww_mutex_destroy(lock)		model_check(!(lock)->base.held)
