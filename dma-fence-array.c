@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fence arrays: one fence for several.
+ * Fence arrays: one fence for a fixed set of fences
  *
- * What it is:	a container of a fixed set of fences that signals when all of
- *		them have, or when the first one has.
- * What it owns: the table of members, a reference to each, and one callback per
- *		member. Nothing is hooked up before somebody waits.
- * Locks:	dma_fence_array.lock is the lock of the container's own fence.
- * It
- *		is taken outside the members' locks; a member's callback, which
- *		runs under the member's lock, therefore leaves signalling to an
- *		irq_work.
- * May call:	dma-fence.c.
- * Never here:	arrays of containers. See dma-fence-unwrap.c for how to put
- * those
- *		together.
- * Units:	none.
+ * An array signals when all its members have, or when the first has. It holds a
+ * reference to each member, but adds its callbacks only when signalling of the
+ * array itself is enabled.
+ *
+ * Counting: num_pending is how many members still have to report. Each callback
+ * lowers it by one, atomically, and the one that reaches zero signals; so no
+ * two callbacks can both be the last, and none is missed. The count may go
+ * below zero when any one member is enough.
+ *
+ * Result: dma_fence.error is undecided until the result is known, and the first
+ * to replace it by cmpxchg() decides. That happens before anything signals the
+ * array, so whoever sees it signalled sees the result.
+ *
+ * Lock order: dma_fence_array.lock is outside the locks of the members. The
+ * callback of a member runs under the lock of that member, so it leaves
+ * signalling to an irq_work.
  */
 #include <linux/dma-fence.h>
 #include <linux/dma-fence-array.h>
@@ -25,12 +27,12 @@
 #include "dma-buf-misuse.h"
 
 /*
- * What dma_fence.error holds while the result of an array is open. Positive, so
- * nobody takes it for an error; and who replaces it first has decided.
+ * dma_fence.error of an array whose result is not known yet. Positive, so that
+ * it is not taken for an error.
  */
 #define DMA_FENCE_ARRAY_UNDECIDED	1
 
-/* In dma_fence.flags: the first member is enough. */
+/* In dma_fence.flags: signal with the first member. */
 #define DMA_FENCE_ARRAY_ANY_BIT		DMA_FENCE_FLAG_USER_BITS
 
 static const char *dma_fence_array_driver_name(struct dma_fence *fence)
@@ -46,11 +48,13 @@ static const char *dma_fence_array_timeline_name(struct dma_fence *fence)
 /* -- the result ------------------------------------------------------------ */
 
 /*
- * When a signalled member did so, without waiting for the time to be stored. A
- * driver that marks its fences by itself may store it from an irq_work of this
- * very CPU, and this is called with interrupts off: dma_fence_timestamp() would
- * spin here forever. A time that is missing is one of just now, so it counts as
- * later than any other.
+ * Time at which a signalled member did so, or KTIME_MAX when it is not stored
+ * yet.
+ *
+ * This does not wait for the time, as dma_fence_timestamp() would: interrupts
+ * are off, and a driver that sets the bit by itself may store the time from an
+ * irq_work of this very CPU. A missing time is about to be stored, so it counts
+ * as later than any other.
  */
 static ktime_t dma_fence_array_when(struct dma_fence *member)
 {
@@ -61,9 +65,9 @@ static ktime_t dma_fence_array_when(struct dma_fence *member)
 }
 
 /*
- * The member whose result becomes that of the array. If any one is enough, the
- * first to signal; otherwise the first to fail, or NULL if none did. First by
- * timestamp, so that it does not matter in which order we hear of them.
+ * Find the member whose result becomes that of the array: the first to signal
+ * if any one is enough, otherwise the first to fail, or NULL if none did. First
+ * by timestamp, as callbacks and tests see the members in no particular order.
  */
 static struct dma_fence *dma_fence_array_decisive(struct dma_fence_array *array)
 {
@@ -77,7 +81,7 @@ static struct dma_fence *dma_fence_array_decisive(struct dma_fence_array *array)
 			continue;
 		if (!any && !member->error)
 			continue;
-		/* Read once: the time may be stored while this looks. */
+		/* Read once: the time may be stored meanwhile. */
 		when = dma_fence_array_when(member);
 		if (!first || ktime_before(when, earliest)) {
 			first = member;
@@ -89,9 +93,10 @@ static struct dma_fence *dma_fence_array_decisive(struct dma_fence_array *array)
 }
 
 /*
- * Settle the result; to be called before anything that signals the array. Those
- * who peek and the irq_work may come here at the same time: the first decides,
- * and no one goes on to signal before somebody has.
+ * Decide the result; must be called before anything that signals the array. The
+ * signaled op and the irq_work may get here at the same time: the first
+ * cmpxchg() decides, and its full barrier orders the result before the
+ * signalled bit.
  */
 static void dma_fence_array_decide(struct dma_fence_array *array)
 {
@@ -101,7 +106,7 @@ static void dma_fence_array_decide(struct dma_fence_array *array)
 		member ? member->error : 0);
 }
 
-/* -- hearing of the members ------------------------------------------------ */
+/* -- signalling ------------------------------------------------------------ */
 
 static void dma_fence_array_work(struct irq_work *work)
 {
@@ -113,14 +118,18 @@ static void dma_fence_array_work(struct irq_work *work)
 	dma_fence_put(&array->base);
 }
 
-static void dma_fence_array_member_done(struct dma_fence *member,
-					struct dma_fence_cb *cb)
+static void dma_fence_array_member_signaled(struct dma_fence *member,
+					    struct dma_fence_cb *cb)
 {
 	struct dma_fence_array_cb *waiting =
 		container_of(cb, struct dma_fence_array_cb, cb);
 	struct dma_fence_array *array = waiting->array;
 
-	/* The last one needed passes its reference on to the work. */
+	/*
+	 * One operation lowers and tests, so of members that signal at the same
+	 * time exactly one is the last. Fully ordered: the irq_work sees what
+	 * all members wrote. Its reference is that of this callback.
+	 */
 	if (!atomic_dec_and_test(&array->num_pending))
 		dma_fence_put(&array->base);
 	else
@@ -139,10 +148,10 @@ static bool dma_fence_array_enable_signaling(struct dma_fence *fence)
 		waiting->array = array;
 		dma_fence_get(fence);
 		if (!dma_fence_add_callback(member, &waiting->cb,
-					    dma_fence_array_member_done))
+					    dma_fence_array_member_signaled))
 			continue;
 
-		/* Too late for this one, so it counts as heard of. */
+		/* It has signalled already, and its callback will not run. */
 		dma_fence_put(fence);
 		if (atomic_dec_return(&array->num_pending) <= 0)
 			break;
@@ -156,24 +165,26 @@ static bool dma_fence_array_enable_signaling(struct dma_fence *fence)
 }
 
 /*
- * As long as nobody waits the members do not report and have to be asked; once
- * they do the counter knows. A member must not be counted both ways: so the
- * counter is read first, for the bit is set before it begins to fall.
+ * Until signalling is enabled the members do not report and have to be tested;
+ * from then on the count is enough. A member must not be counted both ways. The
+ * ENABLE_SIGNAL bit is set before the count begins to fall, so read the count
+ * first, with acquire: if the bit is still clear after that, the count read
+ * does not include any report.
  */
 static bool dma_fence_array_signaled(struct dma_fence *fence)
 {
 	struct dma_fence_array *array = to_dma_fence_array(fence);
-	int missing = atomic_read_acquire(&array->num_pending);
+	int pending = atomic_read_acquire(&array->num_pending);
 	struct dma_fence *member;
 	unsigned int i;
 
 	if (!test_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags)) {
 		dma_fence_array_for_each(member, i, fence)
-			if (missing > 0 && dma_fence_is_signaled(member))
-				missing--;
+			if (pending > 0 && dma_fence_is_signaled(member))
+				pending--;
 	}
 
-	if (missing > 0)
+	if (pending > 0)
 		return false;
 
 	dma_fence_array_decide(array);
@@ -213,17 +224,17 @@ const struct dma_fence_ops dma_fence_array_ops = {
 };
 EXPORT_SYMBOL(dma_fence_array_ops);
 
-/* -- making one ------------------------------------------------------------ */
+/* -- creation -------------------------------------------------------------- */
 
 /**
- * dma_fence_array_alloc - memory for an array
- * @num_fences: how many members it will have, at least 1
+ * dma_fence_array_alloc - allocate memory for an array
+ * @num_fences: number of members, at least 1
  *
- * For those who must not fail between here and dma_fence_array_init(). If that
- * is never called, kfree() the memory.
+ * For callers that must not fail later: dma_fence_array_init() does not. Memory
+ * that is not initialized is freed with kfree().
  *
  * Context: Process context; may sleep.
- * Return: the memory, or NULL when there is none or, with a warning, when
+ * Return: the memory, or NULL when out of memory or, with a warning, when
  *	   @num_fences is not positive.
  */
 struct dma_fence_array *dma_fence_array_alloc(int num_fences)
@@ -238,20 +249,20 @@ struct dma_fence_array *dma_fence_array_alloc(int num_fences)
 EXPORT_SYMBOL(dma_fence_array_alloc);
 
 /**
- * dma_fence_array_init - make an array in memory that is there already
+ * dma_fence_array_init - initialize an array
  * @array: from dma_fence_array_alloc(), with room for @num_fences
- * @num_fences: how many members, at least 1
+ * @num_fences: number of members, at least 1
  * @fences: the members: a table from kmalloc() or its relatives and a reference
- *	for each. Both belong to the array from now on.
+ *	for each. The array takes over both.
  * @context: the timeline of the array's own fence
- * @seqno: its place on that
+ * @seqno: its position on that timeline
  * @signal_on_any: signal with the first member, not with the last
  *
  * The result is that of the member which signalled first if @signal_on_any, and
  * otherwise the error of the member which failed first.
  *
  * Warns when a member is a container, since each level adds recursion, and when
- * there are no members; an array without any counts as signalled.
+ * there are no members; an array without members counts as signalled.
  *
  * Context: Any.
  */
@@ -282,17 +293,17 @@ void dma_fence_array_init(struct dma_fence_array *array, int num_fences,
 EXPORT_SYMBOL(dma_fence_array_init);
 
 /**
- * dma_fence_array_create - make an array
- * @num_fences: how many members, at least 1
+ * dma_fence_array_create - allocate and initialize an array
+ * @num_fences: number of members, at least 1
  * @fences: the members, as for dma_fence_array_init(). Still the caller's when
  *	this fails.
  * @context: the timeline of the array's own fence
- * @seqno: its place on that
+ * @seqno: its position on that timeline
  * @signal_on_any: signal with the first member, not with the last
  *
  * Context: Process context; may sleep.
  * Return: the array, whose base has one reference, the caller's; or NULL when
- *	   there is no memory or, with a warning, when there are no members.
+ *	   out of memory or, with a warning, when there are no members.
  */
 struct dma_fence_array *dma_fence_array_create(int num_fences,
 					       struct dma_fence **fences,
@@ -312,17 +323,17 @@ struct dma_fence_array *dma_fence_array_create(int num_fences,
 }
 EXPORT_SYMBOL(dma_fence_array_create);
 
-/* -- looking inside -------------------------------------------------------- */
+/* -- access to members ----------------------------------------------------- */
 
 /**
- * dma_fence_array_first - first member
+ * dma_fence_array_first - get the first member
  * @head: an array, another fence, or NULL
  *
  * See dma_fence_array_for_each().
  *
  * Context: Any.
  * Return: the first member, or @head when that is no array, or NULL when there
- *	   is nothing. No reference of its own.
+ *	   is none, without a reference.
  */
 struct dma_fence *dma_fence_array_first(struct dma_fence *head)
 {
@@ -334,13 +345,13 @@ struct dma_fence *dma_fence_array_first(struct dma_fence *head)
 EXPORT_SYMBOL(dma_fence_array_first);
 
 /**
- * dma_fence_array_next - one of the further members
- * @head: what dma_fence_array_first() got
- * @index: number of the member, counted from 0
+ * dma_fence_array_next - get a further member
+ * @head: as passed to dma_fence_array_first()
+ * @index: index of the member, counted from 0
  *
  * Context: Any.
- * Return: the member, or NULL when there is none of that number or @head is no
- *	   array. No reference of its own.
+ * Return: the member, without a reference, or NULL when @index is past the last
+ *	   one or @head is no array.
  */
 struct dma_fence *dma_fence_array_next(struct dma_fence *head,
 				       unsigned int index)
@@ -352,7 +363,7 @@ struct dma_fence *dma_fence_array_next(struct dma_fence *head,
 EXPORT_SYMBOL(dma_fence_array_next);
 
 /**
- * dma_fence_match_context - is all of this on one timeline?
+ * dma_fence_match_context - test whether all members are on one timeline
  * @fence: an array or another fence
  * @context: the timeline
  *

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fence chains: a timeline made of fences that have nothing in common.
+ * Fence chains: a timeline made of fences of any driver
  *
- * What it is:	a singly linked list, newest node first. A node signals when the
- *		fence in it and everything behind it has.
- * What it owns: per node a reference to its fence and one to the node before.
- *		Links shrink with time: a walk cuts out what is over.
- * Locks:	dma_fence_chain.lock is the lock of the node's own fence. It is
- *		taken outside the locks of the fences in the chain; a callback
- *		on one of those therefore goes on in an irq_work. The links have
- *		no lock: they are read under RCU and replaced with cmpxchg.
- * May call:	dma-fence.c.
- * Never here:	a chain inside a node. Only the links may lead to other nodes.
- * Units:	a seqno here is a point on the timeline, all 64 bits of it.
+ * A chain is a singly linked list, newest node first. A node signals when its
+ * own fence and everything behind it has signalled. It holds a reference to its
+ * fence and one to the previous node. The seqno of a node is a point on the
+ * timeline, with all 64 bits.
+ *
+ * Garbage collection: a chain would grow for as long as user space appends, so
+ * every walk unlinks the nodes whose own fence has signalled. The links have no
+ * lock. They are read under RCU with dma_fence_get_rcu_safe() and replaced by
+ * cmpxchg(), and only ever to point further back. Walkers that race for one
+ * link agree on who drops its reference, as only one cmpxchg() succeeds. A node
+ * that was unlinked keeps its own link, so a walker that holds it can go on.
+ *
+ * A node contains no other chain: only the links lead to other nodes, and every
+ * function here follows them in a loop, not by recursion, as the length of a
+ * chain is up to user space and the stack is not.
+ *
+ * Lock order: dma_fence_chain.lock is outside the locks of the fences in the
+ * chain. A callback on one of those runs under its lock, so it continues in an
+ * irq_work.
  */
 #include <linux/dma-fence.h>
 #include <linux/dma-fence-chain.h>
@@ -34,7 +42,7 @@ static const char *dma_fence_chain_timeline_name(struct dma_fence *fence)
 
 /* -- links ----------------------------------------------------------------- */
 
-/* What the node is linked to, with a reference for the caller, or NULL. */
+/* Get the previous node or fence, with a reference for the caller, or NULL. */
 static struct dma_fence *dma_fence_chain_get_prev(struct dma_fence_chain *node)
 {
 	guard(rcu)();
@@ -42,18 +50,22 @@ static struct dma_fence *dma_fence_chain_get_prev(struct dma_fence_chain *node)
 }
 
 /*
- * Link @node past @prev, whose own fence is over, to what is behind that. If
- * somebody else changed the link meanwhile it is theirs, and we look again.
+ * Unlink @prev, whose own fence has signalled, by linking @node to what is
+ * behind it. The reference of the link moves with the pointer: on success the
+ * one to
+ * @prev is dropped, otherwise another walker has changed the link and the one
+ * taken here is. Either way the caller reads the link again.
  */
 static void dma_fence_chain_skip(struct dma_fence_chain *node,
 				 struct dma_fence *prev)
 {
-	struct dma_fence_chain *over = to_dma_fence_chain(prev);
+	struct dma_fence_chain *done = to_dma_fence_chain(prev);
 	struct dma_fence *behind = NULL;
 
-	if (over)
-		behind = dma_fence_chain_get_prev(over);
+	if (done)
+		behind = dma_fence_chain_get_prev(done);
 
+	/* Fully ordered: @behind is complete before the link shows it. */
 	if (unrcu_pointer(cmpxchg(&node->prev, RCU_INITIALIZER(prev),
 				  RCU_INITIALIZER(behind))) == prev)
 		dma_fence_put(prev);
@@ -62,15 +74,15 @@ static void dma_fence_chain_skip(struct dma_fence_chain *node,
 }
 
 /**
- * dma_fence_chain_walk - one step back along a chain
- * @fence: where we are, with a reference that this takes over
+ * dma_fence_chain_walk - step back along a chain
+ * @fence: the node at hand; its reference is dropped
  *
- * Nodes whose own fence is over are cut out on the way. See
- * dma_fence_chain_for_each().
+ * Unlinks nodes whose own fence has signalled. See dma_fence_chain_for_each().
  *
  * Context: Any, but not with the lock of a fence in the chain.
- * Return: the next pending one, a node or the plain fence where the chain
- *	   begins, with a reference for the caller; NULL when there is none.
+ * Return: the next node whose own fence is pending, or the pending plain fence
+ *	   where the chain begins, with a reference for the caller; NULL when
+ *	   there is none.
  */
 struct dma_fence *dma_fence_chain_walk(struct dma_fence *fence)
 {
@@ -93,14 +105,14 @@ struct dma_fence *dma_fence_chain_walk(struct dma_fence *fence)
 EXPORT_SYMBOL(dma_fence_chain_walk);
 
 /**
- * dma_fence_chain_find_seqno - what to wait for until a point is reached
- * @pfence: in: the newest node; out: the oldest one that covers the point. The
- *	reference moves along. Unchanged on error.
- * @seqno: the point, or 0 for "the newest there is"
+ * dma_fence_chain_find_seqno - find the node to wait for to reach a point
+ * @pfence: in: the newest node; out: the oldest node that covers the point,
+ *	with the reference. Unchanged on error.
+ * @seqno: the point, or 0 for the newest node
  *
- * Everything up to @seqno is over when *@pfence has signalled. That may be a
- * later node if there is none of exactly that number, or an older one if all
- * between are over; NULL when the point has been passed already.
+ * When *@pfence has signalled, everything up to @seqno has. It may be a later
+ * node if there is none of exactly that number, or an older one if all between
+ * have signalled; it is NULL when the point has been passed.
  *
  * Context: Any.
  * Return: 0, or -EINVAL when *@pfence is no chain or the chain has not come to
@@ -121,10 +133,10 @@ int dma_fence_chain_find_seqno(struct dma_fence **pfence, u64 seqno)
 	dma_fence_chain_for_each(iter, &head->base) {
 		node = to_dma_fence_chain(iter);
 
-		/* Another context: here our timeline begins. */
+		/* Another context: the timeline of @head begins here. */
 		if (!node || iter->context != head->base.context)
 			break;
-		/* The node before was too old, though it may be gone by now. */
+		/* The previous node, which may be unlinked, was too old. */
 		if (node->prev_seqno < seqno)
 			break;
 	}
@@ -137,37 +149,38 @@ EXPORT_SYMBOL(dma_fence_chain_find_seqno);
 
 /* -- signalling ------------------------------------------------------------ */
 
-/* Comes with the reference that the callback had. */
+/* Runs with the reference of the callback. */
 static void dma_fence_chain_work(struct irq_work *work)
 {
 	struct dma_fence_chain *node =
 		container_of(work, struct dma_fence_chain, work);
 
-	/* On to the next pending fence; when there is none it is over. */
+	/* Wait on the next pending fence; signal when there is none. */
 	if (!dma_fence_chain_enable_signaling(&node->base))
 		dma_fence_signal(&node->base);
 	dma_fence_put(&node->base);
 }
 
-static void dma_fence_chain_member_done(struct dma_fence *member,
-					struct dma_fence_cb *cb)
+static void dma_fence_chain_member_signaled(struct dma_fence *member,
+					    struct dma_fence_cb *cb)
 {
 	struct dma_fence_chain *node =
 		container_of(cb, struct dma_fence_chain, cb);
 
-	/* From here on the place of the callback is that of the work. */
+	/* The callback has run: the work reuses its memory. */
 	init_irq_work(&node->work, dma_fence_chain_work);
 	irq_work_queue(&node->work);
 	dma_fence_put(member);
 }
 
 /*
- * Wait on the newest pending fence only: usually the others are over by then.
- * The callback holds a reference to the node, and one to the fence it waits on,
- * since the link that leads there may be cut meanwhile.
+ * Add a callback to the newest pending fence only: when that has signalled,
+ * usually the others have, too, and the irq_work finds none. The callback holds
+ * a reference to the node, and one to the fence it waits on, since the link
+ * that leads there may be replaced meanwhile.
  *
- * Called by the core with the node's lock, and without it by our own work; at
- * most one of them at a time, since the core calls only once.
+ * The core calls this once, with the node's lock; after that only the irq_work
+ * of the node does, without the lock. So it never runs twice at a time.
  */
 static bool dma_fence_chain_enable_signaling(struct dma_fence *fence)
 {
@@ -178,7 +191,7 @@ static bool dma_fence_chain_enable_signaling(struct dma_fence *fence)
 	dma_fence_chain_for_each(iter, fence) {
 		member = dma_fence_get(dma_fence_chain_contained(iter));
 		if (!dma_fence_add_callback(member, &node->cb,
-					    dma_fence_chain_member_done)) {
+					    dma_fence_chain_member_signaled)) {
 			dma_fence_put(iter);
 			return true;
 		}
@@ -196,7 +209,7 @@ static bool dma_fence_chain_signaled(struct dma_fence *fence)
 	if (!dma_fence_is_signaled(dma_fence_chain_contained(fence)))
 		return false;
 
-	/* A walk stops only at what is not over. */
+	/* A walk stops only at a pending fence. */
 	pending = dma_fence_chain_walk(dma_fence_get(fence));
 	dma_fence_put(pending);
 	return !pending;
@@ -212,14 +225,13 @@ static void dma_fence_chain_set_deadline(struct dma_fence *fence,
 				       deadline);
 }
 
-/* -- birth and death ------------------------------------------------------- */
+/* -- initialization and release -------------------------------------------- */
 
 /*
- * Drop the reference to the rest of a chain. That may be the last one to a
- * node, whose release would drop the next, and so on: a chain as long as user
- * space likes, on a stack that is not. So take each node's link away before the
- * node goes. With a reference that is the only one nobody else can reach that
- * link.
+ * Drop the reference to the rest of a chain. If that is the last one, releasing
+ * the node would drop the next one, and so on, by recursion. So take the link
+ * of each node before its reference is dropped. A reference that is the only
+ * one proves that no other CPU can reach the link.
  */
 static void dma_fence_chain_drop(struct dma_fence *rest)
 {
@@ -257,17 +269,17 @@ const struct dma_fence_ops dma_fence_chain_ops = {
 EXPORT_SYMBOL(dma_fence_chain_ops);
 
 /**
- * dma_fence_chain_init - string a fence up
+ * dma_fence_chain_init - initialize a chain node
  * @chain: memory from dma_fence_chain_alloc()
- * @prev: what to link to: the newest node so far, or a plain fence, or NULL.
- *	The reference is taken over.
- * @fence: the fence to string up; no chain node. The reference is taken over.
+ * @prev: the newest node so far, or a plain fence, or NULL. The reference is
+ *	taken over.
+ * @fence: the fence of the node; no chain node. The reference is taken over.
  * @seqno: the point on the timeline
  *
- * The node goes on with the context of @prev if that is a node and @seqno is
- * later than its seqno. Otherwise the timeline starts anew from this node,
- * though it still signals only after @prev; and it gets the seqno of @prev
- * if that is the greater, so that seqnos never fall along the links.
+ * The node continues the context of @prev if that is a node and @seqno is later
+ * than its seqno. Otherwise a new timeline starts with this node, which still
+ * signals only after @prev; it gets the seqno of @prev if that is the greater,
+ * so that seqnos never fall along the links.
  *
  * &dma_fence_chain.base has one reference, the caller's.
  *
@@ -279,7 +291,7 @@ void dma_fence_chain_init(struct dma_fence_chain *chain, struct dma_fence *prev,
 	struct dma_fence_chain *before = to_dma_fence_chain(prev);
 	u64 context;
 
-	/* Recursion inside the fence would defeat all care taken here. */
+	/* A chain inside a node would be walked by recursion. */
 	dma_buf_misuse(dma_fence_is_chain(fence));
 
 	if (before && seqno > prev->seqno) {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Looking through containers, and merging without nesting them.
+ * Iterate over the fences inside containers, and merge without nesting
  *
- * What it is:	an iterator over the plain fences inside chains and arrays, and
- * a
- *		merge that makes one flat fence of everything still pending.
- * What it owns: nothing; a cursor belongs to the caller.
- * Locks:	none. The cursor's reference keeps alive what it points into.
- * May call:	dma-fence.c, dma-fence-array.c, dma-fence-chain.c.
- * Never here:	containers of its own.
- * Units:	none.
+ * A cursor belongs to its caller. It holds a reference to the chain node at
+ * hand, which keeps the fences that it returns; there are no locks.
+ *
+ * A merge takes the plain fences out of all containers and creates one array of
+ * those still pending, so that containers never nest. Of each context only the
+ * latest is kept: fences of one context signal in order.
  */
 #include <linux/dma-fence.h>
 #include <linux/dma-fence-array.h>
@@ -21,7 +19,7 @@
 
 /* -- the cursor ------------------------------------------------------------ */
 
-/* The first fence from the chain node at hand on; nodes without any are passed. */
+/* Find the first fence from the chain node at hand on; skip empty arrays. */
 static struct dma_fence *dma_fence_unwrap_enter(struct dma_fence_unwrap *cursor)
 {
 	struct dma_fence *fence;
@@ -41,15 +39,15 @@ static struct dma_fence *dma_fence_unwrap_enter(struct dma_fence_unwrap *cursor)
 }
 
 /**
- * dma_fence_unwrap_first - begin to look through a container
+ * dma_fence_unwrap_first - start to iterate over the fences of a container
  * @head: a fence of any kind, or NULL
- * @cursor: where to remember the place; need not be initialised
+ * @cursor: the position; need not be initialized
  *
  * See dma_fence_unwrap_for_each().
  *
  * Context: Any, but not with the lock of one of the fences.
- * Return: the first plain fence, without a reference of its own, or NULL when
- *	   there is none.
+ * Return: the first plain fence, without a reference, or NULL when there is
+ *	   none.
  */
 struct dma_fence *dma_fence_unwrap_first(struct dma_fence *head,
 					 struct dma_fence_unwrap *cursor)
@@ -60,12 +58,12 @@ struct dma_fence *dma_fence_unwrap_first(struct dma_fence *head,
 EXPORT_SYMBOL_GPL(dma_fence_unwrap_first);
 
 /**
- * dma_fence_unwrap_next - go on looking through a container
- * @cursor: from dma_fence_unwrap_first(), which must have found something
+ * dma_fence_unwrap_next - continue to iterate over the fences of a container
+ * @cursor: from dma_fence_unwrap_first(), which returned a fence
  *
  * Context: As dma_fence_unwrap_first().
- * Return: the next plain fence, without a reference of its own, or NULL at the
- *	   end; then @cursor holds no reference either.
+ * Return: the next plain fence, without a reference, or NULL at the end; then
+ *	   @cursor holds no reference either.
  */
 struct dma_fence *dma_fence_unwrap_next(struct dma_fence_unwrap *cursor)
 {
@@ -82,8 +80,8 @@ EXPORT_SYMBOL_GPL(dma_fence_unwrap_next);
 
 /* -- merging --------------------------------------------------------------- */
 
-/* What a merge has found: pending fences, and when the others signalled. */
-struct dma_fence_harvest {
+/* Pending fences found by a merge, and the latest time of the others. */
+struct dma_fence_merge {
 	struct dma_fence **fences;	/* with a reference each */
 	unsigned int count;
 	unsigned int room;
@@ -91,42 +89,42 @@ struct dma_fence_harvest {
 };
 
 /* Most merges are of a few fences. */
-#define DMA_FENCE_HARVEST_MIN	8
+#define DMA_FENCE_MERGE_MIN	8
 
-static int dma_fence_harvest_add(struct dma_fence_harvest *harvest,
-				 struct dma_fence *fence)
+static int dma_fence_merge_add(struct dma_fence_merge *merge,
+			       struct dma_fence *fence)
 {
-	unsigned int room = max(2 * harvest->room, DMA_FENCE_HARVEST_MIN);
+	unsigned int room = max(2 * merge->room, DMA_FENCE_MERGE_MIN);
 	struct dma_fence **fences;
 
 	if (dma_fence_is_signaled(fence)) {
-		harvest->latest = max(harvest->latest,
-				      dma_fence_timestamp(fence));
+		merge->latest = max(merge->latest,
+				    dma_fence_timestamp(fence));
 		return 0;
 	}
 
-	if (harvest->count == harvest->room) {
-		fences = krealloc_array(harvest->fences, room, sizeof(*fences),
+	if (merge->count == merge->room) {
+		fences = krealloc_array(merge->fences, room, sizeof(*fences),
 					GFP_KERNEL);
 		if (!fences)
 			return -ENOMEM;
-		harvest->fences = fences;
-		harvest->room = room;
+		merge->fences = fences;
+		merge->room = room;
 	}
 
-	harvest->fences[harvest->count++] = dma_fence_get(fence);
+	merge->fences[merge->count++] = dma_fence_get(fence);
 	return 0;
 }
 
-static int dma_fence_harvest_add_all(struct dma_fence_harvest *harvest,
-				     struct dma_fence *head,
-				     struct dma_fence_unwrap *cursor)
+static int dma_fence_merge_collect(struct dma_fence_merge *merge,
+				   struct dma_fence *head,
+				   struct dma_fence_unwrap *cursor)
 {
 	struct dma_fence *fence;
 	int ret;
 
 	dma_fence_unwrap_for_each(fence, cursor, head) {
-		ret = dma_fence_harvest_add(harvest, fence);
+		ret = dma_fence_merge_add(merge, fence);
 		if (ret) {
 			dma_fence_put(cursor->chain);
 			return ret;
@@ -136,8 +134,8 @@ static int dma_fence_harvest_add_all(struct dma_fence_harvest *harvest,
 	return 0;
 }
 
-/* By context; within one, the latest first. */
-static int dma_fence_harvest_order(const void *a, const void *b)
+/* Order by context, and the latest first within each. */
+static int dma_fence_merge_cmp(const void *a, const void *b)
 {
 	struct dma_fence *left = *(struct dma_fence *const *)a;
 	struct dma_fence *right = *(struct dma_fence *const *)b;
@@ -148,13 +146,13 @@ static int dma_fence_harvest_order(const void *a, const void *b)
 	return dma_fence_is_later(right, left) - dma_fence_is_later(left, right);
 }
 
-/* One fence per context is enough: the latest signals last. */
-static void dma_fence_harvest_thin_out(struct dma_fence_harvest *harvest)
+/* Keep only the latest fence of each context. */
+static void dma_fence_merge_dedup(struct dma_fence_merge *merge)
 {
-	unsigned int found = harvest->count, kept = 0;
-	struct dma_fence **fences = harvest->fences;
+	unsigned int found = merge->count, kept = 0;
+	struct dma_fence **fences = merge->fences;
 
-	sort(fences, found, sizeof(*fences), dma_fence_harvest_order, NULL);
+	sort(fences, found, sizeof(*fences), dma_fence_merge_cmp, NULL);
 
 	for (unsigned int i = 0; i < found; i++) {
 		if (kept && fences[kept - 1]->context == fences[i]->context)
@@ -163,63 +161,61 @@ static void dma_fence_harvest_thin_out(struct dma_fence_harvest *harvest)
 			fences[kept++] = fences[i];
 	}
 
-	harvest->count = kept;
+	merge->count = kept;
 }
 
-static void dma_fence_harvest_discard(struct dma_fence_harvest *harvest)
+static void dma_fence_merge_discard(struct dma_fence_merge *merge)
 {
-	while (harvest->count)
-		dma_fence_put(harvest->fences[--harvest->count]);
-	kfree(harvest->fences);
+	while (merge->count)
+		dma_fence_put(merge->fences[--merge->count]);
+	kfree(merge->fences);
 }
 
 /**
- * __dma_fence_unwrap_merge - one fence for everything pending in several
- * @num_fences: how many
- * @fences: the fences, of any kind; NULL ones are passed over
- * @cursors: as many cursors, to work with
+ * __dma_fence_unwrap_merge - create one fence from all pending ones of several
+ * @num_fences: number of @fences
+ * @fences: the fences, of any kind; NULL ones are skipped
+ * @cursors: as many cursors, for internal use
  *
- * Takes all plain fences out of their containers, leaves out those that have
- * signalled, and of several on one timeline keeps the latest. What is left
- * determines the result: an array sorted by context, in which all have to
- * signal; the fence itself if it is one; a signalled stub with the time of the
- * latest if it is none.
+ * Takes all plain fences out of their containers, drops those that have
+ * signalled, and keeps the latest of each timeline. The result is an array
+ * sorted by context, which signals when all have; the fence itself if one is
+ * left; or a signalled stub with the time of the latest if none is.
  *
  * Drivers use dma_fence_unwrap_merge().
  *
  * Context: Process context; may sleep.
- * Return: a fence with a reference for the caller, or NULL when there is no
- *	   memory.
+ * Return: a fence with a reference for the caller, or NULL when out of memory.
  */
 struct dma_fence *__dma_fence_unwrap_merge(unsigned int num_fences,
 					   struct dma_fence **fences,
 					   struct dma_fence_unwrap *cursors)
 {
-	struct dma_fence_harvest harvest = {};
+	struct dma_fence_merge merge = {};
 	struct dma_fence_array *array;
 	struct dma_fence *merged;
 
 	for (unsigned int i = 0; i < num_fences; i++)
-		if (dma_fence_harvest_add_all(&harvest, fences[i], &cursors[i]))
+		if (dma_fence_merge_collect(&merge, fences[i], &cursors[i]))
 			goto err_discard;
 
-	if (!harvest.count)
-		return dma_fence_allocate_private_stub(harvest.latest);
+	if (!merge.count)
+		return dma_fence_allocate_private_stub(merge.latest);
 
-	dma_fence_harvest_thin_out(&harvest);
-	if (harvest.count == 1) {
-		merged = harvest.fences[0];
-		kfree(harvest.fences);
+	dma_fence_merge_dedup(&merge);
+	if (merge.count == 1) {
+		merged = merge.fences[0];
+		kfree(merge.fences);
 		return merged;
 	}
 
-	array = dma_fence_array_create(harvest.count, harvest.fences,
+	array = dma_fence_array_create(merge.count, merge.fences,
 				       dma_fence_context_alloc(1), 1, false);
 	if (array)
 		return &array->base;
 
 err_discard:
-	dma_fence_harvest_discard(&harvest);
+	dma_fence_merge_discard(&merge);
 	return NULL;
 }
 EXPORT_SYMBOL_GPL(__dma_fence_unwrap_merge);

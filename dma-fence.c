@@ -128,7 +128,7 @@ static const char *dma_fence_broken_name(struct dma_fence *fence)
 	return "broken";
 }
 
-/* The memory around the fence is unknown: leak it rather than free it wrongly. */
+/* The allocation around the fence is unknown, so leak it. */
 static void dma_fence_broken_release(struct dma_fence *fence)
 {
 }
@@ -243,11 +243,13 @@ static noinline void dma_fence_abandon(struct dma_fence *fence)
  */
 void dma_fence_release(struct kref *kref)
 {
-	struct dma_fence *fence = container_of(kref, struct dma_fence, refcount);
+	struct dma_fence *fence =
+		container_of(kref, struct dma_fence, refcount);
 
 	trace_dma_fence_destroy(fence);
 
-	if (!dma_fence_test_signaled_flag(fence) && !list_empty(&fence->cb_list))
+	if (!dma_fence_test_signaled_flag(fence) &&
+	    !list_empty(&fence->cb_list))
 		dma_fence_abandon(fence);
 
 	if (!dma_fence_test_orphan(fence) && fence->ops->release)

@@ -348,7 +348,8 @@ static void sync_pt_value_str(struct dma_fence *fence, char *str, int size)
 static void sync_pt_timeline_value_str(struct dma_fence *fence, char *str,
 				       int size)
 {
-	snprintf(str, size, "%d", READ_ONCE(to_sync_pt(fence)->timeline->value));
+	snprintf(str, size, "%d",
+		 READ_ONCE(to_sync_pt(fence)->timeline->value));
 }
 
 static void sync_pt_set_deadline(struct dma_fence *fence, ktime_t deadline)
@@ -583,7 +584,8 @@ static const struct ioctl_entry sw_sync_ioctls[] = {
 		    sw_sync_ioctl_get_deadline),
 };
 
-static long sw_sync_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long sw_sync_ioctl(struct file *file, unsigned int cmd,
+			  unsigned long arg)
 {
 	return ioctl_table_call(sw_sync_ioctls, file, cmd, arg);
 }

@@ -96,7 +96,7 @@ static void sync_debug_file(struct sync_file *sync_file, void *data)
 	dma_fence_unwrap_for_each(fence, &iter, sync_file->fence) {
 		int status;
 
-		/* The driver of a fence that is pending here stays until then. */
+		/* The driver of a fence pending here stays until the unlock. */
 		rcu_read_lock();
 		status = dma_fence_get_status(fence);
 		sync_debug_fence(s, fence, status,

@@ -301,7 +301,8 @@ static unsigned int sync_file_count_fences(struct sync_file *sync_file)
 static int sync_file_describe_fences(struct sync_file *sync_file,
 				     struct sync_file_info *info)
 {
-	struct sync_fence_info __user *to = u64_to_user_ptr(info->sync_fence_info);
+	struct sync_fence_info __user *to =
+		u64_to_user_ptr(info->sync_fence_info);
 	struct sync_fence_info one;
 	struct dma_fence_unwrap iter;
 	struct dma_fence *fence;
@@ -360,8 +361,9 @@ static long sync_file_ioctl_set_deadline(struct ioctl_call *call, void *args)
 	if (data->pad)
 		return -EINVAL;
 
-	/* A value above KTIME_MAX is a deadline in the past, as for syncobjs. */
-	dma_fence_set_deadline(sync_file->fence, ns_to_ktime(data->deadline_ns));
+	/* Above KTIME_MAX it is a deadline in the past, as for syncobjs. */
+	dma_fence_set_deadline(sync_file->fence,
+			       ns_to_ktime(data->deadline_ns));
 	return 0;
 }
 

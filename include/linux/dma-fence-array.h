@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * dma_fence_array: one fence for several, signalled when all of them are or
- * when the first of them is.
+ * when the first of them is
  */
 
 #ifndef __LINUX_DMA_FENCE_ARRAY_H
@@ -11,8 +11,8 @@
 #include <linux/irq_work.h>
 
 /**
- * struct dma_fence_array_cb - how one member reports to its array
- * @cb: the callback that waits on the member
+ * struct dma_fence_array_cb - callback of an array on one member
+ * @cb: the callback
  * @array: the array it belongs to; a reference while the callback is waiting
  */
 struct dma_fence_array_cb {
@@ -24,12 +24,13 @@ struct dma_fence_array_cb {
  * struct dma_fence_array - a fence made of several
  * @base: the fence that users of the array see
  * @lock: what @base.lock points to
- * @num_fences: how many members there are. Constant.
- * @num_pending: how many members have yet to report before @base signals: at
- *	first @num_fences, or 1 if any one is enough. May drop below zero.
- * @fences: the members. The table and one reference for each are the array's.
- * @work: signals @base; a member's callback holds that member's lock and must
- *	not take ours
+ * @num_fences: number of members. Constant.
+ * @num_pending: number of members that still have to report before @base
+ *	signals: initially @num_fences, or 1 if any one is enough. May drop
+ *	below zero.
+ * @fences: the members; the array owns the table and a reference for each
+ * @work: signals @base, as a callback that holds the lock of a member must not
+ *	take @lock
  * @callbacks: one per member
  */
 struct dma_fence_array {
@@ -46,11 +47,11 @@ struct dma_fence_array {
 };
 
 /**
- * to_dma_fence_array - from a fence to the array around it
+ * to_dma_fence_array - get the array around a fence
  * @fence: any fence, or NULL
  *
  * Context: Any.
- * Return: the array, or NULL when @fence is none.
+ * Return: the array, or NULL when @fence is not part of one.
  */
 static inline struct dma_fence_array *
 to_dma_fence_array(struct dma_fence *fence)
@@ -62,13 +63,13 @@ to_dma_fence_array(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_array_for_each - visit the members of an array
- * @fence: the member at hand, without a reference of its own
- * @index: its number, from 0
- * @head: an array, whose members are visited; or another fence, which is visited
- *	itself; or NULL for nothing
+ * dma_fence_array_for_each - iterate over the members of an array
+ * @fence: the current member, without a reference
+ * @index: its index, from 0
+ * @head: an array; or another fence, which is then the only one; or NULL for
+ *	none
  *
- * One level deep. dma_fence_unwrap_for_each() goes to the bottom.
+ * Does not look into members; see dma_fence_unwrap_for_each().
  */
 #define dma_fence_array_for_each(fence, index, head)			\
 	for (index = 0, fence = dma_fence_array_first(head); fence;	\

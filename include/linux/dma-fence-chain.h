@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dma_fence_chain: fences of any origin strung together to one timeline. A node
- * signals when its own fence and all nodes before it have.
+ * dma_fence_chain: fences of any driver linked to one timeline. A node signals
+ * when its own fence and all previous nodes have.
  */
 
 #ifndef __LINUX_DMA_FENCE_CHAIN_H
@@ -15,13 +15,13 @@
  * struct dma_fence_chain - one node of a chain
  * @base: the fence that users of the node see; its seqno is the point on the
  *	timeline
- * @prev: the node before, or a plain fence where the chain begins, or NULL. A
- *	reference. Only ever moves further back, when what it points to is
- *	over: without a lock, by exchanging the pointer.
- * @prev_seqno: seqno of the node before when this one was made; 0 when the
- *	timeline starts here. Constant, so that a point can still be found after
- *	@prev moved.
- * @fence: the fence strung up here. A reference, constant.
+ * @prev: the previous node, or a plain fence where the chain begins, or NULL; a
+ *	reference. Without a lock: read under RCU, and replaced by cmpxchg() to
+ *	point further back when what it points to has signalled.
+ * @prev_seqno: seqno of the previous node when this one was initialized; 0 when
+ *	the timeline starts here. Constant, so that a point is still found after
+ *	@prev was replaced.
+ * @fence: the fence of this node; a reference. Constant.
  * @lock: what @base.lock points to
  */
 struct dma_fence_chain {
@@ -33,15 +33,15 @@ struct dma_fence_chain {
 		/**
 		 * @cb:
 		 *
-		 * Waits on the first fence, seen from here backwards, that is
-		 * still pending.
+		 * Callback on the newest pending fence of this node and those
+		 * behind it.
 		 */
 		struct dma_fence_cb cb;
 
 		/**
 		 * @work:
 		 *
-		 * Takes the place of @cb when that has run: looks for the next
+		 * Takes the place of @cb when that has run: waits on the next
 		 * pending fence, or signals @base. Needed because @cb runs
 		 * under the lock of another fence.
 		 */
@@ -51,11 +51,11 @@ struct dma_fence_chain {
 };
 
 /**
- * to_dma_fence_chain - from a fence to the chain node around it
+ * to_dma_fence_chain - get the chain node around a fence
  * @fence: any fence, or NULL
  *
  * Context: Any.
- * Return: the node, or NULL when @fence is none.
+ * Return: the node, or NULL when @fence is not part of one.
  */
 static inline struct dma_fence_chain *
 to_dma_fence_chain(struct dma_fence *fence)
@@ -67,12 +67,12 @@ to_dma_fence_chain(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_chain_contained - what a chain node wraps
+ * dma_fence_chain_contained - get the fence of a chain node
  * @fence: any fence, or NULL
  *
  * Context: Any.
- * Return: the fence that was strung up in this node, or @fence itself when that
- *	   is no node. No reference of its own.
+ * Return: the fence that the node was initialized with, or @fence itself when
+ *	   that is no node, without a reference.
  */
 static inline struct dma_fence *
 dma_fence_chain_contained(struct dma_fence *fence)
@@ -86,12 +86,12 @@ dma_fence_chain_contained(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_chain_alloc() - memory for a chain node
+ * dma_fence_chain_alloc() - allocate memory for a chain node
  *
- * A macro, so that allocation profiling counts it for the caller.
+ * A macro, so that allocation profiling attributes it to the caller.
  *
  * Context: Process context; may sleep.
- * Return: the memory, uninitialised, or NULL when there is none.
+ * Return: the memory, uninitialized, or NULL when out of memory.
  */
 #define dma_fence_chain_alloc()						\
 ({									\
@@ -102,11 +102,10 @@ dma_fence_chain_contained(struct dma_fence *fence)
 })
 
 /**
- * dma_fence_chain_free - give back memory that was never initialised
+ * dma_fence_chain_free - free a node that was never initialized
  * @chain: from dma_fence_chain_alloc(), or NULL
  *
- * After dma_fence_chain_init() the node is a fence, and dma_fence_put() is the
- * way to get rid of it.
+ * After dma_fence_chain_init() the node is a fence: use dma_fence_put() then.
  *
  * Context: Any.
  */
@@ -116,20 +115,20 @@ static inline void dma_fence_chain_free(struct dma_fence_chain *chain)
 }
 
 /*
- * __free(dma_fence_chain_free): for a node that may stay unused. Take it out
- * with no_free_ptr() when it is initialised.
+ * __free(dma_fence_chain_free): for a node that may stay unused. Take it with
+ * no_free_ptr() when it is initialized.
  */
 DEFINE_FREE(dma_fence_chain_free, struct dma_fence_chain *,
 	    dma_fence_chain_free(_T))
 
 /**
- * dma_fence_chain_for_each - visit a chain from its newest node backwards
- * @iter: the node at hand, or the plain fence where the chain begins. The loop
- *	holds a reference to it: whoever leaves early has to drop or keep that.
- * @head: where to start, or NULL for nothing
+ * dma_fence_chain_for_each - iterate over a chain, newest node first
+ * @iter: the current node, or the plain fence where the chain begins. The loop
+ *	holds a reference to it, which is the caller's after a break.
+ * @head: where to start, or NULL for none
  *
- * Nodes whose own fence is over are unlinked on the way and not visited, @head
- * excepted. One level deep; dma_fence_unwrap_for_each() goes to the bottom.
+ * Nodes whose own fence has signalled are unlinked and skipped, except @head.
+ * Does not look into nodes; see dma_fence_unwrap_for_each().
  */
 #define dma_fence_chain_for_each(iter, head)	\
 	for (iter = dma_fence_get(head); iter; \

@@ -446,7 +446,7 @@ static inline bool dma_fence_names_valid(const struct dma_fence *fence)
 }
 
 /**
- * dma_fence_driver_name - get the name of the driver of a fence, for display
+ * dma_fence_driver_name - get the name of a fence's driver, for display
  * @fence: the fence
  *
  * A signalled fence may outlive its driver. So the driver is asked while the
@@ -466,7 +466,7 @@ static inline const char *dma_fence_driver_name(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_timeline_name - get the name of the timeline of a fence, for display
+ * dma_fence_timeline_name - get the name of a fence's timeline, for display
  * @fence: the fence
  *
  * Context: As for dma_fence_driver_name().
@@ -505,7 +505,7 @@ dma_fence_is_signaled_locked(struct dma_fence *fence)
 }
 
 /**
- * dma_fence_is_signaled_rcu - test for a signalled fence, inside rcu_read_lock()
+ * dma_fence_is_signaled_rcu - test for a signalled fence, under RCU
  * @fence: the fence
  *
  * As dma_fence_is_signaled(), for callers that test many fences. The read-side
