@@ -143,7 +143,8 @@ static int dma_fence_merge_cmp(const void *a, const void *b)
 	if (left->context != right->context)
 		return left->context < right->context ? -1 : 1;
 
-	return dma_fence_is_later(right, left) - dma_fence_is_later(left, right);
+	return dma_fence_is_later(right, left) -
+	       dma_fence_is_later(left, right);
 }
 
 /* Keep only the latest fence of each context. */

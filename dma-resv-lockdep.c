@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What lockdep is told about reservation locks at boot
+ * Teach lockdep the order of the locks around reservation objects, at boot
  *
- * What it is: one walk through all the locks around a reservation object, in
- * the order that everybody has to follow. Who takes them the other way round
- * is reported from then on, even if it never comes to a deadlock.
- * What it owns: nothing; what it locks lives for the duration of the walk.
- * Locks, outermost first: mmap lock, transaction, reservation lock, memory
- * reclaim, and within that i_mmap, MMU notifiers, waiting for a fence.
- * May call: dma-resv, dma-fence, the memory management.
- * Never here: anything without CONFIG_LOCKDEP.
+ * The locks are taken once in the right order, before any driver may take them
+ * in another one. From then on lockdep reports a wrong order at its first use,
+ * even if it never deadlocks. Only built with CONFIG_LOCKDEP.
+ *
+ * The order, outermost first: mmap lock, ww_acquire_ctx, reservation lock,
+ * memory reclaim; and within reclaim i_mmap, MMU notifiers, waiting for a
+ * fence.
  */
 #include <linux/dma-resv.h>
 #include <linux/fs.h>
@@ -19,9 +18,9 @@
 #include <linux/sched/mm.h>
 
 /*
- * Inside of memory reclaim one may unmap a file (a shrinker that has trylocked
- * a reservation lock does), and one may wait for a fence, notably from an MMU
- * notifier. So nobody on whom a fence depends may be caught in reclaim.
+ * Memory reclaim may unmap a file, as a shrinker that has trylocked a
+ * reservation lock does, and it may wait for a fence, notably in an MMU
+ * notifier. So code that a fence depends on must not enter reclaim.
  */
 static void dma_resv_prime_reclaim(struct address_space *mapping)
 {
@@ -41,7 +40,7 @@ static void dma_resv_prime_reclaim(struct address_space *mapping)
 	fs_reclaim_release(GFP_KERNEL);
 }
 
-/* Under a reservation lock one may allocate; the transaction comes before it. */
+/* Allocating is allowed under a reservation lock. */
 static int dma_resv_prime_lock(struct dma_resv *obj,
 			       struct address_space *mapping)
 {
@@ -50,7 +49,7 @@ static int dma_resv_prime_lock(struct dma_resv *obj,
 
 	ww_acquire_init(&ctx, &reservation_ww_class);
 
-	/* The slow path debugging of ww_mutex makes up contention at random. */
+	/* CONFIG_DEBUG_WW_MUTEX_SLOWPATH injects -EDEADLK at random. */
 	ret = dma_resv_lock(obj, &ctx);
 	if (ret == -EDEADLK) {
 		dma_resv_lock_slow(obj, &ctx);
@@ -66,9 +65,8 @@ static int dma_resv_prime_lock(struct dma_resv *obj,
 }
 
 /*
- * Walk through the whole order once, outermost lock first, before any driver
- * has a chance to do so the wrong way round. Page faults come in with the mmap
- * lock held and take reservation locks.
+ * Take all locks once, outermost first. Page faults hold the mmap lock and take
+ * reservation locks.
  */
 static int __init dma_resv_prime_lockdep(void)
 {

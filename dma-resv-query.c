@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Questions about the fences of an object: are they over, and when?
+ * Queries of a reservation object: wait, test, print, set a deadline
  *
- * What it is: what can be said of a reservation object by walking over it, for
- * whoever wants to wait, to ask, to hurry the drivers on or to print.
- * What it owns: nothing.
- * Locks: none of its own. Only dma_resv_describe() wants the object's lock; all
- * else works with and without it.
- * May call: dma-resv, by its public functions alone, and the fences.
- * Never here: knowledge of how an object keeps its fences.
- * Units: timeouts in jiffies, deadlines are points of CLOCK_MONOTONIC.
+ * Built on the walks of dma-resv.c alone, so nothing here depends on how an
+ * object stores its fences. Only dma_resv_describe() needs the lock of the
+ * object.
  */
 #include <linux/dma-fence-array.h>
 #include <linux/dma-resv.h>
@@ -18,16 +13,16 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
-/* Make one fence of many. Takes over array and references, also on failure. */
-static struct dma_fence *dma_resv_bundle(struct dma_fence **fences,
-					 unsigned int count)
+/* Wrap fences in an array. Takes over table and references, also on failure. */
+static struct dma_fence *dma_resv_wrap_fences(struct dma_fence **fences,
+					      unsigned int count)
 {
 	u64 context = dma_fence_context_alloc(1);
-	struct dma_fence_array *all;
+	struct dma_fence_array *array;
 
-	all = dma_fence_array_create(count, fences, context, 1, false);
-	if (all)
-		return &all->base;
+	array = dma_fence_array_create(count, fences, context, 1, false);
+	if (array)
+		return &array->base;
 
 	for (; count; count--)
 		dma_fence_put(fences[count - 1]);
@@ -36,17 +31,16 @@ static struct dma_fence *dma_resv_bundle(struct dma_fence **fences,
 }
 
 /**
- * dma_resv_get_singleton - get one fence for all that a usage has to wait for
+ * dma_resv_get_singleton - get one fence for all pending fences of an object
  * @obj: the object
- * @usage: the laxest usage to get
- * @fence: set to a reference to the fence; NULL when there is nothing to wait
- *	for
+ * @usage: the highest usage to include
+ * @fence: set to the fence, with a reference; NULL when none is pending
  *
- * Several fences are wrapped into a &struct dma_fence_array. That one must not
- * be added to a reservation object.
+ * Several fences are wrapped in a &struct dma_fence_array, which must not be
+ * added to a reservation object.
  *
  * Context: The lock may, but need not be held. May sleep.
- * Return: 0, or -ENOMEM with *@fence NULL.
+ * Return: 0, or -ENOMEM, with *@fence NULL.
  */
 int dma_resv_get_singleton(struct dma_resv *obj, enum dma_resv_usage usage,
 			   struct dma_fence **fence)
@@ -68,26 +62,25 @@ int dma_resv_get_singleton(struct dma_resv *obj, enum dma_resv_usage usage,
 		kfree(fences);
 		return 0;
 	default:
-		*fence = dma_resv_bundle(fences, count);
+		*fence = dma_resv_wrap_fences(fences, count);
 		return *fence ? 0 : -ENOMEM;
 	}
 }
 EXPORT_SYMBOL_GPL(dma_resv_get_singleton);
 
 /**
- * dma_resv_wait_timeout - wait for all fences of a usage
+ * dma_resv_wait_timeout - wait for the fences of an object
  * @obj: the object
- * @usage: the laxest usage to wait for
- * @intr: whether a signal ends the wait
- * @timeout: longest time to wait, in jiffies; %MAX_SCHEDULE_TIMEOUT for no limit,
- *	0 to look without waiting
+ * @usage: the highest usage to wait for
+ * @intr: return early when the task gets a signal
+ * @timeout: in jiffies; %MAX_SCHEDULE_TIMEOUT for none, 0 to test without
+ *	waiting
  *
  * Without the lock, fences added after the call may or may not be waited for.
  *
  * Context: May sleep unless @timeout is 0. The lock may, but need not be held.
- * Return: what is left of @timeout when all have signalled, and at least 1;
- * 0 when they have not in time, -ERESTARTSYS when a signal came first, or what
- * a driver's own wait op failed with.
+ * Return: jiffies left, at least 1, when all have signalled; 0 on timeout,
+ * -ERESTARTSYS when a signal came first, or an error of &dma_fence_ops.wait.
  */
 long dma_resv_wait_timeout(struct dma_resv *obj, enum dma_resv_usage usage,
 			   bool intr, unsigned long timeout)
@@ -102,7 +95,7 @@ long dma_resv_wait_timeout(struct dma_resv *obj, enum dma_resv_usage usage,
 		ret = dma_fence_wait_timeout(fence, intr, left);
 		if (ret <= 0)
 			break;
-		/* "Done" is 1 even for a look; that must not become a wait. */
+		/* A test returns 1, which must not become a timeout of 1. */
 		if (left)
 			left = ret;
 	}
@@ -113,10 +106,10 @@ long dma_resv_wait_timeout(struct dma_resv *obj, enum dma_resv_usage usage,
 EXPORT_SYMBOL_GPL(dma_resv_wait_timeout);
 
 /**
- * dma_resv_set_deadline - tell all fences of a usage when they are wanted
+ * dma_resv_set_deadline - set a deadline on the fences of an object
  * @obj: the object
- * @usage: the laxest usage to tell
- * @deadline: the point in time
+ * @usage: the highest usage to include
+ * @deadline: CLOCK_MONOTONIC
  *
  * A hint, see dma_fence_set_deadline().
  *
@@ -136,15 +129,15 @@ void dma_resv_set_deadline(struct dma_resv *obj, enum dma_resv_usage usage,
 EXPORT_SYMBOL_GPL(dma_resv_set_deadline);
 
 /**
- * dma_resv_test_signaled - is there nothing to wait for?
+ * dma_resv_test_signaled - test whether all fences of an object have signalled
  * @obj: the object
- * @usage: the laxest usage that counts
+ * @usage: the highest usage to include
  *
- * Does not ask the drivers for an interrupt, so a fence may be over for some
- * time before this says so.
+ * Does not enable signalling, so a fence whose work is complete may be found
+ * pending for some time.
  *
  * Context: Any. The lock may, but need not be held.
- * Return: true when all fences of the usage have signalled.
+ * Return: true when no fence of the usage is pending.
  */
 bool dma_resv_test_signaled(struct dma_resv *obj, enum dma_resv_usage usage)
 {
@@ -159,12 +152,12 @@ bool dma_resv_test_signaled(struct dma_resv *obj, enum dma_resv_usage usage)
 EXPORT_SYMBOL_GPL(dma_resv_test_signaled);
 
 /**
- * dma_resv_describe - print the fences, a line for each
+ * dma_resv_describe - print the fences of an object, one line each
  * @obj: the object
  * @seq: where to print
  *
- * Those of %DMA_RESV_USAGE_BOOKKEEP are left out: scripts which read the files that
- * this prints to do not expect them.
+ * Fences of %DMA_RESV_USAGE_BOOKKEEP are left out, as scripts that read these
+ * debugfs files do not expect them.
  *
  * Context: The lock of @obj must be held.
  */

@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fences attached to memory
+ * Reservation objects: the fences of a piece of memory, and its lock
  *
- * What it is: the container of the fences of one piece of memory, with the
- * usage of each, and the lock of that memory. How it is asked and waited for is
- * in dma-resv-query.c, what lockdep has to know in dma-resv-lockdep.c.
- * What it owns: struct dma_resv and struct dma_resv_list. Every used slot of a
- * list holds a reference to its fence.
- * Locks: the object's own ww_mutex for all changes. Readers without it use
- * RCU, and never stay inside while the caller's code runs.
- * May call: the fences (dma-fence*.c). Nothing here knows of sync files,
- * buffers or devices.
- * Never here: what a driver should wait for; policy belongs to the callers.
- * Units: none.
+ * struct dma_resv is a ww_mutex and a pointer to a list of slots. A slot is one
+ * word, the address of a fence with the usage in the low bits, so that no
+ * reader sees the usage of one fence with another. Each used slot holds a
+ * reference to its fence. Queries and waits are in dma-resv-query.c, what
+ * lockdep is told at boot in dma-resv-lockdep.c.
  *
- * How readers and writers get along
+ * Writers hold the lock of the object. Readers hold it as well, or walk the
+ * list under RCU, one read-side section per step, so that the caller may sleep
+ * between two steps.
  *
- * A slot is one word, fence and usage together, so that no reader ever sees
- * the usage of one fence on another. A list grows by being replaced. Within a
- * list, slots are only ever appended, or overwritten with a fence that makes
- * the old one superfluous; they never move. So a reader misses nothing if
+ * What readers without the lock rely on: a list grows by being replaced. Within
+ * a list a slot is only appended, or overwritten with a fence that makes the
+ * old one superfluous; slots never move. So a walk misses no fence if
  *
- * - obj->fences still is the list that it reads, known by its serial number,
- *   for the memory of a list may come back as another one, and
- * - it got a reference to the fence, and the slot still named that fence then.
+ * - obj->fences is still the list that it reads. Its address does not prove
+ *   that, as the memory of a freed list may hold a later one: the serial number
+ *   does.
  *
- * Where one of these does not hold, the reader starts over. The writer keeps
- * its half of the deal by publishing first and dropping references afterwards.
+ * - it got a reference to the fence, and the slot still held that fence then.
+ *
+ * Where either does not hold, the walk restarts at the first slot of the
+ * current list. A writer publishes a new list or slot first and drops
+ * references to the old fences afterwards, so a restart always finds the
+ * replacement.
+ *
+ * Lock order: the lock of the object is outside the locks of its fences.
  */
 #include <linux/dma-resv.h>
 
@@ -44,9 +45,10 @@
  * DOC: Reservation Object Overview
  *
  * A &struct dma_resv belongs to a piece of memory that several devices, drivers
- * or processes work with. It is a lock for whoever changes something about the
- * memory, and a set of fences, each of which stands for work that is still
- * going on there. See &enum dma_resv_usage for the kinds of work.
+ * or processes use. It is a lock, which a driver holds to change something
+ * about the memory, and a set of fences, each of which stands for work on the
+ * memory that is not complete yet. See &enum dma_resv_usage for the kinds of
+ * work.
  *
  * To add a fence, lock the object, reserve a slot while failing is still
  * possible, start the work, add the fence, unlock::
@@ -74,17 +76,17 @@
  */
 
 /**
- * struct dma_resv_list - the fences of an object, as long as they fit
- * @serial: no two lists that were ever published have the same. Overwritten
- *	when the list is no longer current, so it counts for nothing unless the
- *	list still is current after it was read.
- * @rcu: how it is freed
- * @num_fences: used slots; only grows. Written last when appending.
- * @reserved: slots that may be used without a new reservation: all that there
- *	are, as drivers add more fences than they reserved for and rely on the
- *	room that is there; none beyond @num_fences when mutexes are debugged and
+ * struct dma_resv_list - the fences of an object
+ * @serial: unique among all lists ever published. Overwritten by @rcu when the
+ *	list is replaced, so it is valid only if the list is found to be still
+ *	current after it was read.
+ * @rcu: for freeing after a grace period
+ * @num_fences: number of used slots; only grows. Written last when appending.
+ * @reserved: slots below this index may be used without a new reservation.
+ *	Normally @capacity, as drivers add more fences than they reserved for
+ *	and rely on the spare slots; @num_fences when mutexes are debugged and
  *	nothing was reserved since the object was locked. Writers only.
- * @capacity: slots that there are; never changes
+ * @capacity: number of allocated slots. Constant.
  * @slots: address of the fence with the usage in the low bits
  */
 struct dma_resv_list {
@@ -98,28 +100,27 @@ struct dma_resv_list {
 	unsigned long slots[];
 };
 
-/* A list is never made smaller than this: as much as fits into 64 bytes. */
+/* Minimum capacity: as many slots as fit into 64 bytes. */
 #define DMA_RESV_LIST_MIN	4U
 
 /*
- * What a reservation makes room for beyond what was asked. Drivers add a fence
- * for a copy, a flush or a move within the reservation that was made for their
- * job, and have always found room: i915 without LLC and radeon without VM do.
+ * Slots that a reservation adds to the number asked for. Drivers add a fence
+ * for a copy, a flush or a move within the reservation made for their job: i915
+ * without LLC and radeon without VM do.
  */
 #define DMA_RESV_LIST_SPARE	1U
 
 #define DMA_RESV_SLOT_USAGE	3UL
 
 /*
- * The serial number given out last; the first is 1. And one that neither is given
- * out nor can stand in the place of a number that was overwritten: zero and
- * addresses can.
+ * The last serial number in use; the first is 1. DMA_RESV_NO_LIST is never in
+ * use, and cannot be what @rcu left in the place of one: zero or an address.
  */
 static atomic64_t dma_resv_list_serial = ATOMIC64_INIT(0);
 #define DMA_RESV_NO_LIST	U64_MAX
 
 static_assert(DMA_RESV_USAGE_BOOKKEEP <= DMA_RESV_SLOT_USAGE);
-/* Users of the usage numbers: the order is part of the interface. */
+/* The order is part of the interface: a query includes all lower values. */
 static_assert(DMA_RESV_USAGE_KERNEL < DMA_RESV_USAGE_WRITE);
 static_assert(DMA_RESV_USAGE_WRITE < DMA_RESV_USAGE_READ);
 static_assert(DMA_RESV_USAGE_READ < DMA_RESV_USAGE_BOOKKEEP);
@@ -145,36 +146,43 @@ static enum dma_resv_usage dma_resv_slot_usage(unsigned long slot)
 	return slot & DMA_RESV_SLOT_USAGE;
 }
 
-static struct dma_resv_list *dma_resv_list_alloc(unsigned int capacity, gfp_t gfp)
+static struct dma_resv_list *dma_resv_list_alloc(unsigned int capacity,
+						 gfp_t gfp)
 {
 	struct dma_resv_list *list;
 	size_t bytes;
 
 	if (capacity <= DMA_RESV_LIST_MIN) {
-		/* Most lists; a constant size costs less. */
+		/* The common case; kmalloc() of a constant size is cheaper. */
 		bytes = struct_size_t(struct dma_resv_list, slots,
 				      DMA_RESV_LIST_MIN);
 		list = kmalloc(bytes, gfp);
 	} else {
-		bytes = kmalloc_size_roundup(struct_size(list, slots, capacity));
+		bytes = struct_size(list, slots, capacity);
+		bytes = kmalloc_size_roundup(bytes);
 		list = kmalloc(bytes, gfp);
 	}
 	if (!list)
 		return NULL;
 
 	list->num_fences = 0;
-	/* What the allocator gives anyway is room, too. */
+	/* Use what the allocator rounds up to. */
 	list->capacity = min_t(size_t, UINT_MAX,
-			       (bytes - sizeof(*list)) / sizeof(list->slots[0]));
+			       (bytes - sizeof(*list)) /
+			       sizeof(list->slots[0]));
 	list->reserved = list->capacity;
 	return list;
 }
 
-/* Put a fence, reference included, where unlocked readers will find it. */
+/* Store a fence in a slot, with the reference of the caller. */
 static void dma_resv_list_set(struct dma_resv_list *list, unsigned int i,
-			      struct dma_fence *fence, enum dma_resv_usage usage)
+			      struct dma_fence *fence,
+			      enum dma_resv_usage usage)
 {
-	/* Pairs with the address dependency in dma_resv_iter_grab(). */
+	/*
+	 * The fence before its address; pairs with the address dependency in
+	 * dma_resv_iter_get().
+	 */
 	smp_store_release(&list->slots[i], dma_resv_slot(fence, usage));
 }
 
@@ -183,12 +191,15 @@ static void dma_resv_list_append(struct dma_resv_list *list,
 				 enum dma_resv_usage usage)
 {
 	dma_resv_list_set(list, list->num_fences, fence, usage);
-	/* Slot before count; pairs with dma_resv_iter_enter(). */
+	/* Slot before count; pairs with dma_resv_iter_restart(). */
 	smp_store_release(&list->num_fences, list->num_fences + 1);
 }
 
-/* Drop the references. Readers who still look at the list will notice. */
-static void dma_resv_list_empty(struct dma_resv_list *list)
+/*
+ * Drop the references of the slots. A reader of the list either gets a
+ * reference before that, or fails to and restarts.
+ */
+static void dma_resv_list_put_fences(struct dma_resv_list *list)
 {
 	unsigned int i;
 
@@ -201,7 +212,7 @@ static void dma_resv_list_free(struct dma_resv_list *list)
 	if (!list)
 		return;
 
-	dma_resv_list_empty(list);
+	dma_resv_list_put_fences(list);
 	kfree_rcu(list, rcu);
 }
 
@@ -210,7 +221,7 @@ static struct dma_resv_list *dma_resv_list_of(struct dma_resv *obj)
 	return rcu_dereference_protected(obj->fences, dma_resv_held(obj));
 }
 
-/* Put @list in place of what was there, for all to see. */
+/* Make @list the current one. The serial number is set before it is visible. */
 static void dma_resv_list_publish(struct dma_resv *obj,
 				  struct dma_resv_list *list)
 {
@@ -219,13 +230,13 @@ static void dma_resv_list_publish(struct dma_resv *obj,
 	rcu_assign_pointer(obj->fences, list);
 }
 
-/* ---- life --------------------------------------------------------------- */
+/* ---- initialization and release ----------------------------------------- */
 
 /**
- * dma_resv_init - make a reservation object usable
- * @obj: the object, in any state
+ * dma_resv_init - initialize a reservation object
+ * @obj: the object, uninitialized
  *
- * It is unlocked and has no fences.
+ * The object is unlocked and has no fences.
  *
  * Context: Any.
  */
@@ -237,8 +248,8 @@ void dma_resv_init(struct dma_resv *obj)
 EXPORT_SYMBOL(dma_resv_init);
 
 /**
- * dma_resv_fini - drop all fences of an object that nobody uses any more
- * @obj: the object, unlocked, out of reach of everybody
+ * dma_resv_fini - release the fences of a reservation object
+ * @obj: the object, unlocked and without users
  *
  * Context: Any context in which the fences may be released.
  */
@@ -253,11 +264,11 @@ EXPORT_SYMBOL(dma_resv_fini);
 /* ---- writing: reserve, add, replace ------------------------------------- */
 
 /*
- * Hand the fences of @old on to @list, which nobody sees yet, references
- * included. The ones that have signalled stay behind.
+ * Copy the pending fences of @old to @list, which is not published yet. Their
+ * references move with them, so that no reference count is touched.
  */
-static void dma_resv_list_hand_on(struct dma_resv_list *old,
-				  struct dma_resv_list *list)
+static void dma_resv_list_move(struct dma_resv_list *old,
+			       struct dma_resv_list *list)
 {
 	unsigned int i, kept = 0;
 
@@ -272,11 +283,12 @@ static void dma_resv_list_hand_on(struct dma_resv_list *old,
 }
 
 /*
- * Let go of @old and of the references that stayed behind in it. @list has all
- * others, in the same order, and is published.
+ * Free @old after dma_resv_list_move() to @list, which is published: drop the
+ * references that were not moved. @list has the others in the same order, and a
+ * fence may have signalled since, so compare slots instead of testing again.
  */
-static void dma_resv_list_leave(struct dma_resv_list *old,
-				const struct dma_resv_list *list)
+static void dma_resv_list_free_moved(struct dma_resv_list *old,
+				     const struct dma_resv_list *list)
 {
 	unsigned int i, kept = 0;
 
@@ -291,8 +303,9 @@ static void dma_resv_list_leave(struct dma_resv_list *old,
 	kfree_rcu(old, rcu);
 }
 
-/* Replace the list by one with room for @room more fences. */
-static int dma_resv_list_grow(struct dma_resv *obj, unsigned int room, gfp_t gfp)
+/* Replace the list by one with @room free slots. */
+static int dma_resv_list_grow(struct dma_resv *obj, unsigned int room,
+			      gfp_t gfp)
 {
 	struct dma_resv_list *old = dma_resv_list_of(obj), *list;
 	unsigned int need = room;
@@ -300,7 +313,7 @@ static int dma_resv_list_grow(struct dma_resv *obj, unsigned int room, gfp_t gfp
 	if (old) {
 		if (check_add_overflow(old->num_fences, room, &need))
 			return -ENOMEM;
-		/* At least twice as large: n fences are to cost O(n) copies in all. */
+		/* At least double it, so that adding n fences copies O(n). */
 		need = max(need, min(old->capacity, UINT_MAX / 2) * 2);
 	}
 	list = dma_resv_list_alloc(need, gfp);
@@ -308,24 +321,24 @@ static int dma_resv_list_grow(struct dma_resv *obj, unsigned int room, gfp_t gfp
 		return -ENOMEM;
 
 	if (old)
-		dma_resv_list_hand_on(old, list);
+		dma_resv_list_move(old, list);
 	dma_resv_list_publish(obj, list);
 	if (old)
-		dma_resv_list_leave(old, list);
+		dma_resv_list_free_moved(old, list);
 	return 0;
 }
 
 /**
- * dma_resv_reserve_fences - make room for fences to be added
+ * dma_resv_reserve_fences - reserve slots for fences
  * @obj: the object
- * @num_fences: how many calls of dma_resv_add_fence() are to be sure of success
+ * @num_fences: number of dma_resv_add_fence() calls that must succeed
  *
- * Must come before dma_resv_add_fence(), and while the caller can still fail.
- * Reservations do not add up: after several, the largest counts. Room that there
- * is beyond that may be used as well. It is kept until dma_resv_unlock().
+ * Must be called before dma_resv_add_fence(), while the caller can still fail.
+ * Reservations do not add up: after several, the largest counts. A caller may
+ * use free slots beyond that. The reservation is valid until dma_resv_unlock().
  *
  * Context: The lock of @obj must be held. May sleep.
- * Return: 0, -EINVAL when @num_fences is zero, -ENOMEM.
+ * Return: 0, -EINVAL when @num_fences is zero, -ENOMEM when out of memory.
  */
 int dma_resv_reserve_fences(struct dma_resv *obj, unsigned int num_fences)
 {
@@ -352,12 +365,12 @@ EXPORT_SYMBOL(dma_resv_reserve_fences);
 
 #ifdef CONFIG_DEBUG_MUTEXES
 /**
- * dma_resv_reset_max_fences - forfeit what was reserved and not used
+ * dma_resv_reset_max_fences - drop the reservation of unused slots
  * @obj: the object
  *
- * So that who forgets to reserve, and would get away with it most of the time
- * because somebody else left room, is found out. Only with mutex debugging;
- * dma_resv_unlock() calls it.
+ * Finds drivers that add a fence without reserving, which mostly works because
+ * of slots that others left free. Only with mutex debugging; dma_resv_unlock()
+ * calls it.
  *
  * Context: The lock of @obj must be held.
  */
@@ -375,11 +388,13 @@ EXPORT_SYMBOL(dma_resv_reset_max_fences);
 #endif
 
 /*
- * Is whoever waits for @fence as well off without what is in @slot? Inside
- * rcu_read_lock().
+ * Test whether @fence with @usage may replace the fence in @slot: every query
+ * that returned the old one returns the new one, which signals later; or the
+ * old one has signalled. Inside rcu_read_lock().
  */
-static bool dma_resv_slot_yields(unsigned long slot, struct dma_fence *fence,
-				 enum dma_resv_usage usage)
+static bool dma_resv_slot_replaceable(unsigned long slot,
+				      struct dma_fence *fence,
+				      enum dma_resv_usage usage)
 {
 	struct dma_fence *old = dma_resv_slot_fence(slot);
 
@@ -391,16 +406,17 @@ static bool dma_resv_slot_yields(unsigned long slot, struct dma_fence *fence,
 	return dma_fence_is_signaled_rcu(old);
 }
 
-/* The first slot that @fence may have, or num_fences when there is none. */
-static unsigned int dma_resv_list_find_yielding(const struct dma_resv_list *list,
-						struct dma_fence *fence,
-						enum dma_resv_usage usage)
+/* Find the first slot that @fence may replace, or num_fences if none. */
+static unsigned int
+dma_resv_list_find_replaceable(const struct dma_resv_list *list,
+			       struct dma_fence *fence,
+			       enum dma_resv_usage usage)
 {
 	unsigned int i, used = list->num_fences;
 
 	guard(rcu)();
 	for (i = 0; i < used; i++)
-		if (dma_resv_slot_yields(list->slots[i], fence, usage))
+		if (dma_resv_slot_replaceable(list->slots[i], fence, usage))
 			break;
 	return i;
 }
@@ -415,10 +431,11 @@ static bool dma_resv_list_overwrite(struct dma_resv_list *list,
 	if (!list || !list->num_fences)
 		return false;
 
-	i = dma_resv_list_find_yielding(list, fence, usage);
+	i = dma_resv_list_find_replaceable(list, fence, usage);
 	if (i == list->num_fences)
 		return false;
 
+	/* Publish first: a reader that fails to get @old finds @fence. */
 	old = dma_resv_slot_fence(list->slots[i]);
 	dma_resv_list_set(list, i, fence, usage);
 	dma_fence_put(old);
@@ -426,10 +443,11 @@ static bool dma_resv_list_overwrite(struct dma_resv_list *list,
 }
 
 /*
- * A fence comes without a reserved slot, and its owner cannot be told. Losing it
- * would let memory be reused under a working device, so try all that is
- * allowed where reclaim must not be waited for. Returns a list with a free
- * slot; or NULL, after having waited until a used one may be overwritten.
+ * Find a slot for a fence that was added without a reservation. The caller of
+ * dma_resv_add_fence() cannot be told, and without the fence memory would be
+ * reused while a device works on it. So try whatever is allowed where reclaim
+ * must not be waited for. Returns a list with a free slot; or NULL, after
+ * waiting until a used one may be overwritten.
  */
 static struct dma_resv_list *dma_resv_list_rescue(struct dma_resv *obj)
 {
@@ -443,26 +461,25 @@ static struct dma_resv_list *dma_resv_list_rescue(struct dma_resv *obj)
 	if (!dma_resv_list_grow(obj, 1, GFP_NOWAIT | __GFP_NOWARN))
 		return dma_resv_list_of(obj);
 
-	/* What is in the list was published: it signals in finite time. */
+	/* A published fence signals in finite time, so this wait ends. */
 	if (list)
 		dma_fence_wait(dma_resv_slot_fence(list->slots[0]), false);
 	return NULL;
 }
 
 /**
- * dma_resv_add_fence - attach a fence to the memory
+ * dma_resv_add_fence - add a fence to a reservation object
  * @obj: the object
  * @fence: the fence; a reference is taken. Not a container (array, chain) of
  *	others.
  * @usage: what the work behind @fence does with the memory
  *
- * The fence takes the place of one that has signalled, or of an earlier fence
- * of the same context with the same or a laxer usage; if there is none, the
- * slot that was reserved for it.
+ * The fence replaces one that has signalled, or an earlier fence of the same
+ * context with the same or a higher usage; otherwise it takes a free slot.
  *
- * Without a reservation there is a warning. The fence is attached all the same
- * if there is memory left, or else once an earlier one has signalled; only in an
- * object without any fence can it be lost.
+ * Without a reservation this warns. The fence is added all the same if there is
+ * memory, or else once an earlier one has signalled; only in an object without
+ * any fence can it be lost.
  *
  * Context: The lock of @obj must be held, and dma_resv_reserve_fences() have
  * been called since it was taken. Does not sleep then.
@@ -475,8 +492,8 @@ void dma_resv_add_fence(struct dma_resv *obj, struct dma_fence *fence,
 	dma_resv_assert_held(obj);
 
 	/*
-	 * A container would be compared by a context of its own and pin all
-	 * its members here for as long as one of them is busy.
+	 * A container has a context of its own, so it would never be replaced
+	 * by a later fence, and it pins all its members until the last signals.
 	 */
 	dma_buf_misuse(dma_fence_is_container(fence));
 
@@ -497,17 +514,18 @@ void dma_resv_add_fence(struct dma_resv *obj, struct dma_fence *fence,
 EXPORT_SYMBOL(dma_resv_add_fence);
 
 /**
- * dma_resv_replace_fences - put another fence in place of a context's fences
+ * dma_resv_replace_fences - replace the fences of a context
  * @obj: the object
- * @context: whose fences are to go
- * @replacement: the fence to stand there instead, once for each that goes; a
- *	reference is taken for each
- * @usage: usage of @replacement, which may be laxer than what it was
+ * @context: context of the fences to replace
+ * @replacement: the fence to store instead, in the slot of each; a reference is
+ *	taken for each
+ * @usage: usage of @replacement, which may be higher than that of the old
+ *	fences
  *
- * For when the work behind the old fences is void as far as this memory is
- * concerned: the owner of @context was preempted, or its page tables no longer
- * point here. It is up to the caller that nobody who waits for @replacement
- * instead starts too early. Fences of other contexts stay.
+ * For when the work behind the old fences does not access this memory any more:
+ * @context was preempted, or its page tables do not map the memory any longer.
+ * The caller ensures that waiting for @replacement instead is sufficient.
+ * Fences of other contexts stay.
  *
  * Context: The lock of @obj must be held. Does not sleep.
  */
@@ -535,8 +553,11 @@ EXPORT_SYMBOL(dma_resv_replace_fences);
 
 /* ---- walking without the lock ------------------------------------------- */
 
-/* Begin a pass, at the first slot of the list that is current now. */
-static struct dma_resv_list *dma_resv_iter_enter(struct dma_resv_iter *cursor)
+/*
+ * Restart a walk at the first slot of the current list. Inside rcu_read_lock().
+ */
+static struct dma_resv_list *
+dma_resv_iter_restart(struct dma_resv_iter *cursor)
 {
 	struct dma_resv_list *list = rcu_dereference(cursor->obj->fences);
 
@@ -550,18 +571,21 @@ static struct dma_resv_list *dma_resv_iter_enter(struct dma_resv_iter *cursor)
 }
 
 /*
- * Get a reference to the fence in a slot. A fence may be on its last reference
- * and then, with SLAB_TYPESAFE_BY_RCU, even be reborn as another one: hence the
- * second look. Returns false when the slot must be read again.
+ * Get a reference to the fence in a slot. The last reference may be gone, and
+ * with SLAB_TYPESAFE_BY_RCU the memory may even hold another fence by now: so
+ * read the slot again. Returns false when the walk has to restart.
  */
-static bool dma_resv_iter_grab(const unsigned long *where, unsigned long slot)
+static bool dma_resv_iter_get(const unsigned long *where, unsigned long slot)
 {
 	struct dma_fence *fence = dma_resv_slot_fence(slot);
 
 	if (!kref_get_unless_zero(&fence->refcount))
 		return false;
 
-	/* First the reference, then the look. */
+	/*
+	 * The reference before the second read. If the slot is unchanged, its
+	 * own reference was held when this one was taken.
+	 */
 	smp_mb__after_atomic();
 	if (READ_ONCE(*where) == slot)
 		return true;
@@ -571,9 +595,9 @@ static bool dma_resv_iter_grab(const unsigned long *where, unsigned long slot)
 }
 
 /*
- * Go on to the next fence worth returning in @list, which was current when this
- * RCU section began. Leaves it, referenced, in the cursor, or NULL at the end of
- * the list. False: start over.
+ * Advance to the next pending fence of the usage in @list, which was current
+ * when this RCU section began. Stores it with a reference in the cursor, or
+ * NULL at the end of the list. Returns false when the walk has to restart.
  */
 static bool dma_resv_iter_advance(struct dma_resv_iter *cursor,
 				  struct dma_resv_list *list)
@@ -588,7 +612,7 @@ static bool dma_resv_iter_advance(struct dma_resv_iter *cursor,
 
 		if (dma_resv_slot_usage(slot) > cursor->usage)
 			continue;
-		if (!dma_resv_iter_grab(where, slot))
+		if (!dma_resv_iter_get(where, slot))
 			return false;
 
 		if (!dma_fence_is_signaled_rcu(fence)) {
@@ -600,20 +624,23 @@ static bool dma_resv_iter_advance(struct dma_resv_iter *cursor,
 		dma_fence_put(fence);
 	}
 	cursor->index = i;
-	/* Inside one RCU section an address is not used again. */
+	/*
+	 * Only now is it known that what was read was current. The address is
+	 * enough: no list is freed and reused inside one RCU section.
+	 */
 	return rcu_access_pointer(cursor->obj->fences) == list;
 }
 
 /**
- * dma_resv_iter_next_unlocked - go on with a walk without the lock
+ * dma_resv_iter_next_unlocked - continue a walk without the lock
  * @cursor: the walk
  *
- * Begins from the first slot again when the list was replaced meanwhile:
- * dma_resv_iter_is_restarted().
+ * Restarts from the first slot if the list was replaced since the last step;
+ * see dma_resv_iter_is_restarted().
  *
  * Context: Any, also under the lock.
- * Return: as dma_resv_iter_first_unlocked(). The fence returned before is no
- * longer referenced.
+ * Return: as dma_resv_iter_first_unlocked(). The reference to the fence
+ * returned before is dropped.
  */
 struct dma_fence *dma_resv_iter_next_unlocked(struct dma_resv_iter *cursor)
 {
@@ -624,34 +651,35 @@ struct dma_fence *dma_resv_iter_next_unlocked(struct dma_resv_iter *cursor)
 
 	guard(rcu)();
 	/*
-	 * Is the list still the one that writers write to? Its address alone
-	 * would not tell: between two steps the old list may have been freed,
-	 * and its memory have become that of a later one. It has to be the same
-	 * nevertheless, as callers may overwrite &dma_resv_iter.fences to have
-	 * the walk start over.
+	 * Restart unless the list is still the current one. Its address does
+	 * not tell: since the last step the list may have been freed, and a
+	 * later one allocated in its place. Its serial number does; it is read
+	 * from the list that is current now, so it is valid. The address is
+	 * compared nevertheless, as callers may overwrite
+	 * &dma_resv_iter.fences to force a restart.
 	 */
 	list = rcu_dereference(cursor->obj->fences);
 	if (!list || list != cursor->fences ||
 	    READ_ONCE(list->serial) != cursor->serial)
-		list = dma_resv_iter_enter(cursor);
+		list = dma_resv_iter_restart(cursor);
 
 	while (!dma_resv_iter_advance(cursor, list)) {
 		dma_fence_put(cursor->fence);
-		list = dma_resv_iter_enter(cursor);
+		list = dma_resv_iter_restart(cursor);
 	}
 	return cursor->fence;
 }
 EXPORT_SYMBOL(dma_resv_iter_next_unlocked);
 
 /**
- * dma_resv_iter_first_unlocked - begin a walk without the lock
+ * dma_resv_iter_first_unlocked - start a walk without the lock
  * @cursor: the walk, after dma_resv_iter_begin()
  *
  * Use it through dma_resv_for_each_fence_unlocked().
  *
  * Context: Any, also under the lock.
- * Return: the first fence of the usage asked for which has not signalled; the
- * reference belongs to the cursor. NULL when there is none.
+ * Return: the first pending fence of the usage, with a reference that the
+ * cursor owns; NULL when there is none.
  */
 struct dma_fence *dma_resv_iter_first_unlocked(struct dma_resv_iter *cursor)
 {
@@ -663,12 +691,12 @@ EXPORT_SYMBOL(dma_resv_iter_first_unlocked);
 /* ---- walking under the lock --------------------------------------------- */
 
 /**
- * dma_resv_iter_next - go on with a walk under the lock
+ * dma_resv_iter_next - continue a walk under the lock
  * @cursor: the walk
  *
  * Context: The lock of the object must be held.
- * Return: the next fence of the usage asked for, signalled or not, without a
- * reference of its own; NULL at the end.
+ * Return: the next fence of the usage, signalled or not, without a reference;
+ * NULL at the end.
  */
 struct dma_fence *dma_resv_iter_next(struct dma_resv_iter *cursor)
 {
@@ -687,7 +715,7 @@ struct dma_fence *dma_resv_iter_next(struct dma_resv_iter *cursor)
 EXPORT_SYMBOL_GPL(dma_resv_iter_next);
 
 /**
- * dma_resv_iter_first - begin a walk under the lock
+ * dma_resv_iter_first - start a walk under the lock
  * @cursor: the walk, after dma_resv_iter_begin()
  *
  * Use it through dma_resv_for_each_fence().
@@ -709,13 +737,14 @@ struct dma_fence *dma_resv_iter_first(struct dma_resv_iter *cursor)
 }
 EXPORT_SYMBOL_GPL(dma_resv_iter_first);
 
-/* ---- taking fences along ------------------------------------------------ */
+/* ---- copying fences ----------------------------------------------------- */
 
 /*
- * Collect the busy fences of @obj in a list of our own, references included.
- * *@listp is NULL when there are none.
+ * Copy the pending fences of @obj to a private list, with references. *@listp
+ * is NULL when there are none.
  */
-static int dma_resv_list_snapshot(struct dma_resv *obj, enum dma_resv_usage usage,
+static int dma_resv_list_snapshot(struct dma_resv *obj,
+				  enum dma_resv_usage usage,
 				  struct dma_resv_list **listp)
 {
 	struct dma_resv_list *list = NULL;
@@ -727,7 +756,8 @@ static int dma_resv_list_snapshot(struct dma_resv *obj, enum dma_resv_usage usag
 	dma_resv_for_each_fence_unlocked(&cursor, fence) {
 		if (dma_resv_iter_is_restarted(&cursor)) {
 			dma_resv_list_free(list);
-			list = dma_resv_list_alloc(cursor.num_fences, GFP_KERNEL);
+			list = dma_resv_list_alloc(cursor.num_fences,
+						   GFP_KERNEL);
 			if (!list) {
 				ret = -ENOMEM;
 				break;
@@ -737,8 +767,8 @@ static int dma_resv_list_snapshot(struct dma_resv *obj, enum dma_resv_usage usag
 				     dma_resv_iter_usage(&cursor));
 	}
 	/*
-	 * A new pass which finds nothing returns no fence to say so with: then
-	 * what an earlier one had collected is outdated.
+	 * A restart that finds no fence ends the loop: what was collected
+	 * before it is outdated.
 	 */
 	if (!fence && dma_resv_iter_is_restarted(&cursor)) {
 		dma_resv_list_free(list);
@@ -751,15 +781,15 @@ static int dma_resv_list_snapshot(struct dma_resv *obj, enum dma_resv_usage usag
 }
 
 /**
- * dma_resv_copy_fences - give the fences of one object to another as well
- * @dst: the object that gets them, and loses what it had
- * @src: the object that has them
+ * dma_resv_copy_fences - copy all fences of an object to another
+ * @dst: the object to copy to; its own fences are dropped
+ * @src: the object to copy from
  *
- * Copies the fences which have not signalled, each with its usage. What was
- * reserved in @dst is gone.
+ * Copies the pending fences, each with its usage. Slots reserved in @dst are
+ * lost.
  *
  * Context: The lock of @dst must be held, that of @src need not. May sleep.
- * Return: 0, or -ENOMEM with @dst unchanged.
+ * Return: 0, or -ENOMEM, with @dst unchanged.
  */
 int dma_resv_copy_fences(struct dma_resv *dst, struct dma_resv *src)
 {
@@ -780,8 +810,8 @@ int dma_resv_copy_fences(struct dma_resv *dst, struct dma_resv *src)
 EXPORT_SYMBOL(dma_resv_copy_fences);
 
 /*
- * Turn a private list into the plain array that kernel interfaces pass around,
- * at the address that kfree() wants: the slots move over the header.
+ * Convert a private list, in place, to an array of fences at the address that
+ * the caller will pass to kfree(): the slots move down over the header.
  */
 static struct dma_fence **dma_resv_list_to_array(struct dma_resv_list *list)
 {
@@ -794,14 +824,12 @@ static struct dma_fence **dma_resv_list_to_array(struct dma_resv_list *list)
 }
 
 /**
- * dma_resv_get_fences - get all fences that a usage has to wait for
+ * dma_resv_get_fences - get the pending fences of an object
  * @obj: the object
- * @usage: the laxest usage to get
+ * @usage: the highest usage to include
  * @num_fences: set to the number of fences
- * @fences: set to an array of them, for the caller to kfree() after putting
- *	each reference; NULL if there are none
- *
- * Fences which have signalled are left out.
+ * @fences: set to an array of fences with a reference each, for the caller to
+ *	put and kfree(); NULL when there are none
  *
  * Context: The lock may, but need not be held. May sleep.
  * Return: 0, or -ENOMEM with *@num_fences zero and *@fences NULL.

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reservation objects: the lock of a piece of memory, and the fences which say
- * when work on that memory will be over.
+ * Reservation objects: the lock of a piece of memory, and the fences of the
+ * work on it that is not complete
  *
  * Writers (reserve, add, replace, copy to) hold the lock. Readers either hold
- * it too, or walk the fences under RCU and start anew when a writer overtook
- * them. Declared here, in this order: the vocabulary, the object, its lock,
- * walking over the fences, and then all the rest.
+ * it as well, or walk the fences under RCU and restart when a writer replaced
+ * the list.
  */
 #ifndef _LINUX_RESERVATION_H
 #define _LINUX_RESERVATION_H
@@ -24,45 +23,43 @@ struct dma_resv_list;
 struct seq_file;
 
 /**
- * enum dma_resv_usage - why a fence is attached to memory
+ * enum dma_resv_usage - what the work behind a fence does with the memory
  *
- * The values are ordered from the strictest to the laxest, and a question
- * about one of them covers all stricter ones: who asks for
- * %DMA_RESV_USAGE_READ is told about kernel, write and read fences, who asks
- * for %DMA_RESV_USAGE_BOOKKEEP about every fence there is.
+ * The values are ordered, and a query for one of them includes all lower ones:
+ * a query for %DMA_RESV_USAGE_READ returns kernel, write and read fences, one
+ * for %DMA_RESV_USAGE_BOOKKEEP returns every fence.
  *
- * A fence may become stricter by being added once more with a lower value. It
- * never becomes laxer that way.
+ * Adding a fence again with a lower value lowers its usage. It cannot be raised
+ * that way.
  */
 enum dma_resv_usage {
 	/**
-	 * @DMA_RESV_USAGE_KERNEL: The memory manager itself is at work: moving
-	 * or clearing the memory, by a copy engine for instance.
+	 * @DMA_RESV_USAGE_KERNEL: The memory manager moves or clears the
+	 * memory, for example with a copy engine.
 	 *
-	 * Nobody may touch the memory before such a fence has signalled,
-	 * whatever synchronization was agreed upon. Only who has pinned the
-	 * memory, and so knows that the memory manager leaves it alone, need
-	 * not wait.
+	 * Every access to the memory has to wait for such a fence, whatever
+	 * synchronization user space agreed upon. The only exception are
+	 * accesses to memory that is pinned, which the memory manager leaves
+	 * alone.
 	 */
 	DMA_RESV_USAGE_KERNEL,
 
 	/**
-	 * @DMA_RESV_USAGE_WRITE: Work submitted by user space changes the
-	 * memory, and others who rely on implicit synchronization must see the
+	 * @DMA_RESV_USAGE_WRITE: Work submitted by user space writes to the
+	 * memory, with implicit synchronization: later accesses must see the
 	 * result.
 	 */
 	DMA_RESV_USAGE_WRITE,
 
 	/**
-	 * @DMA_RESV_USAGE_READ: Work submitted by user space looks at the
-	 * memory; who relies on implicit synchronization must not change it
-	 * meanwhile.
+	 * @DMA_RESV_USAGE_READ: Work submitted by user space reads the
+	 * memory, with implicit synchronization: later writes must wait.
 	 */
 	DMA_RESV_USAGE_READ,
 
 	/**
-	 * @DMA_RESV_USAGE_BOOKKEEP: The memory must stay where it is until
-	 * then, but nobody waits for it implicitly.
+	 * @DMA_RESV_USAGE_BOOKKEEP: The memory must stay where it is until the
+	 * fence signals, but implicit synchronization ignores it.
 	 *
 	 * For preemption and page table updates, TLB flushes, and for work
 	 * that user space synchronizes explicitly. Should such work need
@@ -73,14 +70,14 @@ enum dma_resv_usage {
 };
 
 /**
- * dma_resv_usage_rw - which fences an implicitly synchronized access waits for
- * @write: whether the access changes the memory
+ * dma_resv_usage_rw - get the usage to wait for before an implicit access
+ * @write: whether the access writes to the memory
  *
- * Beware: this is the usage to ask with, not the one to add with. A new writer
- * comes after all readers and writers, a new reader only after the writers.
+ * This is the usage for a query, not for adding a fence: a writer waits for all
+ * readers and writers, a reader only for the writers.
  *
  * Context: Any.
- * Return: the usage to give to a query.
+ * Return: the usage to pass to a query.
  */
 static inline enum dma_resv_usage dma_resv_usage_rw(bool write)
 {
@@ -98,19 +95,18 @@ static inline enum dma_resv_usage dma_resv_usage_rw(bool write)
  */
 struct dma_resv {
 	/**
-	 * @lock: Who changes @fences holds it. Owners of the memory use it for
-	 * placement and mappings too. Never taken directly, but through
-	 * dma_resv_lock() and its relatives.
+	 * @lock: Held to change @fences. Memory managers use it for placement
+	 * and mappings, too. Taken with dma_resv_lock() and its relatives
+	 * only.
 	 */
 	struct ww_mutex lock;
 
 	/**
-	 * @fences: The fences and the usage of each, or NULL while there never
-	 * was one. Written with @lock held, read under RCU.
+	 * @fences: The fences and the usage of each; NULL until the first
+	 * reservation. Written with @lock held, read under RCU.
 	 *
-	 * Adding a fence must not fail, since the work may already be on its
-	 * way; so room for it is made beforehand, by
-	 * dma_resv_reserve_fences().
+	 * Adding a fence must not fail, since the work may have started, so
+	 * dma_resv_reserve_fences() allocates beforehand.
 	 */
 	struct dma_resv_list __rcu *fences;
 };
@@ -125,15 +121,15 @@ static inline void dma_resv_reset_max_fences(struct dma_resv *obj) {}
 #endif
 
 /**
- * dma_resv_is_unused - has the object had no fence at all so far?
+ * dma_resv_is_unused - test for an object that never had a fence
  * @obj: the reservation object
  *
- * For those who would wait, and mostly need not: the answer costs one load. Once
- * there was a fence it is no, whatever became of that.
+ * A fast path for waiting: one load. False once a fence was added or a slot
+ * reserved, whether or not that has signalled since.
  *
  * Context: Any. The lock may, but need not be held; without it, a fence may
  * have been added since.
- * Return: true as long as none was added, nor room reserved for one.
+ * Return: true as long as no fence was added and no slot reserved.
  */
 static inline bool dma_resv_is_unused(const struct dma_resv *obj)
 {
@@ -141,13 +137,13 @@ static inline bool dma_resv_is_unused(const struct dma_resv *obj)
 }
 
 /**
- * dma_resv_is_locked - does anybody hold the lock?
+ * dma_resv_is_locked - test whether the lock is held by any task
  * @obj: the reservation object
  *
- * Says nothing about who holds it: for "do I", see dma_resv_assert_held().
+ * To check that the current task holds it, use dma_resv_assert_held().
  *
  * Context: Any.
- * Return: true while somebody does.
+ * Return: true while it is held.
  */
 static inline bool dma_resv_is_locked(struct dma_resv *obj)
 {
@@ -155,14 +151,14 @@ static inline bool dma_resv_is_locked(struct dma_resv *obj)
 }
 
 /**
- * dma_resv_locking_ctx - which transaction holds the lock?
+ * dma_resv_locking_ctx - get the acquire context that holds the lock
  * @obj: the reservation object
  *
- * For long call chains which do not hand the transaction down. Only the holder
- * of the lock can rely on the answer.
+ * For call chains that do not pass the context on. Reliable only for the holder
+ * of the lock.
  *
  * Context: Any.
- * Return: the transaction; NULL when the lock is free or was taken without one.
+ * Return: the context; NULL when the lock is free or was taken without one.
  */
 static inline struct ww_acquire_ctx *dma_resv_locking_ctx(struct dma_resv *obj)
 {
@@ -172,15 +168,15 @@ static inline struct ww_acquire_ctx *dma_resv_locking_ctx(struct dma_resv *obj)
 /**
  * dma_resv_lock - take the lock
  * @obj: the reservation object
- * @ctx: the transaction which this lock is part of, or NULL
+ * @ctx: the acquire context, or NULL
  *
  * Excludes other holders of the lock, but not readers under RCU.
  *
- * Several objects may be locked in any order if all of them are locked with
- * one and the same @ctx, from ww_acquire_init(). When that would close a
- * circle, one of the contenders gets -EDEADLK: it releases all locks it holds
- * with @ctx, takes this one by dma_resv_lock_slow(), and begins again. With
- * NULL for @ctx no other reservation object may be held.
+ * Several objects may be locked in any order if all of them are locked with the
+ * same @ctx, from ww_acquire_init(). When that would deadlock, one of the tasks
+ * gets -EDEADLK: it has to release all locks it holds with @ctx, take this one
+ * with dma_resv_lock_slow(), and start again. With NULL for @ctx no other
+ * reservation object may be held.
  *
  * Context: May sleep. Released by dma_resv_unlock().
  * Return: 0 with the lock held; without it, and only if @ctx is given,
@@ -193,11 +189,11 @@ static inline int dma_resv_lock(struct dma_resv *obj,
 }
 
 /**
- * dma_resv_lock_slow - take the lock that one had to back off from
+ * dma_resv_lock_slow - take the lock after -EDEADLK
  * @obj: the reservation object that -EDEADLK was returned for
- * @ctx: the transaction, which holds no lock any more
+ * @ctx: the acquire context, which holds no lock any more
  *
- * Context: May sleep, for as long as it takes. Released by dma_resv_unlock().
+ * Context: May sleep. Released by dma_resv_unlock().
  */
 static inline void dma_resv_lock_slow(struct dma_resv *obj,
 				      struct ww_acquire_ctx *ctx)
@@ -209,10 +205,10 @@ static inline void dma_resv_lock_slow(struct dma_resv *obj,
  * dma_resv_trylock - take the lock if it is free
  * @obj: the reservation object
  *
- * Needs no transaction: who does not wait cannot deadlock.
+ * Needs no acquire context: it does not wait, so it cannot deadlock.
  *
  * Context: Process context, does not sleep. Released by dma_resv_unlock().
- * Return: whether the lock is held now.
+ * Return: true when the lock was taken.
  */
 static inline bool __must_check dma_resv_trylock(struct dma_resv *obj)
 {
@@ -222,10 +218,10 @@ static inline bool __must_check dma_resv_trylock(struct dma_resv *obj)
 /**
  * dma_resv_lock_interruptible - take the lock unless a signal comes
  * @obj: the reservation object
- * @ctx: the transaction which this lock is part of, or NULL
+ * @ctx: the acquire context, or NULL
  *
- * As dma_resv_lock(), but gives up when the task has a signal to handle. The
- * way back from -EDEADLK is dma_resv_lock_slow_interruptible().
+ * As dma_resv_lock(), but returns early when the task gets a signal. After
+ * -EDEADLK use dma_resv_lock_slow_interruptible().
  *
  * Context: May sleep. Released by dma_resv_unlock().
  * Return: as dma_resv_lock(), and -EINTR on a signal.
@@ -237,9 +233,9 @@ static inline int dma_resv_lock_interruptible(struct dma_resv *obj,
 }
 
 /**
- * dma_resv_lock_slow_interruptible - the same unless a signal comes
+ * dma_resv_lock_slow_interruptible - take the lock after -EDEADLK, or a signal
  * @obj: the reservation object that -EDEADLK was returned for
- * @ctx: the transaction, which holds no lock any more
+ * @ctx: the acquire context, which holds no lock any more
  *
  * Context: May sleep. Released by dma_resv_unlock().
  * Return: 0 with the lock held, -EINTR without it on a signal.
@@ -254,7 +250,7 @@ static inline int dma_resv_lock_slow_interruptible(struct dma_resv *obj,
  * dma_resv_unlock - release the lock
  * @obj: the reservation object
  *
- * Room reserved for fences and not used is forfeited. Kernels with mutex
+ * Reserved slots that were not used are no longer reserved. Kernels with mutex
  * debugging enforce that.
  *
  * Context: The lock of @obj must be held.
@@ -266,10 +262,10 @@ static inline void dma_resv_unlock(struct dma_resv *obj)
 }
 
 /*
- * guard(dma_resv)(obj) and scoped_guard(dma_resv, obj): the lock of a single
- * object, outside of any transaction, until the end of the scope.
+ * guard(dma_resv)(obj) and scoped_guard(dma_resv, obj): hold the lock of a
+ * single object, without an acquire context, until the end of the scope.
  * scoped_cond_guard(dma_resv_try, ...) does not wait, and
- * scoped_cond_guard(dma_resv_intr, ...) gives way to signals.
+ * scoped_cond_guard(dma_resv_intr, ...) returns early on signals.
  */
 DEFINE_GUARD(dma_resv, struct dma_resv *, dma_resv_lock(_T, NULL),
 	     dma_resv_unlock(_T))
@@ -280,44 +276,44 @@ DEFINE_GUARD_COND(dma_resv, _intr, dma_resv_lock_interruptible(_T, NULL) == 0)
  * struct dma_resv_iter - a walk over the fences of a reservation object
  *
  * Initialized by dma_resv_iter_begin(), ended by dma_resv_iter_end(). Drivers
- * look at it through the functions below only.
+ * access it only through the functions below.
  *
- * A walk without the lock can start over at any step, and then returns fences
- * it has returned before. Who adds up what he sees throws his sum away
- * whenever dma_resv_iter_is_restarted() says so.
+ * A walk without the lock may restart at any step, and then returns fences it
+ * has returned before. A caller that accumulates something has to drop it
+ * whenever dma_resv_iter_is_restarted() returns true.
  */
 struct dma_resv_iter {
-	/** @obj: where the walk takes place */
+	/** @obj: the reservation object */
 	struct dma_resv *obj;
 
-	/** @usage: the laxest usage that is returned */
+	/** @usage: the highest usage that is returned */
 	enum dma_resv_usage usage;
 
 	/**
-	 * @fence: the fence that the walk stands on and holds a reference to;
-	 * always NULL in a walk under the lock, which needs none
+	 * @fence: the current fence, with a reference; always NULL in a walk
+	 * under the lock, which needs none
 	 */
 	struct dma_fence *fence;
 
 	/** @fence_usage: usage of the fence returned last */
 	enum dma_resv_usage fence_usage;
 
-	/** @index: slot that comes next */
+	/** @index: index of the next slot */
 	unsigned int index;
 
 	/**
-	 * @fences: the list walked over. Without lock or RCU it may be gone:
-	 * good for comparing, never for following.
+	 * @fences: the list walked over. Without lock or RCU it may be freed,
+	 * so the pointer may be compared but not dereferenced.
 	 */
 	struct dma_resv_list *fences;
 
-	/** @num_fences: how many slots of @fences were used when the walk (re)started */
+	/** @num_fences: used slots of @fences when the walk (re)started */
 	unsigned int num_fences;
 
-	/** @is_restarted: the fence returned last was the first one of a pass */
+	/** @is_restarted: the last fence was the first since a (re)start */
 	bool is_restarted;
 
-	/** @serial: which list @fences was; addresses are used again */
+	/** @serial: serial number of @fences, as its address may be reused */
 	u64 serial;
 };
 
@@ -327,11 +323,11 @@ struct dma_fence *dma_resv_iter_first(struct dma_resv_iter *cursor);
 struct dma_fence *dma_resv_iter_next(struct dma_resv_iter *cursor);
 
 /**
- * dma_resv_iter_is_restarted - did the walk (re)start with this fence?
+ * dma_resv_iter_is_restarted - test for the first fence since a (re)start
  * @cursor: the walk
  *
  * Context: Any.
- * Return: true for the first fence of every pass, the very first included.
+ * Return: true for the first fence after the start and after each restart.
  */
 static inline bool dma_resv_iter_is_restarted(struct dma_resv_iter *cursor)
 {
@@ -339,7 +335,7 @@ static inline bool dma_resv_iter_is_restarted(struct dma_resv_iter *cursor)
 }
 
 /**
- * dma_resv_iter_usage - usage of the fence returned last
+ * dma_resv_iter_usage - get the usage of the fence returned last
  * @cursor: the walk
  *
  * Context: Any.
@@ -352,10 +348,10 @@ dma_resv_iter_usage(struct dma_resv_iter *cursor)
 }
 
 /**
- * dma_resv_iter_begin - prepare a walk
+ * dma_resv_iter_begin - initialize a walk
  * @cursor: the walk
- * @obj: the reservation object to walk over
- * @usage: the laxest usage to return
+ * @obj: the reservation object
+ * @usage: the highest usage to return
  *
  * Context: Any.
  */
@@ -370,11 +366,11 @@ static inline void dma_resv_iter_begin(struct dma_resv_iter *cursor,
 }
 
 /**
- * dma_resv_iter_end - finish a walk, wherever it stands
+ * dma_resv_iter_end - end a walk, at any step
  * @cursor: the walk
  *
- * Needed after every walk without the lock, also one that was left early, as
- * it may hold a reference. Harmless after a walk under the lock.
+ * Needed after every walk without the lock, also after a break, as it may hold
+ * a reference. Has no effect after a walk under the lock.
  *
  * Context: Any.
  */
@@ -385,16 +381,15 @@ static inline void dma_resv_iter_end(struct dma_resv_iter *cursor)
 }
 
 /**
- * dma_resv_for_each_fence_unlocked - walk without the lock
+ * dma_resv_for_each_fence_unlocked - iterate over fences without the lock
  * @cursor: a &struct dma_resv_iter after dma_resv_iter_begin()
- * @fence: the fence at hand
+ * @fence: the current fence
  *
- * Returns the fences which have not signalled yet. The loop body runs outside
- * of RCU and may sleep; a reference to @fence is held during it. End with
- * dma_resv_iter_end().
+ * Returns the pending fences. The loop body runs outside of RCU and may sleep;
+ * a reference to @fence is held during it. End with dma_resv_iter_end().
  *
- * The walk may start over, see dma_resv_iter_is_restarted(). Where the lock can
- * be had, dma_resv_for_each_fence() is simpler and exact.
+ * The walk may restart, see dma_resv_iter_is_restarted(). Where the lock can be
+ * taken, dma_resv_for_each_fence() is simpler and exact.
  *
  * Context: Any. The lock may, but need not be held.
  */
@@ -403,16 +398,16 @@ static inline void dma_resv_iter_end(struct dma_resv_iter *cursor)
 	     fence; fence = dma_resv_iter_next_unlocked(cursor))
 
 /**
- * dma_resv_for_each_fence - walk under the lock
- * @cursor: a &struct dma_resv_iter, which the loop itself initializes
+ * dma_resv_for_each_fence - iterate over fences under the lock
+ * @cursor: a &struct dma_resv_iter, which the loop initializes
  * @obj: the reservation object
- * @usage: the laxest usage to return
- * @fence: the fence at hand
+ * @usage: the highest usage to return
+ * @fence: the current fence
  *
- * Returns the fences in their slots, whether signalled or not. No references
- * are taken: the lock keeps the fences alive.
+ * Returns all fences, whether signalled or not, without references: the lock
+ * keeps them.
  *
- * Context: The lock of @obj must be held, and stay so until the walk is over.
+ * Context: The lock of @obj must be held until the walk ends.
  */
 #define dma_resv_for_each_fence(cursor, obj, usage, fence)	\
 	for (dma_resv_iter_begin(cursor, obj, usage),	\

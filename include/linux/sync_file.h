@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A fence as a file descriptor. Drivers make one from a fence to hand it to
- * user space, and get the fence back from a descriptor that a program passes
- * in. What programs can do with it is in include/uapi/linux/sync_file.h.
+ * Sync files: a fence as a file descriptor. Drivers create one to pass a fence
+ * to user space, and get the fence of a descriptor that a program passes in.
+ * The ioctls are in include/uapi/linux/sync_file.h.
  */
 #ifndef _LINUX_SYNC_FILE_H
 #define _LINUX_SYNC_FILE_H
@@ -15,23 +15,22 @@
 #include <linux/dma-fence-array.h>
 
 /**
- * struct sync_file - one fence behind one file
- * @file: the file. Drivers give this to fd_install(), and need nothing else
- *	of the struct.
- * @sync_file_list: place among all sync files, which debugfs shows; under the
+ * struct sync_file - a fence and its file
+ * @file: the file. Drivers pass it to fd_install(), and need no other field.
+ * @sync_file_list: link in the list of all sync files, for debugfs; under the
  *	lock of that list
- * @wq: where poll() waits
- * @flags: bit %POLL_ENABLED: @cb was added to @fence, by whoever polled first
- * @fence: the fence, often a container of several; the file holds a reference.
- *	Set before the file is visible, never changed.
+ * @wq: wait queue of poll()
+ * @flags: bit %POLL_ENABLED: @cb was added to @fence, by the first poll()
+ * @fence: the fence, often a container of several; a reference. Set before the
+ *	file is visible, constant afterwards.
  * @cb: wakes @wq when @fence signals; valid once %POLL_ENABLED is set
  */
 struct sync_file {
 	struct file		*file;
 	/**
 	 * @user_name: The name that SYNC_IOC_MERGE was called with, terminated.
-	 * Empty when the name is to be made from what the fence says of
-	 * itself. Set before the file is visible, never changed.
+	 * Empty when the name is to be derived from the fence. Set before the
+	 * file is visible, constant afterwards.
 	 */
 	char			user_name[32];
 #ifdef CONFIG_DEBUG_FS

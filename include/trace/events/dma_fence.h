@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Trace events of fences: born, watched, signalled, waited for, dead.
+ * Trace events of fences: init, enable, signal, wait, release
  *
- * Each says which fence: driver, timeline, context, seqno. The names come from
- * the driver, which may be unloaded as soon as its fences have signalled; so
- * there are two classes, which differ only in whom they ask.
+ * Each event names its fence by driver, timeline, context and seqno. The names
+ * come from the driver, which may be unloaded once its fences have signalled.
+ * So there are two classes, which differ only in how they get the names.
  *
- * Tools know @context and @seqno as fields of 32 bits, the lower ones. The whole
- * numbers are @context64 and @seqno64, which is what the text shows.
+ * Tools expect @context and @seqno as fields of 32 bits, the lower ones. The
+ * whole numbers, which the text shows, are in @context64 and @seqno64.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dma_fence
@@ -18,7 +18,7 @@
 #include <linux/dma-fence.h>
 #include <linux/tracepoint.h>
 
-/* Events that anybody may cause at any time in the life of a fence. */
+/* Events of a holder of a reference, also after the driver is gone. */
 DECLARE_EVENT_CLASS(dma_fence,
 		    TP_PROTO(struct dma_fence *fence),
 		    TP_ARGS(fence),
@@ -40,9 +40,9 @@ DECLARE_EVENT_CLASS(dma_fence,
 );
 
 /*
- * Events on the driver's own path: it is at work on the fence, so it is there
- * and can be asked. That a fence signals is one of them, though it is already
- * marked by then.
+ * Events in code that the driver runs, or that the core runs while the driver
+ * has to stay. The names are valid then, although dma_fence_signaled follows
+ * the bit after which dma_fence_driver_name() no longer asks the driver.
  */
 DECLARE_EVENT_CLASS(dma_fence_driver,
 		    TP_PROTO(struct dma_fence *fence),
@@ -64,7 +64,7 @@ DECLARE_EVENT_CLASS(dma_fence_driver,
 			      __entry->context64, __entry->seqno64)
 );
 
-/* The driver has handed the fence to its hardware. */
+/* The driver has passed the fence to its hardware. */
 DEFINE_EVENT(dma_fence, dma_fence_emit,
 	     TP_PROTO(struct dma_fence *fence),
 	     TP_ARGS(fence)
@@ -80,7 +80,7 @@ DEFINE_EVENT(dma_fence, dma_fence_destroy,
 	     TP_ARGS(fence)
 );
 
-/* Somebody cares: the driver is about to be asked to signal. */
+/* The driver is about to be asked to enable signalling. */
 DEFINE_EVENT(dma_fence_driver, dma_fence_enable_signal,
 	     TP_PROTO(struct dma_fence *fence),
 	     TP_ARGS(fence)

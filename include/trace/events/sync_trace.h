@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a software timeline does, as trace events. For sw_sync.c alone, which
- * knows what a timeline looks like.
+ * Trace event of software timelines. For sw_sync.c only, which defines struct
+ * sync_timeline.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM sync_trace
@@ -13,7 +13,7 @@
 
 struct sync_timeline;
 
-/* The timeline is about to be advanced; value is what it showed so far. */
+/* The timeline is about to be advanced; value is the one before. */
 TRACE_EVENT(sync_timeline,
 	    TP_PROTO(struct sync_timeline *timeline),
 	    TP_ARGS(timeline),
