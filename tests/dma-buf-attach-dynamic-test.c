@@ -257,9 +257,9 @@ static void comer_move_notify(struct dma_buf_attachment *attach)
 	WRITE_ONCE(comer->told, true);
 	if (READ_ONCE(comer->waits)) {
 		WRITE_ONCE(comer->met, true);
-		mock_rival_await(&comer->leaves);
+		mock_race_await(&comer->leaves);
 	}
-	mock_rival_linger();
+	mock_race_linger();
 	if (!READ_ONCE(comer->here))
 		atomic_inc(&comer->wrong);
 }
@@ -324,7 +324,7 @@ static void test_race_attach_move(struct kunit *test)
 {
 	struct mock_importer stays = {}, visits = {};
 	struct mock_exporter *mock;
-	struct mock_rival *rival;
+	struct mock_race *rival;
 	struct dma_buf *dmabuf;
 	struct comer *comer;
 	int turns;
@@ -340,19 +340,19 @@ static void test_race_attach_move(struct kunit *test)
 	comer->dev = mock_device_create(test);
 	mock_importer_follow(test, dmabuf, &stays);
 
-	rival = mock_rival_start(test, comer_turn, comer);
-	while (!atomic_read(&comer->wrong) && mock_rival_again(rival)) {
-		mock_rival_freeze(rival);
+	rival = mock_race_start(test, comer_turn, comer);
+	while (!atomic_read(&comer->wrong) && mock_race_again(rival)) {
+		mock_race_pause(rival);
 		visits.attach = dma_buf_dynamic_attach(dmabuf, stays.attach->dev,
 						       &mock_importer_ops, &visits);
-		mock_rival_thaw(rival);
+		mock_race_resume(rival);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, visits.attach);
 		KUNIT_EXPECT_EQ(test, comer_move(comer), 0);
-		mock_rival_freeze(rival);
+		mock_race_pause(rival);
 		dma_buf_detach(dmabuf, visits.attach);
-		mock_rival_thaw(rival);
+		mock_race_resume(rival);
 	}
-	mock_rival_stop(test, rival);
+	mock_race_stop(test, rival);
 	turns = atomic_read(&rival->turns);
 
 	KUNIT_EXPECT_EQ(test, atomic_read(&comer->wrong), 0);

@@ -308,7 +308,7 @@ static void test_race_poll_signal(struct kunit *test)
 	mock_files_flush();
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
 	dma_buf_put(dmabuf);
-	mock_rival_figure(test, RACE_ROUNDS);
+	mock_race_report(test, RACE_ROUNDS);
 }
 
 static struct kunit_case dma_buf_poll_cases[] = {

@@ -456,7 +456,7 @@ static void test_race_get_put(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_exporter_calls(mock, MOCK_OP_RELEASE), 0);
 	dma_buf_put(dmabuf);
 	KUNIT_EXPECT_TRUE(test, mock_exporter_wait_released(mock));
-	mock_rival_figure(test, 2 * RACE_ROUNDS);
+	mock_race_report(test, 2 * RACE_ROUNDS);
 }
 
 static struct kunit_case dma_buf_cases[] = {

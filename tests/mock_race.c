@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mock rival: a kernel thread that does one thing until it is stopped.
- *
- * What it is:	the second thread of every race (see mock_race.h), and the figure
- *		of how many rounds there were.
- * What it owns: the thread.
- * Locks:	none.
- * May call:	KUnit, kernel threads.
- * Never here:	what the race is about.
- * Units:	time in jiffies.
+ * The race thread of mock_race.h: a kernel thread that repeats one function
+ * until it is stopped. Delays are counted in turns of an empty loop, time in
+ * jiffies.
  */
 #include <kunit/test.h>
 
@@ -23,38 +17,35 @@
 
 #include "mock_race.h"
 
-/*
- * A race goes on for a while, but not forever where everything is slow, and not
- * for nothing there either.
- */
-#define MOCK_RIVAL_MIN	64
-#define MOCK_RIVAL_MAX	5000
-#define MOCK_RIVAL_TIME	(2 * HZ)
+/* Number of rounds: at least the first, at most the second or the time. */
+#define MOCK_RACE_MIN	64
+#define MOCK_RACE_MAX	5000
+#define MOCK_RACE_TIME	(2 * HZ)
 
-/* How long one side waits for the other at most, and the steps towards that. */
-#define MOCK_RIVAL_REACH	0x40000
-#define MOCK_RIVAL_STRIDE	0x1000
+/* Limits of the delay between the two threads, and of one step towards it. */
+#define MOCK_RACE_REACH	0x40000
+#define MOCK_RACE_STRIDE	0x1000
 
-/* For how long one side may hold up the other, which may hold what it needs. */
-#define MOCK_RIVAL_LINGER	(50 * NSEC_PER_USEC)
-#define MOCK_RIVAL_FROST	(2 * NSEC_PER_MSEC)
-#define MOCK_RIVAL_PATIENCE	(10 * NSEC_PER_MSEC)
-/* And how often it looks at the clock for that, which may stand still. */
-#define MOCK_RIVAL_LOOKS	250000U
+/* Limits of holding up the other thread, which may hold a lock needed here. */
+#define MOCK_RACE_LINGER	(50 * NSEC_PER_USEC)
+#define MOCK_RACE_PAUSE	(2 * NSEC_PER_MSEC)
+#define MOCK_RACE_PATIENCE	(10 * NSEC_PER_MSEC)
+/* Limit of reading the clock in such a wait, as the clock may stand still. */
+#define MOCK_RACE_SPINS	250000U
 
 /*
- * Stay here until the time is up or @flag is @value; without @flag, for the time.
+ * Spin for @ns, or until @flag has @value unless @flag is NULL.
  *
- * The scheduler's clock does not advance with interrupts off unless the CPU's own
- * counter is trusted, and no clock does when it is the halted CPU that drives
- * it: then the number of looks ends this.
+ * With interrupts off, no clock may advance: the scheduler's clock needs a
+ * trusted counter of the CPU, and the others may be driven by the CPU that is
+ * paused here. Then the number of spins ends this.
  */
-static void mock_rival_spin(u64 ns, const bool *flag, bool value)
+static void mock_race_spin(u64 ns, const bool *flag, bool value)
 {
 	u64 end = ktime_get_mono_fast_ns() + ns;
-	unsigned int looks;
+	unsigned int spins;
 
-	for (looks = 0; looks < MOCK_RIVAL_LOOKS; looks++) {
+	for (spins = 0; spins < MOCK_RACE_SPINS; spins++) {
 		if (flag && READ_ONCE(*flag) == value)
 			return;
 		if (ktime_get_mono_fast_ns() >= end)
@@ -64,273 +55,274 @@ static void mock_rival_spin(u64 ns, const bool *flag, bool value)
 }
 
 /**
- * mock_rival_suite_init - skip what one CPU cannot run; init op of a suite
- * @test: a test case that has made nothing yet
+ * mock_race_suite_init - skip a test case on one CPU; init op of a suite
+ * @test: a test case that has allocated nothing yet
  *
  * Context: Process context of the test. Ends the test case on one CPU.
  * Return: 0.
  */
-int mock_rival_suite_init(struct kunit *test)
+int mock_race_suite_init(struct kunit *test)
 {
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs two CPUs");
 	return 0;
 }
 
-static int mock_rival_thread(void *data)
+static int mock_race_thread(void *data)
 {
-	struct mock_rival *rival = data;
+	struct mock_race *peer = data;
 
-	complete(&rival->running);
-	/* At least one turn, also when the test was done with its rounds first. */
+	complete(&peer->running);
+	/* At least one turn, also if the test has finished its rounds. */
 	do {
-		rival->turn(rival->data);
-		atomic_inc(&rival->turns);
+		peer->turn(peer->data);
+		atomic_inc(&peer->turns);
 		cond_resched();
 	} while (!kthread_should_stop());
 	return 0;
 }
 
-static void mock_rival_end(void *data)
+static void mock_race_end(void *data)
 {
-	struct mock_rival *rival = data;
+	struct mock_race *peer = data;
 
-	kthread_stop(rival->thread);
+	kthread_stop(peer->thread);
 }
 
-/* On the rival's CPU, with interrupts off. */
-static void mock_rival_stand_still(void *data)
+/* Runs on the CPU of the race thread, with interrupts off. */
+static void mock_race_pause_cpu(void *data)
 {
-	struct mock_rival *rival = data;
+	struct mock_race *peer = data;
 
-	WRITE_ONCE(rival->frozen, true);
-	mock_rival_spin(MOCK_RIVAL_FROST, &rival->ice, false);
-	WRITE_ONCE(rival->frozen, false);
-	atomic_inc(&rival->melts);
+	WRITE_ONCE(peer->paused, true);
+	mock_race_spin(MOCK_RACE_PAUSE, &peer->pause, false);
+	WRITE_ONCE(peer->paused, false);
+	atomic_inc(&peer->resumed);
 }
 
-/* Each side gets a CPU of its own, so that one can be stopped by the other. */
-static int mock_rival_part(struct mock_rival *rival)
+/* Bind each thread to a CPU of its own, so that one can pause the other. */
+static int mock_race_bind_cpus(struct mock_race *peer)
 {
 	int mine = raw_smp_processor_id();
 
-	rival->cpu = cpumask_any_but(cpu_online_mask, mine);
-	if (rival->cpu >= nr_cpu_ids)
+	peer->cpu = cpumask_any_but(cpu_online_mask, mine);
+	if (peer->cpu >= nr_cpu_ids)
 		return -ENXIO;
-	kthread_bind(rival->thread, rival->cpu);
+	kthread_bind(peer->thread, peer->cpu);
 	return set_cpus_allowed_ptr(current, cpumask_of(mine));
 }
 
 /**
- * mock_rival_start - let the other side begin
+ * mock_race_start - start a race thread
  * @test: the running test case
- * @turn: what it does, over and over; must come back by itself
- * @data: for @turn
+ * @turn: the function to repeat; must return by itself
+ * @data: argument of @turn
  *
- * From here on each of the two stays on one CPU.
+ * Binds both threads to a CPU each.
  *
- * Context: Process context of the test; may sleep. Ends the test case when
- *	    there is no memory, or no second CPU.
- * Return: the rival, which is valid until the test case ends.
+ * Context: Process context of the test; may sleep. Ends the test case when out
+ *	    of memory, or without a second CPU.
+ * Return: the race thread, valid until the test case ends.
  */
-struct mock_rival *mock_rival_start(struct kunit *test,
-				    void (*turn)(void *data), void *data)
+struct mock_race *mock_race_start(struct kunit *test,
+				  void (*turn)(void *data), void *data)
 {
-	struct mock_rival *rival;
+	struct mock_race *peer;
 
-	rival = kunit_kzalloc(test, sizeof(*rival), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, rival);
-	rival->turn = turn;
-	rival->data = data;
-	rival->step = 1;
-	INIT_CSD(&rival->frost, mock_rival_stand_still, rival);
-	rival->thread = kthread_create(mock_rival_thread, rival, "mock-rival");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(rival->thread));
-	KUNIT_EXPECT_EQ(test, 0, mock_rival_part(rival));
-	init_completion(&rival->running);
-	wake_up_process(rival->thread);
-	/* On a busy machine its CPU comes late, and the rounds would be over. */
-	wait_for_completion(&rival->running);
-	rival->end = jiffies + MOCK_RIVAL_TIME;
+	peer = kunit_kzalloc(test, sizeof(*peer), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, peer);
+	peer->turn = turn;
+	peer->data = data;
+	peer->step = 1;
+	INIT_CSD(&peer->pause_call, mock_race_pause_cpu, peer);
+	peer->thread = kthread_create(mock_race_thread, peer, "mock-race");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(peer->thread));
+	KUNIT_EXPECT_EQ(test, 0, mock_race_bind_cpus(peer));
+	init_completion(&peer->running);
+	wake_up_process(peer->thread);
+	/* On a busy machine the thread might run only after the last round. */
+	wait_for_completion(&peer->running);
+	peer->end = jiffies + MOCK_RACE_TIME;
 	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, mock_rival_end, rival));
-	return rival;
+			kunit_add_action_or_reset(test, mock_race_end, peer));
+	return peer;
 }
 
 /**
- * mock_rival_again - is there to be another round?
- * @rival: the rival; counts the round
+ * mock_race_again - begin another round
+ * @peer: the race thread
  *
  * Context: Process context of the test; may sleep.
- * Return: false when it is enough.
+ * Return: false when there were enough rounds.
  */
-bool mock_rival_again(struct mock_rival *rival)
+bool mock_race_again(struct mock_race *peer)
 {
 	cond_resched();
-	if (rival->rounds >= MOCK_RIVAL_MAX ||
-	    (rival->rounds >= MOCK_RIVAL_MIN && time_after(jiffies, rival->end)))
+	if (peer->rounds >= MOCK_RACE_MAX ||
+	    (peer->rounds >= MOCK_RACE_MIN && time_after(jiffies, peer->end)))
 		return false;
-	rival->rounds++;
+	peer->rounds++;
 	return true;
 }
 
 /**
- * mock_rival_wait_turn - until the rival has had another turn, or it is enough
- * @rival: the rival
+ * mock_race_wait_turn - wait until the race thread has finished another turn
+ * @peer: the race thread
  *
  * Context: Process context of the test; may sleep.
  */
-void mock_rival_wait_turn(struct mock_rival *rival)
+void mock_race_wait_turn(struct mock_race *peer)
 {
-	int turns = atomic_read(&rival->turns);
+	int turns = atomic_read(&peer->turns);
 
-	while (atomic_read(&rival->turns) == turns &&
-	       time_before(jiffies, rival->end))
+	while (atomic_read(&peer->turns) == turns &&
+	       time_before(jiffies, peer->end))
 		cond_resched();
 }
 
-/* A moment, much shorter than any call. */
-static void mock_rival_idle(int turns)
+/* Each turn is much shorter than any call. */
+static void mock_race_idle(int turns)
 {
 	while (turns-- > 0)
 		barrier();
 }
 
 /**
- * mock_rival_dawdle - let the test wait until both sides meet
- * @rival: the rival, whose mock_rival_aim() knows how long
+ * mock_race_delay_test - delay the test as mock_race_aim() has found
+ * @peer: the race thread
  *
- * To be called between handing something over and doing something with it.
- *
- * Context: Any.
- */
-void mock_rival_dawdle(struct mock_rival *rival)
-{
-	/* Not always the same, and around where the sides change. */
-	mock_rival_idle(READ_ONCE(rival->delay) + (int)(rival->rounds % 16));
-}
-
-/**
- * mock_rival_lag - let the rival wait, where it is the faster one
- * @rival: the rival itself; NULL when the test has not said yet who it is
+ * To be called between passing something to the race thread and using it.
  *
  * Context: Any.
  */
-void mock_rival_lag(struct mock_rival *rival)
+void mock_race_delay_test(struct mock_race *peer)
 {
-	if (rival)
-		mock_rival_idle(-READ_ONCE(rival->delay));
+	/* Vary it around the delay at which the order of the two changes. */
+	mock_race_idle(READ_ONCE(peer->delay) + (int)(peer->rounds % 16));
 }
 
 /**
- * mock_rival_linger - stay where one is, long enough for a call of the other side
- *
- * For ops and callbacks of the mocks, which code under test calls in the midst
- * of something.
+ * mock_race_delay_peer - delay the race thread as mock_race_aim() has found
+ * @peer: the race thread, which is the caller; NULL as long as the test has not
+ *	stored it
  *
  * Context: Any.
  */
-void mock_rival_linger(void)
+void mock_race_delay_peer(struct mock_race *peer)
 {
-	mock_rival_spin(MOCK_RIVAL_LINGER, NULL, false);
+	if (peer)
+		mock_race_idle(-READ_ONCE(peer->delay));
 }
 
 /**
- * mock_rival_await - stay where one is until the other side says something
- * @flag: what it sets. It may be about to wait for us, or its CPU be away: so
- *	this is given up after a while.
+ * mock_race_linger - spin for longer than a call in the other thread takes
+ *
+ * For ops and callbacks of the mocks, which the code under test calls in the
+ * middle of an operation.
  *
  * Context: Any.
  */
-void mock_rival_await(const bool *flag)
+void mock_race_linger(void)
 {
-	mock_rival_spin(MOCK_RIVAL_PATIENCE, flag, true);
+	mock_race_spin(MOCK_RACE_LINGER, NULL, false);
 }
 
 /**
- * mock_rival_freeze - stop the rival wherever it is
- * @rival: the rival
+ * mock_race_await - spin until the other thread sets a flag, or a timeout
+ * @flag: the flag. The timeout is needed as the other thread may be about to
+ *	wait for this one, or its CPU be busy.
  *
- * Its CPU takes an interrupt that lasts until mock_rival_thaw(). What could
- * fall between any two instructions if the other CPU were unlucky enough, falls
- * there now. The rival may hold something that the test is about to ask for: so
- * the frost ends by itself after a while, too.
+ * Context: Any.
+ */
+void mock_race_await(const bool *flag)
+{
+	mock_race_spin(MOCK_RACE_PATIENCE, flag, true);
+}
+
+/**
+ * mock_race_pause - pause the race thread wherever it is
+ * @peer: the race thread
+ *
+ * Its CPU takes an interrupt that lasts until mock_race_resume(), so that
+ * whatever may happen between two instructions of the race thread happens. It
+ * may hold a lock that the test is about to take, so the pause ends after a
+ * timeout, too.
  *
  * Context: Process context of the test, without spinlocks.
- * Return: true when the rival stands still.
+ * Return: true when the race thread is paused.
  */
-bool mock_rival_freeze(struct mock_rival *rival)
+bool mock_race_pause(struct mock_race *peer)
 {
-	WRITE_ONCE(rival->ice, true);
-	if (smp_call_function_single_async(rival->cpu, &rival->frost))
+	WRITE_ONCE(peer->pause, true);
+	if (smp_call_function_single_async(peer->cpu, &peer->pause_call))
 		return false;
 
-	rival->freezes++;
-	mock_rival_spin(MOCK_RIVAL_FROST, &rival->frozen, true);
-	return READ_ONCE(rival->frozen);
+	peer->pauses++;
+	mock_race_spin(MOCK_RACE_PAUSE, &peer->paused, true);
+	return READ_ONCE(peer->paused);
 }
 
 /**
- * mock_rival_thaw - let the rival go on
- * @rival: the rival, after mock_rival_freeze(), whatever that returned
+ * mock_race_resume - resume the race thread
+ * @peer: the race thread, after mock_race_pause(), whatever that returned
  *
  * Context: Process context of the test, without spinlocks.
  */
-void mock_rival_thaw(struct mock_rival *rival)
+void mock_race_resume(struct mock_race *peer)
 {
-	WRITE_ONCE(rival->ice, false);
-	while (atomic_read(&rival->melts) < rival->freezes)
+	WRITE_ONCE(peer->pause, false);
+	while (atomic_read(&peer->resumed) < peer->pauses)
 		cpu_relax();
 }
 
 /**
- * mock_rival_aim - meet closer the next time
- * @rival: the rival
- * @late: the test was too late this time
+ * mock_race_aim - adjust the delays after a round
+ * @peer: the race thread
+ * @late: the test was too late in this round
  *
- * Races are won in a window of a few instructions, at a place that differs from
- * one machine to another. So each round moves the two nearer to where neither
- * side is sure to be the first.
+ * A race shows in a window of a few instructions, at a delay that differs from
+ * one machine to another. So each round moves the two towards the delay at
+ * which either thread may be first.
  *
  * Context: Process context of the test.
  */
-void mock_rival_aim(struct mock_rival *rival, bool late)
+void mock_race_aim(struct mock_race *peer, bool late)
 {
-	bool turned = late != (rival->step < 0);
+	bool turned = late != (peer->step < 0);
 
-	/* The further off, the longer the stride. */
+	/* Double the step as long as the order does not change. */
 	if (turned)
-		rival->step = late ? -1 : 1;
-	else if (abs(rival->step) < MOCK_RIVAL_STRIDE)
-		rival->step *= 2;
-	WRITE_ONCE(rival->delay, clamp(rival->delay + rival->step,
-				       -MOCK_RIVAL_REACH, MOCK_RIVAL_REACH));
+		peer->step = late ? -1 : 1;
+	else if (abs(peer->step) < MOCK_RACE_STRIDE)
+		peer->step *= 2;
+	WRITE_ONCE(peer->delay, clamp(peer->delay + peer->step,
+				      -MOCK_RACE_REACH, MOCK_RACE_REACH));
 }
 
 /**
- * mock_rival_figure - say for the table of figures how much there was
+ * mock_race_report - report the number of rounds for the table of figures
  * @test: the running test case
- * @rounds: how many rounds
+ * @rounds: number of rounds
  *
  * Context: Any.
  */
-void mock_rival_figure(struct kunit *test, unsigned int rounds)
+void mock_race_report(struct kunit *test, unsigned int rounds)
 {
 	kunit_info(test, "FIGURE race rounds: %u\n", rounds);
 }
 
 /**
- * mock_rival_stop - the race is over
+ * mock_race_stop - stop the race thread
  * @test: the running test case
- * @rival: the rival; its turn has ended when this returns
+ * @peer: the race thread; its turn has ended when this returns
  *
- * Fails a test whose rival never had a turn, as then there was no race.
+ * Fails a test whose race thread never had a turn, as then there was no race.
  *
  * Context: Process context of the test; may sleep.
  */
-void mock_rival_stop(struct kunit *test, struct mock_rival *rival)
+void mock_race_stop(struct kunit *test, struct mock_race *peer)
 {
-	kunit_release_action(test, mock_rival_end, rival);
-	KUNIT_EXPECT_GT(test, atomic_read(&rival->turns), 0);
-	mock_rival_figure(test, rival->rounds);
+	kunit_release_action(test, mock_race_end, peer);
+	KUNIT_EXPECT_GT(test, atomic_read(&peer->turns), 0);
+	mock_race_report(test, peer->rounds);
 }

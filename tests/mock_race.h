@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The mock rival: a second thread that gets in the way of the test's.
+ * The race thread: a second thread that runs against the thread of a test.
  *
- * What it is:	the other side of a race. It takes its turn again and again while
- *		the test plays its rounds, and both are counted.
- *		Each has a CPU of its own, and the test can stop the rival wherever
- *		it is: between two instructions that nobody thought could part.
- * Life:	belongs to the test case, and stops at the latest with it, also when
- *		an assertion ends the case. So what its turn works on has to be
- *		managed by KUnit, from before the rival starts.
- * Locks:	none; the count of turns is atomic.
+ * It calls a function of the test over and over while the test runs its rounds;
+ * both are counted. Each thread has a CPU of its own, and the test can pause
+ * the race thread between any two instructions.
+ *
+ * The race thread belongs to the test case and is stopped when that ends, also
+ * by an assertion. So what its function works on has to be managed by KUnit,
+ * from before the race thread starts. There are no locks; the count of turns is
+ * atomic.
  */
-#ifndef _DMA_BUF_TESTS_MOCK_RIVAL_H
-#define _DMA_BUF_TESTS_MOCK_RIVAL_H
+#ifndef _DMA_BUF_TESTS_MOCK_RACE_H
+#define _DMA_BUF_TESTS_MOCK_RACE_H
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
@@ -23,11 +23,11 @@ struct kunit;
 struct task_struct;
 
 /**
- * struct mock_rival - the other side of a race
- * @turns: how often it has had its turn
- * @rounds: how many rounds the test has begun
+ * struct mock_race - a race thread
+ * @turns: number of calls of its function that have returned
+ * @rounds: number of rounds that the test has begun
  */
-struct mock_rival {
+struct mock_race {
 	atomic_t turns;
 	unsigned int rounds;
 
@@ -40,26 +40,26 @@ struct mock_rival {
 	int delay;
 	int step;
 	int cpu;
-	call_single_data_t frost;
-	bool ice;
-	bool frozen;
-	int freezes;
-	atomic_t melts;
+	call_single_data_t pause_call;
+	bool pause;
+	bool paused;
+	int pauses;
+	atomic_t resumed;
 };
 
-int mock_rival_suite_init(struct kunit *test);
-struct mock_rival *mock_rival_start(struct kunit *test,
-				    void (*turn)(void *data), void *data);
-bool mock_rival_again(struct mock_rival *rival);
-void mock_rival_wait_turn(struct mock_rival *rival);
-void mock_rival_dawdle(struct mock_rival *rival);
-void mock_rival_lag(struct mock_rival *rival);
-void mock_rival_linger(void);
-void mock_rival_await(const bool *flag);
-bool mock_rival_freeze(struct mock_rival *rival);
-void mock_rival_thaw(struct mock_rival *rival);
-void mock_rival_aim(struct mock_rival *rival, bool late);
-void mock_rival_stop(struct kunit *test, struct mock_rival *rival);
-void mock_rival_figure(struct kunit *test, unsigned int rounds);
+int mock_race_suite_init(struct kunit *test);
+struct mock_race *mock_race_start(struct kunit *test,
+				  void (*turn)(void *data), void *data);
+bool mock_race_again(struct mock_race *peer);
+void mock_race_wait_turn(struct mock_race *peer);
+void mock_race_delay_test(struct mock_race *peer);
+void mock_race_delay_peer(struct mock_race *peer);
+void mock_race_linger(void);
+void mock_race_await(const bool *flag);
+bool mock_race_pause(struct mock_race *peer);
+void mock_race_resume(struct mock_race *peer);
+void mock_race_aim(struct mock_race *peer, bool late);
+void mock_race_stop(struct kunit *test, struct mock_race *peer);
+void mock_race_report(struct kunit *test, unsigned int rounds);
 
-#endif /* _DMA_BUF_TESTS_MOCK_RIVAL_H */
+#endif /* _DMA_BUF_TESTS_MOCK_RACE_H */
