@@ -11,7 +11,7 @@
 
 #include "kernel.h"
 
-/* Small pages, so that a play gets to their borders. */
+/* Small pages, so that a run gets to their borders. */
 #undef PAGE_SHIFT
 #undef PAGE_SIZE
 #define PAGE_SHIFT		8

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma-fence-unwrap.c, and what it walks through, against plain sets of fences.
+ * dma-fence-unwrap.c and the containers against plain sets of fences.
  *
- * A container is what has been put into it; a merge is what of all that is
- * pending, of each timeline the latest, in the order of timelines, and it is over
- * when they all are.
+ * The model of a container is the set of its fences. A merge has to contain the
+ * latest pending fence of each timeline, in the order of timelines, and to
+ * signal when all of them have.
  */
 #include "plain_fence.h"
 
@@ -26,18 +26,18 @@ const char *model_name(void)
 struct plain {
 	struct dma_fence *fence;
 	unsigned int context;
-	unsigned int place;		/* on that timeline */
+	unsigned int place;		/* position on that timeline */
 	bool over;
 	ktime_t when;
 };
 
-/* Any fence: the plain ones in it, in no particular order. */
+/* Any fence, with the set of plain fences in it. */
 struct head {
 	struct dma_fence *fence;
 	unsigned int members[MEMBERS_MAX];
 	unsigned int count;
 	bool chain;
-	bool flat;			/* may be put into an array */
+	bool flat;			/* may be a member of an array */
 };
 
 static struct plain plain[PLAIN_MAX];
@@ -45,7 +45,7 @@ static struct head heads[HEADS_MAX];
 static unsigned int nr_plain, nr_heads, places[CONTEXTS];
 static u64 contexts;
 
-static void play_plain(struct model_input *in)
+static void step_plain(struct model_input *in)
 {
 	struct plain *p = &plain[nr_plain];
 
@@ -63,8 +63,8 @@ static void play_plain(struct model_input *in)
 	nr_plain++;
 }
 
-/* In the order of its timeline, as every driver does. */
-static void play_signal(struct model_input *in)
+/* Signal in the order of the timeline, as every driver does. */
+static void step_signal(struct model_input *in)
 {
 	unsigned int context = model_pick(in, CONTEXTS);
 
@@ -82,7 +82,7 @@ static void play_signal(struct model_input *in)
 		model_interrupt();
 }
 
-/* Takes over the fence of a head, which then is gone. */
+/* Take the fence of a head, which is removed. */
 static struct dma_fence *take_head(unsigned int i, struct head *into)
 {
 	struct dma_fence *fence = heads[i].fence;
@@ -94,7 +94,7 @@ static struct dma_fence *take_head(unsigned int i, struct head *into)
 	return fence;
 }
 
-static void play_array(struct model_input *in)
+static void step_array(struct model_input *in)
 {
 	unsigned int want = 1 + model_pick(in, 4), got = 0;
 	struct head head = {};
@@ -117,8 +117,8 @@ static void play_array(struct model_input *in)
 	free(table);
 }
 
-/* One head before another. A chain is no part of a link, so one may be a chain. */
-static void play_chain(struct model_input *in)
+/* Link two heads. A node cannot contain a chain, so only one may be a chain. */
+static void step_chain(struct model_input *in)
 {
 	struct dma_fence_chain *node;
 	struct head head = { .chain = true };
@@ -134,7 +134,7 @@ static void play_chain(struct model_input *in)
 	node = dma_fence_chain_alloc();
 	if (!node)
 		return;
-	/* The later one first, so that the earlier stays where it is. */
+	/* Remove the later one first, so that the index of the other stays. */
 	prev = take_head(max(i, j), &head);
 	if (i > j)
 		dma_fence_chain_init(node, take_head(j, &head), prev, 1 + model_pick(in, 9));
@@ -144,7 +144,7 @@ static void play_chain(struct model_input *in)
 	heads[nr_heads++] = head;
 }
 
-/* The latest pending one of a timeline among @set, or NULL. */
+/* Get the latest pending fence of a timeline in @set, or NULL. */
 static struct plain *naive_latest(const bool *set, unsigned int context)
 {
 	struct plain *latest = NULL;
@@ -156,7 +156,7 @@ static struct plain *naive_latest(const bool *set, unsigned int context)
 	return latest;
 }
 
-/* Each pending member comes by as often as it is in there, others may. */
+/* An iteration must return each pending fence as often as it is contained. */
 static void check_unwrap(const struct head *head)
 {
 	int missing[PLAIN_MAX] = {};
@@ -203,12 +203,12 @@ static void check_merged(struct dma_fence *merged, const bool *set)
 		model_check(count == 1 && merged == only->fence);
 	} else {
 		model_check(dma_fence_is_signaled(merged));
-		/* Chains forget what is over, and with it when that was. */
+		/* Chains unlink signalled fences, and lose their times. */
 		model_check(dma_fence_timestamp(merged) <= when);
 	}
 }
 
-static void play_merge(struct model_input *in)
+static void step_merge(struct model_input *in)
 {
 	struct dma_fence *fences[HEADS_MAX] = {}, *merged;
 	struct dma_fence_unwrap cursors[HEADS_MAX];
@@ -233,7 +233,7 @@ static void play_merge(struct model_input *in)
 	check_merged(merged, set);
 	if (model_pick(in, 2))
 		dma_fence_enable_sw_signaling(merged);
-	/* A head as any other, from here on. */
+	/* The merge is a head like any other from here on. */
 	if (nr_heads < HEADS_MAX && !dma_fence_is_array(merged)) {
 		dma_fence_put(merged);
 	} else if (nr_heads < HEADS_MAX) {
@@ -251,7 +251,7 @@ static void play_merge(struct model_input *in)
 	}
 }
 
-/* A container is over when all that is in it is. */
+/* A container has signalled when all its fences have. */
 static void check_over(void)
 {
 	for (unsigned int i = 0; i < nr_heads; i++) {
@@ -263,22 +263,22 @@ static void check_over(void)
 	}
 }
 
-static void play_step(struct model_input *in)
+static void run_step(struct model_input *in)
 {
 	unsigned int pick;
 
 	switch (model_pick(in, 16)) {
 	case 0 ... 4:
-		play_plain(in);
+		step_plain(in);
 		break;
 	case 5 ... 6:
-		play_array(in);
+		step_array(in);
 		break;
 	case 7 ... 9:
-		play_chain(in);
+		step_chain(in);
 		break;
 	case 10 ... 11:
-		play_signal(in);
+		step_signal(in);
 		break;
 	case 12:
 		pick = model_pick(in, HEADS_MAX);
@@ -291,12 +291,12 @@ static void play_step(struct model_input *in)
 			dma_fence_enable_sw_signaling(heads[pick].fence);
 		break;
 	default:
-		play_merge(in);
+		step_merge(in);
 		break;
 	}
 }
 
-void model_play(struct model_input *in)
+void model_run(struct model_input *in)
 {
 	static bool booted;
 
@@ -311,7 +311,7 @@ void model_play(struct model_input *in)
 	model_let_fail(in, model_pick(in, 4) == 3 ? 16 : 0);
 
 	while (in->left)
-		play_step(in);
+		run_step(in);
 
 	model_let_fail(NULL, 0);
 	model_interrupt();
@@ -326,7 +326,7 @@ void model_play(struct model_input *in)
 	while (nr_heads)
 		dma_fence_put(heads[--nr_heads].fence);
 	for (unsigned int i = 0; i < nr_plain; i++) {
-		/* Whoever took a reference has given it back. */
+		/* All other references must be dropped. */
 		model_check(kref_read(&plain[i].fence->refcount) == 1);
 		dma_fence_put(plain[i].fence);
 	}

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of a kernel as the pure logic of this project calls, for a program of
- * one thread.
+ * The parts of the kernel that the code under test calls, for a program of one
+ * thread. In a model every <linux/...h> that is not of this project is empty,
+ * and this file is included first.
  *
- * What it is:	what every <linux/...h> that is not ours stands for here; the
- *		Makefile makes one-line headers which include this file.
- * Memory:	malloc(), so that the sanitizers of the compiler watch over it; it
- *		fails when a model asks for that. RCU frees at once: whoever looks
- *		afterwards is caught.
- * Locks:	counted only: what is taken twice, or given back without having been
- *		taken, ends the program. So does every warning.
+ * Memory comes from malloc(), so that the sanitizers of the compiler check it;
+ * it fails when a model asks for that. RCU frees at once, so that a later
+ * access is found. Locks are only counted: one that is taken twice, or dropped
+ * without being taken, ends the program, and so does every warning.
  */
 #ifndef _MODEL_KERNEL_H
 #define _MODEL_KERNEL_H
@@ -25,7 +23,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-/* -- words ------------------------------------------------------------------ */
+/* -- types and macros ------------------------------------------------------- */
 
 typedef uint8_t u8;
 typedef uint32_t u32;
@@ -51,7 +49,7 @@ typedef unsigned int gfp_t;
 #define EXPORT_TRACEPOINT_SYMBOL(event)	struct model_nothing
 #define EXPORT_SYMBOL_GPL(symbol)	struct model_nothing
 #define EXPORT_SYMBOL_NS_GPL(symbol, ns) struct model_nothing
-/* Whoever plays with stubs calls it; there is one. */
+/* The one initcall, called by models that need stub fences. */
 int model_boot(void);
 #define early_initcall(func)	int model_boot(void) { return func(); }
 #define container_of(ptr, type, member) \

@@ -415,7 +415,7 @@ static bool may_map(struct model_device *device)
 	       !devices[DMA_BIDIRECTIONAL].mapped;
 }
 
-static void play_step(struct model_input *in)
+static void run_step(struct model_input *in)
 {
 	struct model_device *device = &devices[model_pick(in, MODEL_DEVICES)];
 
@@ -444,7 +444,7 @@ const char *model_name(void)
 	return "mapping_model";
 }
 
-void model_play(struct model_input *in)
+void model_run(struct model_input *in)
 {
 	unsigned int i;
 	size_t at;
@@ -460,7 +460,7 @@ void model_play(struct model_input *in)
 	}
 
 	while (in->left)
-		play_step(in);
+		run_step(in);
 
 	for (i = 0; i < MODEL_DEVICES; i++)
 		if (devices[i].mapped)

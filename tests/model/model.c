@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What stands behind kernel.h and model.h, and main(): a play for each of many
- * seeds. With FUZZER it has no main(), as libFuzzer brings its own.
+ * The functions of kernel.h and model.h, and main(), which does a run for each
+ * of many random seeds. With FUZZER there is no main(), as libFuzzer has its
+ * own.
  */
 #include <sanitizer/lsan_interface.h>
 #include <signal.h>
@@ -9,7 +10,7 @@
 
 #include "model.h"
 
-#define PLAY_MAX	600	/* bytes */
+#define RUN_MAX	600	/* bytes */
 
 static struct irq_work *interrupts;
 static struct model_input *fail_input;
@@ -90,7 +91,7 @@ void model_thread_turn(void)
 	thread->func(thread->data);
 }
 
-/* The first time it is asked in a turn, there is one to play. */
+/* False once in each turn of the thread. */
 bool kthread_should_stop(void)
 {
 	bool was = turn_over;
@@ -99,13 +100,13 @@ bool kthread_should_stop(void)
 	return was;
 }
 
-static void play(const u8 *data, size_t size)
+static void run(const u8 *data, size_t size)
 {
 	struct model_input in = { .data = data, .left = size };
 
 	failures = 0;
 	model_let_fail(NULL, 0);
-	model_play(&in);
+	model_run(&in);
 	model_check(!interrupts);
 }
 
@@ -116,7 +117,7 @@ int model_fuzz(const u8 *data, size_t size) asm("LLVMFuzzerTestOneInput");
 
 int model_fuzz(const u8 *data, size_t size)
 {
-	play(data, size);
+	run(data, size);
 	return 0;
 }
 
@@ -137,7 +138,7 @@ static void died(int signal_number)
 	raise(signal_number);
 }
 
-/* xorshift: the same play for the same seed, on every machine. */
+/* xorshift: the same run for the same seed, on every machine. */
 static u64 next_random(u64 *state)
 {
 	*state ^= *state << 13;
@@ -146,37 +147,37 @@ static u64 next_random(u64 *state)
 	return *state;
 }
 
-static void play_seed(void)
+static void run_seed(void)
 {
 	u64 state = seed * 0x9e3779b97f4a7c15ULL + 1;
-	u8 bytes[PLAY_MAX];
+	u8 bytes[RUN_MAX];
 	size_t size;
 
 	for (int i = 0; i < 8; i++)
 		next_random(&state);
-	size = next_random(&state) % PLAY_MAX + 1;
+	size = next_random(&state) % RUN_MAX + 1;
 	for (size_t i = 0; i < size; i++)
 		bytes[i] = next_random(&state) >> 32;
-	play(bytes, size);
+	run(bytes, size);
 }
 
-/* model [PLAYS [FIRST-SEED]] */
+/* model [RUNS [FIRST-SEED]] */
 int main(int argc, char **argv)
 {
-	unsigned long long plays = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
+	unsigned long long runs = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
 	unsigned long long first = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("TAP version 13\n1..1\n");
 	signal(SIGABRT, died);
-	for (seed = first; seed < first + plays; seed++) {
-		play_seed();
-		/* Each check takes a while; the last one counts. */
-		if ((seed % 4096 == 0 || seed == first + plays - 1) &&
+	for (seed = first; seed < first + runs; seed++) {
+		run_seed();
+		/* A leak check is slow; the one after the last run is needed. */
+		if ((seed % 4096 == 0 || seed == first + runs - 1) &&
 		    __lsan_do_recoverable_leak_check())
-			model_fail("a play leaks, this one or one before");
+			model_fail("a run leaks, this one or an earlier one");
 	}
-	printf("# FIGURE random models played: %llu\n", plays);
+	printf("# FIGURE random model runs: %llu\n", runs);
 	printf("ok 1 %s\n", model_name());
 	return 0;
 }

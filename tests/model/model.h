@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A model: a naive twin of some pure logic, and a play that both act out.
+ * What the models share. A model compares code without hardware or concurrency
+ * with a naive implementation, in runs of random calls.
  *
- * What it is:	what every model shares. The play is written by bytes, which come
- *		from a random generator or from a fuzzer; whatever they are, it
- *		is a play that a caller may lawfully act out.
- * Life:	a play begins with nothing and ends with nothing; what is left is a
- *		leak, which the sanitizer reports.
+ * The calls of a run are chosen by bytes from a random generator or from a
+ * fuzzer. Whatever the bytes are, the calls are ones that a caller may make. A
+ * run starts and ends without objects; what is left is a leak, which the
+ * sanitizer reports.
  */
 #ifndef _MODEL_H
 #define _MODEL_H
@@ -14,9 +14,9 @@
 #include "kernel.h"
 
 /**
- * struct model_input - the bytes of a play
+ * struct model_input - the bytes of a run
  * @data: the next byte
- * @left: how many there are
+ * @left: number of bytes left
  */
 struct model_input {
 	const u8 *data;
@@ -25,11 +25,11 @@ struct model_input {
 
 /* Each model has these two. */
 const char *model_name(void);
-void model_play(struct model_input *in);
+void model_run(struct model_input *in);
 
-/* Chance of the next allocations to fail: one in @n, 0 for none; by the play. */
+/* Let one in @n of the next allocations fail, as the bytes say; 0 for none. */
 void model_let_fail(struct model_input *in, unsigned int n);
-/* How many have failed since the beginning of the play. */
+/* Number of allocations that have failed in this run. */
 unsigned int model_failures(void);
 
 /* Run what was queued for an interrupt. */
@@ -37,7 +37,7 @@ void model_interrupt(void);
 /* Let the thread that was started last have one turn. */
 void model_thread_turn(void);
 
-/* Something from 0 to @n - 1; 0 when the play is over. */
+/* Choose a number from 0 to @n - 1; 0 when no bytes are left. */
 static inline unsigned int model_pick(struct model_input *in, unsigned int n)
 {
 	unsigned int value = 0;

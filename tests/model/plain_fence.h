@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a driver brings to a fence, for the models that play with fences.
+ * The driver of the fences of the models.
  */
 #ifndef _PLAIN_FENCE_H
 #define _PLAIN_FENCE_H

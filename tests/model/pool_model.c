@@ -141,7 +141,7 @@ static bool naive_keeps(unsigned int order)
 }
 
 /* Neither kept nor, unless it is a single page, given to the page allocator. */
-static void play_put_bad(struct heap_pool *pool, struct folio *folio, bool zeroed)
+static void step_put_bad(struct heap_pool *pool, struct folio *folio, bool zeroed)
 {
 	long folios = model_folios;
 
@@ -157,7 +157,7 @@ static void play_put_bad(struct heap_pool *pool, struct folio *folio, bool zeroe
 	folio_put(folio);
 }
 
-static void play_put(struct model_input *in, struct heap_pool *pool)
+static void step_put(struct model_input *in, struct heap_pool *pool)
 {
 	static const unsigned int orders[] = { 0, 2, 3, 4, 5, 8, 9, 10 };
 	unsigned int kind = model_pick(in, 8);
@@ -173,7 +173,7 @@ static void play_put(struct model_input *in, struct heap_pool *pool)
 	folio->dirty = model_pick(in, 2);
 
 	if (kind == 6 && model_pick(in, 4) == 0) {
-		play_put_bad(pool, folio, zeroed);
+		step_put_bad(pool, folio, zeroed);
 		return;
 	}
 	if (kind == 7 && nr_held < HELD_MAX) {
@@ -189,7 +189,7 @@ static void play_put(struct model_input *in, struct heap_pool *pool)
 	heap_pool_put(pool, folio, zeroed);
 }
 
-static void play_take(struct model_input *in, struct heap_pool *pool)
+static void step_take(struct model_input *in, struct heap_pool *pool)
 {
 	unsigned int order = model_pick(in, NR_PAGE_ORDERS);
 	bool want_zeroed, zeroed = false;
@@ -242,16 +242,16 @@ static void check_pool(struct heap_pool *pool)
 	model_check(model_folios == folios);
 }
 
-static void play_step(struct model_input *in, struct heap_pool *pool)
+static void run_step(struct model_input *in, struct heap_pool *pool)
 {
 	unsigned long pages;
 
 	switch (model_pick(in, 16)) {
 	case 0 ... 6:
-		play_put(in, pool);
+		step_put(in, pool);
 		break;
 	case 7 ... 11:
-		play_take(in, pool);
+		step_take(in, pool);
 		break;
 	case 12:
 		pages = model_pick(in, 2048);
@@ -271,7 +271,7 @@ static void play_step(struct model_input *in, struct heap_pool *pool)
 	check_pool(pool);
 }
 
-void model_play(struct model_input *in)
+void model_run(struct model_input *in)
 {
 	struct heap_pool *pool;
 
@@ -289,7 +289,7 @@ void model_play(struct model_input *in)
 	model_let_fail(NULL, 0);
 
 	while (in->left)
-		play_step(in, pool);
+		run_step(in, pool);
 
 	while (nr_held)
 		folio_put(held[--nr_held]);

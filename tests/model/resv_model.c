@@ -2,10 +2,10 @@
 /*
  * dma-resv.c against a list of what was ever added.
  *
- * What the object answers and what was added are compared after both have been
- * reduced to what matters: pending fences, without those which a later one of the
- * same timeline stands in for. Slots, capacities and lists do not matter here,
- * only that nothing is lost, nothing invented, and that a failure changes nothing.
+ * What queries return and what was added are compared after both have been
+ * reduced to what matters: pending fences, without those that a later one of
+ * the same timeline covers. Slots, capacities and lists do not matter, only
+ * that no fence is lost or made up, and that a failure changes nothing.
  */
 #include "plain_fence.h"
 
@@ -50,7 +50,7 @@ static unsigned int nr_plain, places[CONTEXTS];
 static struct object objects[OBJECTS];
 static u64 contexts;
 
-static unsigned int play_fence(struct model_input *in)
+static unsigned int step_fence(struct model_input *in)
 {
 	struct plain *p = &plain[nr_plain];
 
@@ -64,7 +64,7 @@ static unsigned int play_fence(struct model_input *in)
 	return nr_plain++;
 }
 
-static void play_signal(struct model_input *in)
+static void step_signal(struct model_input *in)
 {
 	unsigned int context = model_pick(in, CONTEXTS);
 
@@ -79,7 +79,7 @@ static void play_signal(struct model_input *in)
 
 /* -- what matters ----------------------------------------------------------- */
 
-/* Does who waits for @by wait for @e as well? */
+/* Test whether a wait for @by is a wait for @e as well. */
 static bool covered(const struct entry *e, const struct entry *by)
 {
 	return plain[e->plain].context == plain[by->plain].context &&
@@ -104,7 +104,7 @@ static void entries_add(struct entries *entries, struct entry e)
 	entries->count = kept;
 }
 
-/* Reduced to fences of @usage and stricter. */
+/* Reduce to fences of @usage and lower. */
 static struct entries reduce(const struct entries *from, enum dma_resv_usage usage)
 {
 	struct entries to = {};
@@ -123,7 +123,7 @@ static bool has(const struct entries *entries, const struct entry *e)
 	return false;
 }
 
-/* Both reduced. Each covers the other: they are the same. */
+/* Compare reduced entries: they are the same if each covers the other. */
 static void check_same(const struct entries *a, const struct entries *b)
 {
 	model_check(a->count == b->count);
@@ -146,7 +146,7 @@ static struct entry entry_of(struct dma_resv_iter *cursor, struct dma_fence *fen
 	return (struct entry){ plain_of(fence), dma_resv_iter_usage(cursor) };
 }
 
-/* -- asking ------------------------------------------------------------------ */
+/* -- queries ----------------------------------------------------------------- */
 
 static void check_locked(struct object *object, enum dma_resv_usage usage)
 {
@@ -161,14 +161,15 @@ static void check_locked(struct object *object, enum dma_resv_usage usage)
 	check_same(&found, &want);
 }
 
-static void play_step(struct model_input *in, bool nested);
+static void run_step(struct model_input *in, bool nested);
 
-/* Since the beginning of the walk. */
+/* A replace has run since the start of the walk. */
 static bool replaced;
 
 /*
- * Without the lock, while others change the object between two steps: what was
- * there at the beginning of the last pass and is there still must have come by.
+ * Walk without the lock, with changes of the object between two steps: a fence
+ * that was in it at the last restart and is still there must have been
+ * returned.
  */
 static void check_unlocked(struct model_input *in, struct object *object,
 			   enum dma_resv_usage usage, bool nested)
@@ -178,7 +179,7 @@ static void check_unlocked(struct model_input *in, struct object *object,
 	struct dma_fence *fence;
 	bool done;
 
-	/* A walk within a walk changes nothing, and plays no steps. */
+	/* A walk inside a walk runs no steps, so it changes nothing. */
 	if (!nested)
 		replaced = false;
 	dma_resv_iter_begin(&cursor, &object->resv, usage);
@@ -192,17 +193,17 @@ static void check_unlocked(struct model_input *in, struct object *object,
 		model_check(!plain[plain_of(fence)].over);
 		entries_add(&found, entry_of(&cursor, fence));
 		if (!nested && model_pick(in, 4) == 3)
-			play_step(in, true);
+			run_step(in, true);
 	}
 	done = dma_resv_iter_is_restarted(&cursor);
 	dma_resv_iter_end(&cursor);
 	if (done) {
-		/* A pass that found nothing at all. */
+		/* The last restart found no fence. */
 		want = reduce(&object->naive, usage);
 		model_check(!want.count);
 		return;
 	}
-	/* What was taken out by a replace and added again need not have come by. */
+	/* A fence that was replaced and added again need not be returned. */
 	want = reduce(&object->naive, usage);
 	for (unsigned int i = 0; !(replaced && !nested) && i < before.count; i++)
 		if (has(&want, &before.entry[i]) && !plain[before.entry[i].plain].over)
@@ -220,7 +221,7 @@ static void check_get(struct object *object, enum dma_resv_usage usage)
 		return;
 	}
 	for (unsigned int i = 0; i < count; i++) {
-		/* Its usage is not said; the strictest is enough to compare with. */
+		/* The usage is not returned; compare with the lowest. */
 		entries_add(&found, (struct entry){ plain_of(fences[i]), 0 });
 		dma_fence_put(fences[i]);
 	}
@@ -251,7 +252,7 @@ static void check_singleton(struct object *object, enum dma_resv_usage usage)
 
 /* -- changing ---------------------------------------------------------------- */
 
-static void play_add(struct model_input *in, struct object *object)
+static void step_add(struct model_input *in, struct object *object)
 {
 	unsigned int count = 1 + model_pick(in, 4), failed = model_failures();
 	enum dma_resv_usage usage;
@@ -264,9 +265,9 @@ static void play_add(struct model_input *in, struct object *object)
 		model_check(model_failures() > failed);
 		count = 0;
 	}
-	/* Not more than that: kernel.h ends the program at a warning. */
+	/* Not more than reserved: a warning ends the program. */
 	while (count-- && (in->left || !model_pick(in, 2))) {
-		i = play_fence(in);
+		i = step_fence(in);
 		if (i >= nr_plain)
 			break;
 		usage = model_pick(in, DMA_RESV_USAGE_BOOKKEEP + 1);
@@ -278,12 +279,12 @@ static void play_add(struct model_input *in, struct object *object)
 	dma_resv_unlock(&object->resv);
 }
 
-/* What is over may be there still or not, so one must be pending to be sure. */
-static void play_replace(struct model_input *in, struct object *object)
+/* Signalled fences may be in the list or not, so choose a pending one. */
+static void step_replace(struct model_input *in, struct object *object)
 {
 	struct entries now = reduce(&object->naive, DMA_RESV_USAGE_BOOKKEEP);
 	enum dma_resv_usage usage = model_pick(in, DMA_RESV_USAGE_BOOKKEEP + 1);
-	unsigned int context, kept = 0, i = play_fence(in);
+	unsigned int context, kept = 0, i = step_fence(in);
 
 	if (!now.count || i >= nr_plain)
 		return;
@@ -300,7 +301,7 @@ static void play_replace(struct model_input *in, struct object *object)
 	object->naive = now;
 }
 
-static void play_copy(struct object *to, struct object *from)
+static void step_copy(struct object *to, struct object *from)
 {
 	unsigned int failed = model_failures();
 
@@ -312,23 +313,23 @@ static void play_copy(struct object *to, struct object *from)
 	dma_resv_unlock(&to->resv);
 }
 
-static void play_step(struct model_input *in, bool nested)
+static void run_step(struct model_input *in, bool nested)
 {
 	struct object *object = &objects[model_pick(in, OBJECTS)];
 	enum dma_resv_usage usage = model_pick(in, DMA_RESV_USAGE_BOOKKEEP + 1);
 
 	switch (model_pick(in, 16)) {
 	case 0 ... 4:
-		play_add(in, object);
+		step_add(in, object);
 		break;
 	case 5 ... 7:
-		play_signal(in);
+		step_signal(in);
 		break;
 	case 8:
-		play_replace(in, object);
+		step_replace(in, object);
 		break;
 	case 9:
-		play_copy(object, &objects[0] + (object == &objects[0]));
+		step_copy(object, &objects[0] + (object == &objects[0]));
 		break;
 	case 10:
 		check_get(object, usage);
@@ -345,7 +346,7 @@ static void play_step(struct model_input *in, bool nested)
 	}
 }
 
-void model_play(struct model_input *in)
+void model_run(struct model_input *in)
 {
 	static bool booted;
 
@@ -363,7 +364,7 @@ void model_play(struct model_input *in)
 	model_let_fail(in, model_pick(in, 4) == 3 ? 8 : 0);
 
 	while (in->left)
-		play_step(in, false);
+		run_step(in, false);
 
 	model_let_fail(NULL, 0);
 	for (unsigned int i = 0; i < OBJECTS; i++) {
@@ -372,7 +373,7 @@ void model_play(struct model_input *in)
 	}
 	model_interrupt();
 	for (unsigned int i = 0; i < nr_plain; i++) {
-		/* Whoever took a reference has given it back. */
+		/* All other references must be dropped. */
 		model_check(kref_read(&plain[i].fence->refcount) == 1);
 		if (!plain[i].over)
 			dma_fence_signal(plain[i].fence);
