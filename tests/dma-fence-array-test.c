@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-fence-array.c: when an array signals, with what result, and what
- * it does to its members until then.
+ * Tests of dma-fence-array.c: when an array signals, with which result, and
+ * when it enables its members.
  */
 #include <kunit/test.h>
 
@@ -13,7 +13,7 @@
 #define MEMBERS		4
 #define LONG_WAIT	(30 * HZ)
 
-/* An array of mock fences; @member[] have a reference besides the array's. */
+/* An array of mock fences; @member[] hold a second reference to each. */
 struct fixture {
 	struct dma_fence_array *array;
 	struct dma_fence *base;
@@ -53,7 +53,7 @@ static unsigned int enabled_members(struct fixture *fix)
 	return count;
 }
 
-/* -- life ------------------------------------------------------------------ */
+/* -- creation and release -------------------------------------------------- */
 
 static void array_create(struct kunit *test)
 {
@@ -71,14 +71,14 @@ static void array_create(struct kunit *test)
 			   "dma_fence_array");
 	KUNIT_EXPECT_STREQ(test, dma_fence_timeline_name(fix.base), "unbound");
 
-	/* Nobody waits: the members are left alone. */
+	/* Without a waiter the members are not enabled. */
 	KUNIT_EXPECT_EQ(test, enabled_members(&fix), 0);
 
 	fixture_put(&fix);
 	KUNIT_EXPECT_EQ(test, mock_fence_released(test), MEMBERS);
 }
 
-/* For those who allocate first and must not fail later. */
+/* Succeeds if memory allocated beforehand can be initialized or freed. */
 static void array_alloc_then_init(struct kunit *test)
 {
 	struct dma_fence *member = mock_fence_create(test);
@@ -115,10 +115,10 @@ static void array_misuse(struct kunit *test)
 						       false));
 	KUNIT_EXPECT_NULL(test, dma_fence_array_create(1, NULL, 1, 1, false));
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 5);
-	/* The caller's still. */
+	/* The caller keeps it. */
 	KUNIT_EXPECT_EQ(test, kref_read(&member->refcount), 1);
 
-	/* Nothing to wait for is nobody's reason to hang. */
+	/* An array without members counts as signalled. */
 	array = dma_fence_array_alloc(1);
 	KUNIT_ASSERT_NOT_NULL(test, array);
 	dma_fence_array_init(array, 0, NULL, 1, 1, false);
@@ -127,7 +127,7 @@ static void array_misuse(struct kunit *test)
 	dma_fence_put(&array->base);
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 6);
 
-	/* A container inside is warned of, but kept. */
+	/* A container as a member causes a warning, but is kept. */
 	table = kmalloc_array(1, sizeof(*table), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, table);
 	table[0] = member;
@@ -148,20 +148,20 @@ static void array_misuse(struct kunit *test)
 
 struct mode_case {
 	const char *name;
-	bool any;	/* one is enough */
-	bool waited;	/* somebody waits for it from the beginning */
+	bool any;	/* one member is enough */
+	bool waited;	/* signalling is enabled from the start */
 };
 
 static const struct mode_case mode_cases[] = {
-	{ "all, nobody waits", false, false },
-	{ "all, somebody waits", false, true },
-	{ "any, nobody waits", true, false },
-	{ "any, somebody waits", true, true },
+	{ "all, without a waiter", false, false },
+	{ "all, with a waiter", false, true },
+	{ "any, without a waiter", true, false },
+	{ "any, with a waiter", true, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(mode, mode_cases, name);
 
-/* Members finish in an order that is not theirs. */
+/* Members signal in another order than they are stored. */
 static const int finish_order[MEMBERS] = { 2, 0, 3, 1 };
 
 static void array_signals(struct kunit *test)
@@ -189,7 +189,7 @@ static void array_signals(struct kunit *test)
 	fixture_put(&fix);
 }
 
-/* Nobody signals: the drivers of the members have to be asked. */
+/* No member is marked as signalled: their drivers have to be asked. */
 static void array_signals_peek(struct kunit *test)
 {
 	for (int any = 0; any <= 1; any++) {
@@ -224,7 +224,7 @@ static void count_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
 	complete(&count->called);
 }
 
-/* Without anybody looking: the members' signals alone bring it about. */
+/* Succeeds if the callbacks of the members signal the array, without a test. */
 static void array_calls_back(struct kunit *test)
 {
 	const struct mode_case *param = test->param_value;
@@ -252,7 +252,7 @@ static void array_calls_back(struct kunit *test)
 	fixture_put(&fix);
 }
 
-/* Enough members are over when the first waiter comes. */
+/* Enough members have signalled when signalling is enabled. */
 static void array_enabled_late(struct kunit *test)
 {
 	const struct mode_case *param = test->param_value;
@@ -267,7 +267,7 @@ static void array_enabled_late(struct kunit *test)
 	fixture_put(&fix);
 }
 
-/* A callback on a member holds the array, until it runs. */
+/* Succeeds if a callback on a member holds a reference to the array. */
 static void array_outlives_its_user(struct kunit *test)
 {
 	struct fixture fix;
@@ -282,15 +282,17 @@ static void array_outlives_its_user(struct kunit *test)
 		dma_fence_signal(fix.member[i]);
 	for (int i = 0; i < MEMBERS; i++)
 		dma_fence_put(fix.member[i]);
-	/* The mock fences have to be gone when the case ends. */
+	/* The mock fences must be released when the case ends. */
 }
 
-/* -- with what result ------------------------------------------------------ */
+/* -- the result ------------------------------------------------------------ */
 
 struct result_case {
 	const char *name;
 	bool any;
-	/* In the order in which they signal, 0 ends: number, error, time. */
+	/*
+	 * In the order in which they signal, ended by 0: number, error, time.
+	 */
 	struct {
 		int member;
 		int error;
@@ -340,7 +342,7 @@ static void array_result(struct kunit *test, bool waited)
 			0);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fix.base), param->status);
 
-	/* What comes later does not change it. */
+	/* Later members do not change it. */
 	for (int i = 0; i < MEMBERS; i++) {
 		if (!dma_fence_is_signaled(fix.member[i])) {
 			dma_fence_set_error(fix.member[i], -ENODEV);
@@ -361,7 +363,7 @@ static void array_result_peeked(struct kunit *test)
 	array_result(test, false);
 }
 
-/* Two were over before anybody looked: the earlier one counts. */
+/* Two members signal before the array is tested: the earlier one decides. */
 static void array_any_takes_the_earlier(struct kunit *test)
 {
 	struct fixture fix;
@@ -375,9 +377,9 @@ static void array_any_takes_the_earlier(struct kunit *test)
 }
 
 /*
- * A driver that signals its fences by itself, as i915 does: the mark is set where
- * signalling is enabled, with interrupts off, and the time is stored later, from an
- * irq_work of the same CPU.
+ * A driver that signals its fences by itself, as i915 does: the SIGNALED bit is
+ * set in enable_signaling, with interrupts off, and the time is stored later,
+ * from an irq_work of the same CPU.
  */
 struct timeless_fence {
 	struct dma_fence base;
@@ -392,7 +394,7 @@ static void timeless_work(struct irq_work *work)
 		container_of(work, struct timeless_fence, work);
 
 	fence->base.timestamp = ktime_get();
-	smp_mb__before_atomic(); /* the time before its mark */
+	smp_mb__before_atomic(); /* the time before its bit */
 	set_bit(DMA_FENCE_FLAG_TIMESTAMP_BIT, &fence->base.flags);
 }
 
@@ -459,7 +461,7 @@ static const struct timeless_case timeless_cases[] = {
 KUNIT_ARRAY_PARAM_DESC(timeless, timeless_cases, name);
 
 /*
- * Succeeds if an array comes to its result with interrupts off although the time
+ * Succeeds if an array finds its result with interrupts off, although the time
  * of a member cannot be stored before they are on again.
  */
 static void array_result_without_time(struct kunit *test)
@@ -497,7 +499,7 @@ static void array_result_without_time(struct kunit *test)
 	dma_fence_put(member[2]);
 }
 
-/* Succeeds if an array has its names for as long as there is a reference. */
+/* Succeeds if the names of an array stay valid until its release. */
 static void array_names_stay(struct kunit *test)
 {
 	struct fixture fix;
@@ -511,7 +513,10 @@ static void array_names_stay(struct kunit *test)
 	fixture_put(&fix);
 }
 
-/* While it is open nobody may read it as failed, or as done. */
+/*
+ * Succeeds if an array without a result reads neither as failed nor as
+ * signalled.
+ */
 static void array_pending_status(struct kunit *test)
 {
 	struct fixture fix;
@@ -526,7 +531,7 @@ static void array_pending_status(struct kunit *test)
 	fixture_put(&fix);
 }
 
-/* -- looking inside -------------------------------------------------------- */
+/* -- access to members ----------------------------------------------------- */
 
 static void array_iterate(struct kunit *test)
 {
@@ -544,7 +549,7 @@ static void array_iterate(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, dma_fence_array_next(fix.base, MEMBERS));
 	KUNIT_EXPECT_NULL(test, dma_fence_array_next(fix.base, UINT_MAX));
 
-	/* Something else is its own only member. */
+	/* Another fence is its own only member. */
 	dma_fence_array_for_each(fence, i, fix.member[0])
 		KUNIT_EXPECT_PTR_EQ(test, fence, fix.member[0]);
 	KUNIT_EXPECT_EQ(test, i, 1);
@@ -577,7 +582,7 @@ static void array_match_context(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, dma_fence_match_context(&array->base,
 							 context + 1));
 
-	/* One stranger is enough. */
+	/* One member of another context is enough. */
 	dma_fence_put(table[2]);
 	table[2] = mock_fence_create_on(test, context + 1, 1);
 	KUNIT_EXPECT_FALSE(test, dma_fence_match_context(&array->base, context));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-fence-chain.c: points on a timeline, how they are found, when they
- * signal, and how a chain shrinks and dies. See dma-fence-race-test.c for what
- * takes two CPUs.
+ * Tests of dma-fence-chain.c: points on a timeline, how they are found, when
+ * they signal, and how a chain shrinks and is released. See
+ * dma-fence-race-test.c for what needs two CPUs.
  */
 #include <kunit/test.h>
 
@@ -18,7 +18,7 @@
 /* Nodes 0 to count - 1, at points 1 * step, 2 * step, ... */
 struct timeline {
 	unsigned int count;
-	struct dma_fence **fence;	/* what is strung up, a reference each */
+	struct dma_fence **fence;	/* of the nodes; a reference each */
 	struct dma_fence **node;	/* a reference each */
 	struct dma_fence *tail;		/* the newest node, no reference */
 };
@@ -63,7 +63,7 @@ static void timeline_put(struct timeline *line)
 	}
 }
 
-/* Number of the node, or count if it is none. */
+/* Index of the node, or count if @fence is none. */
 static unsigned int timeline_index(struct timeline *line,
 				   struct dma_fence *fence)
 {
@@ -75,7 +75,7 @@ static unsigned int timeline_index(struct timeline *line,
 	return i;
 }
 
-/* -- life ------------------------------------------------------------------ */
+/* -- initialization and release -------------------------------------------- */
 
 static void chain_sanitycheck(struct kunit *test)
 {
@@ -152,7 +152,7 @@ static void chain_seqno(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Succeeds if a node has its names for as long as there is a reference. */
+/* Succeeds if the names of a node stay valid until its release. */
 static void chain_names_stay(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -181,7 +181,7 @@ static void chain_misuse_nested(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Far more nodes than a kernel stack has room for frames. */
+/* Releasing far more nodes than a kernel stack has room for by recursion. */
 static void chain_release_long(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -198,7 +198,7 @@ static void chain_release_long(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* A node in the middle has another user: the rest of the chain stays. */
+/* Succeeds if a second reference to a node in the middle keeps the rest. */
 static void chain_release_shared(struct kunit *test)
 {
 	struct timeline line;
@@ -227,7 +227,7 @@ static void chain_walk(struct kunit *test)
 	struct dma_fence *first, *second;
 	int visited = 0;
 
-	/* A chain may begin with something that is none. */
+	/* A chain may begin with a plain fence. */
 	first = chain_add(test, plain, plain, 1);
 	second = chain_add(test, first, plain, 2);
 
@@ -245,7 +245,7 @@ static void chain_walk(struct kunit *test)
 
 	dma_fence_put(second);
 	dma_fence_put(first);
-	/* Strung up twice and linked to once, all given back. */
+	/* In two nodes and linked to once, and all references dropped. */
 	KUNIT_EXPECT_EQ(test, kref_read(&plain->refcount), 1);
 	dma_fence_put(plain);
 }
@@ -260,13 +260,13 @@ static void chain_walk_collects(struct kunit *test)
 	for (int i = 1; i < 8; i += 2)
 		dma_fence_signal(line.fence[i]);
 
-	/* The head is visited even so, the other odd ones are cut out. */
+	/* The head is visited all the same, the other odd ones are unlinked. */
 	dma_fence_chain_for_each(iter, line.tail) {
 		KUNIT_EXPECT_EQ(test, timeline_index(&line, iter), expected);
 		expected -= expected == 7 ? 1 : 2;
 	}
 
-	/* Nothing links to them any more but the test. */
+	/* Only the test has references to them. */
 	for (int i = 1; i < 7; i += 2)
 		KUNIT_EXPECT_EQ(test, kref_read(&line.node[i]->refcount), 1);
 	for (int i = 0; i < 7; i += 2)
@@ -304,7 +304,7 @@ static void chain_find_seqno(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, find(test, &line, 65), -EINVAL);
 	KUNIT_EXPECT_EQ(test, find(test, &line, U64_MAX), -EINVAL);
-	/* 0 is no point: it means the chain as it is. */
+	/* 0 is no point: it stands for the newest node. */
 	KUNIT_EXPECT_EQ(test, find(test, &line, 0), 63);
 
 	KUNIT_EXPECT_EQ(test, dma_fence_chain_find_seqno(&fence, 0), 0);
@@ -315,7 +315,7 @@ static void chain_find_seqno(struct kunit *test)
 	timeline_put(&line);
 }
 
-/* Points that are over need not be waited for. */
+/* Points that have been passed need not be waited for. */
 static void chain_find_signaled(struct kunit *test)
 {
 	struct timeline line;
@@ -325,13 +325,13 @@ static void chain_find_signaled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, find(test, &line, 1), -1);
 	KUNIT_EXPECT_EQ(test, find(test, &line, 2), 1);
 
-	/* The head is never cut out: it may be over, and is found. */
+	/* The head is never unlinked, so it is found although signalled. */
 	dma_fence_signal(line.fence[1]);
 	KUNIT_EXPECT_EQ(test, find(test, &line, 2), 1);
 	timeline_put(&line);
 }
 
-/* The point itself is over, an older one is not: that one is to wait for. */
+/* The point itself has signalled, an older one has not: that one is found. */
 static void chain_find_out_of_order(struct kunit *test)
 {
 	struct timeline line;
@@ -360,7 +360,9 @@ static void chain_find_gap(struct kunit *test)
 	timeline_put(&line);
 }
 
-/* Whoever started anew does not answer for points of the timeline before. */
+/*
+ * A node that starts a new timeline does not cover points of the previous one.
+ */
 static void chain_find_other_context(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -383,7 +385,7 @@ static void chain_find_other_context(struct kunit *test)
 
 /* -- signalling ------------------------------------------------------------ */
 
-/* Node n is over exactly when fences 0 to n are. */
+/* Node n has signalled exactly when fences 0 to n have. */
 static void expect_nodes(struct kunit *test, struct timeline *line,
 			 unsigned int done)
 {
@@ -419,7 +421,7 @@ static void chain_signal_backward(struct kunit *test)
 	timeline_put(&line);
 }
 
-/* Somebody waits for every node before anything is over. */
+/* Signalling of every node is enabled before any fence signals. */
 static void chain_signal_enabled(struct kunit *test)
 {
 	struct timeline line;
@@ -427,7 +429,7 @@ static void chain_signal_enabled(struct kunit *test)
 	timeline_create(test, &line, 8, 1);
 	for (int i = 0; i < 8; i++)
 		dma_fence_enable_sw_signaling(line.node[i]);
-	/* Each on its own fence first, and on nothing else yet. */
+	/* Each waits on its own fence first, and on no other yet. */
 	for (int i = 0; i < 8; i++)
 		KUNIT_EXPECT_EQ(test, to_mock_fence(line.fence[i])->enable_calls,
 				1);
@@ -440,7 +442,7 @@ static void chain_signal_enabled(struct kunit *test)
 	timeline_put(&line);
 }
 
-/* Only the driver knows, and is asked. */
+/* No fence is marked as signalled: the drivers have to be asked. */
 static void chain_signal_peek(struct kunit *test)
 {
 	struct timeline line;
@@ -472,8 +474,8 @@ static int waiter_thread(void *data)
 }
 
 /*
- * A thread sleeps on the newest node while the fences are signalled in some
- * order, so its callback has to be set anew again and again.
+ * A thread sleeps on the newest node while the fences signal in random order,
+ * so its callback has to be added again and again.
  */
 static void wait_while_signaling(struct kunit *test, const unsigned int *order,
 				 unsigned int count)
@@ -536,7 +538,7 @@ static void chain_wait_random(struct kunit *test)
 	wait_while_signaling(test, order, WAIT_COUNT);
 }
 
-/* The waiter holds the node, and nobody else does. */
+/* Succeeds if the callback alone holds a reference to the node. */
 static void chain_outlives_its_user(struct kunit *test)
 {
 	struct timeline line;
@@ -549,7 +551,7 @@ static void chain_outlives_its_user(struct kunit *test)
 		dma_fence_signal(line.fence[i]);
 		dma_fence_put(line.fence[i]);
 	}
-	/* The mock fences have to be gone when the case ends. */
+	/* The mock fences must be released when the case ends. */
 }
 
 static void chain_deadline(struct kunit *test)

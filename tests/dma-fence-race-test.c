@@ -544,7 +544,9 @@ static void race_find_seqno(struct kunit *test)
 
 /* -- arrays ---------------------------------------------------------------- */
 
-/* An array of @count new fences, which the caller has a reference to as well. */
+/*
+ * An array of @count new fences, which the caller has a reference to as well.
+ */
 static struct dma_fence_array *members_create(struct kunit *test,
 					      const struct dma_fence_ops *ops,
 					      bool any, unsigned int count,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-fence.c and of the inline half in linux/dma-fence.h. Sleeping is
- * tested in dma-fence-wait-test.c, what takes two CPUs in dma-fence-race-test.c.
+ * Tests of dma-fence.c, -deadline, -stub and -lockdep, and of the inlines in
+ * linux/dma-fence.h. Waiting is tested in dma-fence-wait-test.c, what needs two
+ * CPUs in dma-fence-race-test.c.
  */
 #include <kunit/test.h>
 
@@ -12,7 +13,7 @@
 
 #include "mock_fence.h"
 
-/* A callback that remembers when, among others, it ran and on which fence. */
+/* A callback that records its fence and its place in the order of all calls. */
 struct seen_cb {
 	struct dma_fence_cb cb;
 	struct dma_fence *fence;
@@ -37,7 +38,7 @@ static bool fence_flag(struct dma_fence *fence, int bit)
 	return test_bit(bit, &fence->flags);
 }
 
-/* -- life ------------------------------------------------------------------ */
+/* -- initialization and release -------------------------------------------- */
 
 static void fence_sanitycheck(struct kunit *test)
 {
@@ -84,7 +85,7 @@ static void fence_refcount_rcu(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, dma_fence_get_rcu(fence), fence);
 	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 3);
 
-	/* Dead, though its memory is there until rcu_read_unlock(). */
+	/* Released, but not freed before rcu_read_unlock(). */
 	dma_fence_put(fence);
 	dma_fence_put(fence);
 	dma_fence_put(fence);
@@ -122,7 +123,9 @@ static void fence_context(struct kunit *test)
 	u64 first = dma_fence_context_alloc(3);
 	u64 second = dma_fence_context_alloc(1);
 
-	/* Others may allocate meanwhile, but nobody twice and nobody 0. */
+	/*
+	 * Other code may allocate meanwhile, but no number is 0 or given twice.
+	 */
 	KUNIT_EXPECT_GE(test, first, 1);
 	KUNIT_EXPECT_GE(test, second, first + 3);
 }
@@ -171,7 +174,7 @@ static void fence_timestamps(struct kunit *test)
 	KUNIT_EXPECT_LE(test, dma_fence_timestamp(fence), ktime_get());
 	dma_fence_put(fence);
 
-	/* The hardware knows better, and who comes late does not. */
+	/* The time of the hardware is kept, that of a second signal is not. */
 	fence = mock_fence_create(test);
 	KUNIT_EXPECT_EQ(test, dma_fence_signal_timestamp(fence, 1234), 0);
 	KUNIT_EXPECT_EQ(test, dma_fence_timestamp(fence), 1234);
@@ -192,7 +195,7 @@ static void fence_peek(struct kunit *test)
 	KUNIT_EXPECT_GT(test, mock->peek_calls, 0);
 	KUNIT_EXPECT_EQ(test, seen.at, 0);
 
-	/* Who sees that it is over signals it for all. */
+	/* A test that finds the work complete signals the fence. */
 	mock->peek_done = true;
 	KUNIT_EXPECT_FALSE(test, dma_fence_test_signaled_flag(fence));
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
@@ -222,7 +225,7 @@ static void fence_bare_driver(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* A driver that frees what it can once its fence has signalled. */
+/* A driver that frees its ops and lock once its fence has signalled. */
 struct mortal_driver {
 	struct dma_fence_ops ops;
 	spinlock_t lock;	/* of its only fence */
@@ -252,8 +255,8 @@ static struct dma_fence *mortal_fence_create(struct kunit *test,
 }
 
 /*
- * Both are gone after a grace period; a look at either would be a use after
- * free, or here, a NULL pointer.
+ * Both are freed after a grace period, so an access to either would be a use
+ * after free, or here, of a NULL pointer.
  */
 static void mortal_driver_go(struct dma_fence *fence, struct mortal_driver *driver)
 {
@@ -296,7 +299,7 @@ static void fence_outlives_its_driver(struct kunit *test)
 	rcu_barrier();
 }
 
-/* How its seqnos compare is remembered, too. */
+/* Succeeds if the comparison of seqnos does not need the ops. */
 static void fence_outlives_a_driver_of_64_bits(struct kunit *test)
 {
 	struct mortal_driver *driver;
@@ -316,7 +319,7 @@ static void fence_outlives_a_driver_of_64_bits(struct kunit *test)
 	rcu_barrier();
 }
 
-/* Who has to be asked in the end is no orphan. */
+/* Succeeds if a fence whose driver has a release op keeps its ops. */
 static void fence_with_release_keeps_its_ops(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -446,7 +449,7 @@ static void fence_late_add_callback(struct kunit *test)
 	dma_fence_signal(fence);
 	KUNIT_EXPECT_EQ(test, seen.at, 0);
 
-	/* Promised even for one that was never added. */
+	/* Allowed even for a callback that was never added. */
 	KUNIT_EXPECT_FALSE(test, dma_fence_remove_callback(fence, &seen.cb));
 	dma_fence_put(fence);
 }
@@ -499,7 +502,7 @@ static void fence_callback_order(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Frees itself, and drops the reference that it was given. */
+/* A callback that frees itself, and drops a reference that it holds. */
 static void suicide_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
 	memset(cb, 0x5a, sizeof(*cb));
@@ -569,7 +572,7 @@ static void fence_later(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_later_or_same(f1, f1));
 	KUNIT_EXPECT_PTR_EQ(test, dma_fence_later(f1, f2), last);
 
-	/* Over, though only its driver knows: then there is none to wait for. */
+	/* Complete, although only its driver knows: none to wait for. */
 	to_mock_fence(last)->peek_done = true;
 	KUNIT_EXPECT_NULL(test, dma_fence_later(f1, f2));
 
@@ -596,7 +599,7 @@ static void fence_stub(struct kunit *test)
 
 	dma_fence_put(stub);
 	dma_fence_put(again);
-	/* Boot's own reference is left. */
+	/* The reference from boot is left. */
 	KUNIT_EXPECT_GE(test, kref_read(&stub->refcount), 1);
 }
 
@@ -631,7 +634,7 @@ static void fence_deadline(struct kunit *test)
 	dma_fence_set_deadline(fence, 2000);
 	KUNIT_EXPECT_EQ(test, mock->deadline, 1000);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mock->deadline_calls), 3);
-	/* Only a hint: nobody waits yet. */
+	/* A hint does not enable signalling. */
 	KUNIT_EXPECT_EQ(test, mock->enable_calls, 0);
 
 	dma_fence_signal(fence);
@@ -640,7 +643,7 @@ static void fence_deadline(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* -- what people see ------------------------------------------------------- */
+/* -- names ----------------------------------------------------------------- */
 
 /* dma_fence_describe() into a buffer of the test, as a string. */
 static const char *described(struct kunit *test, struct dma_fence *fence)
@@ -695,14 +698,14 @@ static void fence_names(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* -- lockdep's view -------------------------------------------------------- */
+/* -- lockdep --------------------------------------------------------------- */
 
 static void fence_annotations(struct kunit *test)
 {
 	bool outer, inner, atomic;
 
 	outer = dma_fence_begin_signalling();
-	/* The cookie says whether there is nothing to close. */
+	/* The cookie says that no section was opened. */
 	KUNIT_EXPECT_EQ(test, outer, !IS_ENABLED(CONFIG_LOCKDEP));
 	inner = dma_fence_begin_signalling();
 	KUNIT_EXPECT_TRUE(test, inner);
@@ -722,13 +725,29 @@ static void fence_annotations(struct kunit *test)
 	}
 	KUNIT_EXPECT_TRUE(test, inner);
 
-	/* The scope closed its section: another one is the outermost again. */
+	/* The scope has closed its section: the next one is the outermost. */
 	outer = dma_fence_begin_signalling();
 	dma_fence_end_signalling(outer);
 	KUNIT_EXPECT_EQ(test, outer, !IS_ENABLED(CONFIG_LOCKDEP));
 }
 
-/* -- mistakes -------------------------------------------------------------- */
+/* Succeeds if waiting inside a section is allowed, and leaves that open. */
+static void fence_wait_in_annotation(struct kunit *test)
+{
+	struct dma_fence *fence = dma_fence_get_stub();
+	bool outer, inner;
+
+	outer = dma_fence_begin_signalling();
+	KUNIT_EXPECT_EQ(test, dma_fence_wait(fence, false), 0);
+	inner = dma_fence_begin_signalling();
+	dma_fence_end_signalling(inner);
+	dma_fence_end_signalling(outer);
+
+	KUNIT_EXPECT_TRUE(test, inner);
+	dma_fence_put(fence);
+}
+
+/* -- misuse ---------------------------------------------------------------- */
 
 static void fence_misuse_arguments(struct kunit *test)
 {
@@ -738,7 +757,9 @@ static void fence_misuse_arguments(struct kunit *test)
 
 	mock_fence_expect_misuse(test);
 
-	/* Drivers signal what they may not have: refused, but no mistake. */
+	/*
+	 * Drivers signal a fence that may be NULL: refused without a warning.
+	 */
 	KUNIT_EXPECT_EQ(test, dma_fence_signal(NULL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, dma_fence_signal_locked(NULL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, dma_fence_signal_timestamp(NULL, 0), -EINVAL);
@@ -761,7 +782,7 @@ static void fence_misuse_arguments(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Abandoned, but those who wait are woken and told. */
+/* Succeeds if releasing a pending fence calls its callbacks with an error. */
 static void fence_misuse_abandoned(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -777,7 +798,7 @@ static void fence_misuse_abandoned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_released(test), 1);
 }
 
-/* Nobody waits: throwing a fence away is no mistake. */
+/* Succeeds if releasing a pending fence without callbacks does not warn. */
 static void fence_release_pending(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -839,13 +860,13 @@ static void fence_misuse_init(struct kunit *test)
 		       7, 8);
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 1);
 
-	/* Nobody hangs on it, and nothing of what is missing is used. */
+	/* It counts as signalled, and what is missing is not used. */
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -EINVAL);
 	KUNIT_EXPECT_EQ(test, dma_fence_wait(fence, false), 0);
 	described(test, fence);
 	dma_fence_enable_sw_signaling(fence);
 	dma_fence_set_deadline(fence, 0);
-	/* Does not free what may be part of something else: KUnit will. */
+	/* Does not free the memory, which KUnit manages here. */
 	dma_fence_put(fence);
 }
 
@@ -881,6 +902,7 @@ static struct kunit_case dma_fence_cases[] = {
 	KUNIT_CASE(fence_describe),
 	KUNIT_CASE(fence_names),
 	KUNIT_CASE(fence_annotations),
+	KUNIT_CASE(fence_wait_in_annotation),
 	KUNIT_CASE(fence_misuse_arguments),
 	KUNIT_CASE(fence_misuse_abandoned),
 	KUNIT_CASE(fence_release_pending),

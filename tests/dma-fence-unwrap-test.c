@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-fence-unwrap.c: what an iteration visits, and what a merge leaves
- * over.
+ * Tests of dma-fence-unwrap.c: which fences an iteration returns, and which
+ * ones a merge keeps.
  */
 #include <kunit/test.h>
 
@@ -45,7 +45,7 @@ static struct dma_fence *wrap_chain(struct kunit *test, unsigned int count,
 	return tail;
 }
 
-/* Expect that @head contains just these, in this order. Gives @head back. */
+/* Expect that @head contains just these, in this order. Puts @head. */
 static void expect_contents(struct kunit *test, struct dma_fence *head,
 			    unsigned int count, struct dma_fence *const *fences)
 {
@@ -74,7 +74,7 @@ static void unwrap_sanitycheck(struct kunit *test)
 	expect_contents(test, dma_fence_get(fence), 1, &fence);
 	KUNIT_EXPECT_NULL(test, dma_fence_unwrap_first(NULL, &cursor));
 
-	/* Containers of one are taken apart as well. */
+	/* Containers of one fence are unwrapped as well. */
 	expect_contents(test, wrap_array(test, 1, (struct dma_fence *[]) {
 				dma_fence_get(fence) }), 1, &fence);
 	expect_contents(test, wrap_chain(test, 1, (struct dma_fence *[]) {
@@ -118,7 +118,7 @@ static void unwrap_chain_array(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_live(test), 0);
 }
 
-/* Signalled members of an array are visited; nodes that are over are not. */
+/* Signalled members of an array are returned; signalled nodes are not. */
 static void unwrap_signaled(struct kunit *test)
 {
 	struct dma_fence *fence[3], *chain;
@@ -135,7 +135,7 @@ static void unwrap_signaled(struct kunit *test)
 			(struct dma_fence *[]) { fence[2], fence[0] });
 }
 
-/* Leaving early is allowed to those who put the cursor's node. */
+/* A break is allowed if the caller puts the node of the cursor. */
 static void unwrap_leave_early(struct kunit *test)
 {
 	struct dma_fence *fence[3], *chain, *first;
@@ -169,7 +169,7 @@ static const struct merge_case merge_cases[] = {
 	{ "one fence comes back as it is", { "11" }, "11" },
 	{ "an array of one comes back unwrapped", { "[11]" }, "11" },
 	{ "a chain of one comes back unwrapped", { "<11>" }, "11" },
-	{ "nothing is passed over", { "", "11", "" }, "11" },
+	{ "an empty argument is skipped", { "", "11", "" }, "11" },
 	{ "two of two timelines", { "11", "21" }, "11 21" },
 	{ "order: by context", { "31", "21", "11" }, "11 21 31" },
 	{ "order: also out of containers", { "[41 21]", "<31 11>" },
@@ -188,7 +188,7 @@ static const struct merge_case merge_cases[] = {
 	  "11 41" },
 	{ "one pending of many comes back as it is", { "[11* 21* 31]", "41*" },
 	  "31" },
-	{ "the later is over, the earlier is not known to be", { "11", "12*" },
+	{ "the later has signalled, the earlier is not marked", { "11", "12*" },
 	  "11" },
 	{ "chains and arrays, interleaved", { "[11 31]", "<21 41>", "[12 51]",
 					      "<22 52>" }, "12 22 31 41 52" },
@@ -232,7 +232,9 @@ static void world_put(struct merge_world *world)
 			dma_fence_put(world->fence[context][seqno]);
 }
 
-/* Parse fences up to the end or a closing bracket; with references on request. */
+/*
+ * Parse fences up to the end or a closing bracket; with references on request.
+ */
 static unsigned int world_list(struct kunit *test, struct merge_world *world,
 			       const char *text, struct dma_fence **list,
 			       bool referenced)
@@ -297,7 +299,7 @@ static void unwrap_merge(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(merged));
 	expect_contents(test, dma_fence_get(merged), count, expected);
 
-	/* It stands for all of them. */
+	/* It signals when all of them have. */
 	for (unsigned int i = 0; i < count; i++) {
 		KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(merged));
 		dma_fence_signal(expected[i]);
@@ -349,7 +351,7 @@ static void unwrap_merge_64bit_seqno(struct kunit *test)
 	dma_fence_put(late);
 }
 
-/* With 32 bit the numbers have wrapped around: the small one is the later. */
+/* With 32 bits the seqnos have wrapped around: the small one is the later. */
 static void unwrap_merge_wrapped_seqno(struct kunit *test)
 {
 	u64 context = dma_fence_context_alloc(1);
@@ -364,7 +366,7 @@ static void unwrap_merge_wrapped_seqno(struct kunit *test)
 	dma_fence_put(late);
 }
 
-/* All over: a signalled fence with the time of the last. */
+/* All have signalled: the result is a stub with the time of the last. */
 static void unwrap_merge_timestamp(struct kunit *test)
 {
 	static const int times[] = { 1000, 3000, 2000 };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of dma-fence-wait.c: who sleeps, for how long, and what they are told.
+ * Tests of dma-fence-wait.c: when a wait ends, and what it returns.
  *
  * No case asserts how long something took. Where a wait has to end because a
- * fence signals, its limit is far away; where it has to end because time runs
- * out, nobody signals.
+ * fence signals, its timeout is long; where it has to end by the timeout, the
+ * fence does not signal.
  */
 #include <kunit/test.h>
 
@@ -17,7 +17,7 @@
 #define LONG_WAIT	(30 * HZ)
 #define SHORT_WAIT	2
 
-/* Signals a fence from interrupt context, a tick or two from now. */
+/* Signal a fence from interrupt context, a tick or two from now. */
 struct later_signal {
 	struct timer_list timer;
 	struct dma_fence *fence;
@@ -64,7 +64,9 @@ static const struct wait_case wait_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(wait, wait_cases, name);
 
-/* A limit of 0 looks, and enables. */
+/*
+ * Succeeds if a timeout of 0 enables signalling and tests, but does not sleep.
+ */
 static void wait_zero(struct kunit *test)
 {
 	const struct wait_case *param = test->param_value;
@@ -95,7 +97,7 @@ static void wait_refused(struct kunit *test)
 	const struct wait_case *param = test->param_value;
 	struct dma_fence *fence = mock_fence_create(test);
 
-	/* The driver says there is nothing to wait for. */
+	/* The driver refuses, so the fence signals at once. */
 	to_mock_fence(fence)->refuse_signaling = true;
 	KUNIT_EXPECT_EQ(test, param->wait(fence, param->intr, 123), 123);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
@@ -109,7 +111,10 @@ static void wait_runs_out(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, param->wait(fence, param->intr, SHORT_WAIT), 0);
 
-	/* The sleeper is gone: else this would wake what is no more. */
+	/*
+	 * The callback is removed: else this would use a stack frame that
+	 * ended.
+	 */
 	KUNIT_EXPECT_TRUE(test, list_empty(&fence->cb_list));
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
@@ -143,7 +148,7 @@ static void wait_interrupted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ret, param->intr ? -ERESTARTSYS : 0);
 	KUNIT_EXPECT_TRUE(test, list_empty(&fence->cb_list));
 
-	/* That it has happened counts for more than the signal. */
+	/* A signalled fence takes precedence over a pending signal. */
 	dma_fence_signal(fence);
 	KUNIT_EXPECT_EQ(test, param->wait(fence, param->intr, 5), 5);
 
@@ -164,7 +169,7 @@ static void wait_negative(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* dma_fence_wait() has no limit, and 0 for success. */
+/* Succeeds if dma_fence_wait() returns 0 for a signalled fence. */
 static void wait_unlimited(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -183,7 +188,7 @@ static void wait_unlimited(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* An error is a result like another: the wait itself succeeds. */
+/* Succeeds if waiting for a fence with an error succeeds. */
 static void wait_for_failure(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -195,7 +200,7 @@ static void wait_for_failure(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* A driver with a wait of its own is asked, whatever the core knows. */
+/* The op is called whether or not the fence has signalled. */
 static signed long own_wait(struct dma_fence *fence, bool intr,
 			    signed long timeout)
 {
@@ -253,7 +258,7 @@ static void wait_any_zero(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, idx, 77);
 	KUNIT_EXPECT_EQ(test, to_mock_fence(any.fences[0])->enable_calls, 0);
 
-	/* Its driver is asked, though nobody has signalled. */
+	/* Its driver is asked, although it has not signalled. */
 	to_mock_fence(any.fences[2])->peek_done = true;
 	KUNIT_EXPECT_EQ(test, dma_fence_wait_any_timeout(any.fences, ANY_COUNT,
 							 true, 0, &idx), 1);
@@ -276,7 +281,7 @@ static void wait_any_signaled(struct kunit *test)
 	any_put(&any);
 }
 
-/* A driver that refuses while the sleepers are laid out, not before. */
+/* Succeeds if a driver may refuse while the callbacks are added. */
 static void wait_any_refused(struct kunit *test)
 {
 	struct any_fences any;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dma-resv-query.c: whether and how long one waits for the fences
- * of an object, and what else can be asked of it. The cases that stand for
- * signalling and for readers against writers are in dma-resv-test.c.
+ * KUnit suite of dma-resv-query.c: waiting for the fences of an object, and the
+ * other queries. Signalling is tested in dma-resv-test.c, readers against
+ * writers in dma-resv-race-test.c.
  */
 #include <kunit/test.h>
 
@@ -65,7 +65,7 @@ static void dma_resv_wait_test_get_singleton(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, single);
 }
 
-/* Succeeds if a look does not wait, and a wait heeds usage and timeout. */
+/* Succeeds if a test does not wait, and a wait follows usage and timeout. */
 static void dma_resv_wait_test_wait_timeout(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -77,7 +77,7 @@ static void dma_resv_wait_test_wait_timeout(struct kunit *test)
 						       false, 0));
 	KUNIT_EXPECT_EQ(test, 0, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_READ,
 						       true, 1));
-	/* A stricter usage has nothing to wait for: no time is spent. */
+	/* A lower usage has no fence to wait for: the timeout is returned. */
 	KUNIT_EXPECT_EQ(test, HZ, dma_resv_wait_timeout(obj, DMA_RESV_USAGE_WRITE,
 							false, HZ));
 
@@ -168,7 +168,7 @@ static void dma_resv_wait_test_describe(struct kunit *test)
 		snprintf(start, sizeof(start), "\t%s fence:" MOCK_FENCE_DRIVER " "
 			 MOCK_FENCE_TIMELINE " seq ", usage_cases[i].name);
 		line = strstr(seq.buf, start);
-		/* Bookkeeping is about memory, not about its content. */
+		/* Fences of this usage are left out. */
 		if (usage_cases[i].usage == DMA_RESV_USAGE_BOOKKEEP)
 			KUNIT_EXPECT_NULL(test, line);
 		else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dma-resv.c: which fences an object holds, and who is told about
- * them. What readers see while writers are at work is in dma-resv-race-test.c.
+ * KUnit suite of dma-resv.c: which fences an object holds, and which ones a
+ * query returns. Readers against writers are tested in dma-resv-race-test.c.
  */
 #include <kunit/test.h>
 
@@ -10,9 +10,9 @@
 
 #include "dma-resv-test.h"
 
-/* ---- what every case needs ---------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------ */
 
-/* How many slots are in use, signalled or not. */
+/* Count the used slots, signalled or not. */
 static unsigned int resv_count(struct dma_resv *obj)
 {
 	struct dma_resv_iter cursor;
@@ -38,9 +38,9 @@ static int resv_usage_of(struct dma_resv *obj, struct dma_fence *wanted)
 	return -ENOENT;
 }
 
-/* ---- life --------------------------------------------------------------- */
+/* ---- initialization and release ----------------------------------------- */
 
-/* Succeeds if a fence goes in, is held, and goes with the object. */
+/* Succeeds if the object holds a reference to a fence until its own release. */
 static void dma_resv_test_sanitycheck(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -81,7 +81,7 @@ static void dma_resv_test_lock(struct kunit *test)
 
 	ww_acquire_init(&ctx, &reservation_ww_class);
 	ret = dma_resv_lock(obj, &ctx);
-	if (ret == -EDEADLK) { /* made up by CONFIG_DEBUG_WW_MUTEX_SLOWPATH */
+	if (ret == -EDEADLK) { /* injected by CONFIG_DEBUG_WW_MUTEX_SLOWPATH */
 		dma_resv_lock_slow(obj, &ctx);
 		ret = 0;
 	}
@@ -110,7 +110,9 @@ static void dma_resv_test_reserve_fits(struct kunit *test)
 			    (void __force *)rcu_access_pointer(obj->fences));
 }
 
-/* Succeeds if growing keeps busy fences and their usage, and drops the rest. */
+/*
+ * Succeeds if growing keeps pending fences and their usage, and drops the rest.
+ */
 static void dma_resv_test_reserve_grows(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -138,7 +140,7 @@ static void dma_resv_test_reserve_grows(struct kunit *test)
 	dma_fence_put(done);
 }
 
-/* Succeeds if a reservation of nothing is refused. */
+/* Succeeds if a reservation of no slots is refused. */
 static void dma_resv_test_reserve_nothing(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -149,7 +151,7 @@ static void dma_resv_test_reserve_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, resv_count(obj));
 }
 
-/* Succeeds if a reservation beyond all bounds fails and changes nothing. */
+/* Succeeds if a reservation that is too large fails and changes nothing. */
 static void dma_resv_test_reserve_overflow(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -204,7 +206,7 @@ static const struct add_case add_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(add, add_cases, desc);
 
-/* Succeeds if the second fence takes the first one's slot exactly when it may. */
+/* Succeeds if the second fence replaces the first one exactly when it may. */
 static void dma_resv_test_add(struct kunit *test)
 {
 	const struct add_case *param = test->param_value;
@@ -231,7 +233,7 @@ static void dma_resv_test_add(struct kunit *test)
 	dma_fence_put(second);
 }
 
-/* Succeeds if adding a fence twice makes it stricter, never laxer. */
+/* Succeeds if adding a fence twice lowers its usage and never raises it. */
 static void dma_resv_test_add_twice(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -247,7 +249,7 @@ static void dma_resv_test_add_twice(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Succeeds if reserved slots can all be used, without reserving in between. */
+/* Succeeds if all reserved slots can be used without another reservation. */
 static void dma_resv_test_add_reserved(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -269,7 +271,7 @@ static void dma_resv_test_add_reserved(struct kunit *test)
 		dma_fence_put(fences[i]);
 }
 
-/* Succeeds if no fence is lost when somebody forgets to reserve. */
+/* Succeeds if no fence is lost when no slot was reserved. */
 static void dma_resv_test_add_unreserved(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -292,12 +294,12 @@ static void dma_resv_test_add_unreserved(struct kunit *test)
 
 struct exceed_case {
 	const char *desc;
-	unsigned int before;	/* fences that are there, and the list is full */
-	unsigned int reserve[3];	/* what is reserved, one after another */
-	unsigned int add;	/* how many come then: more than the largest */
+	unsigned int before;	/* fences in the list, which is full then */
+	unsigned int reserve[3];	/* reservations, one after another */
+	unsigned int add;	/* fences added then, more than the largest */
 };
 
-/* What drivers do: the room that there is counts, not what was asked for. */
+/* Drivers rely on the free slots of the list, not on what they reserved. */
 static const struct exceed_case exceed_cases[] = {
 	{ "validated, cache flushed, then moved to the ring", 0, { 1, 1 }, 2 },
 	{ "a buffer of a list, moved, then fenced", 0, { 1, 1, 1 }, 3 },
@@ -306,7 +308,9 @@ static const struct exceed_case exceed_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(exceed, exceed_cases, desc);
 
-/* Succeeds if more fences than reserved are no mistake while there is room. */
+/*
+ * Succeeds if more fences than reserved cause no warning while slots are free.
+ */
 static void dma_resv_test_add_exceeds(struct kunit *test)
 {
 	const struct exceed_case *param = test->param_value;
@@ -333,10 +337,10 @@ static void dma_resv_test_add_exceeds(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, param->before + param->add, resv_count(obj));
 }
 
-/* When the lock is dropped and taken again, which forfeits what was reserved. */
+/* When the lock is dropped and taken again, which drops the reservation. */
 enum spare_relock {
 	SPARE_HELD,	/* never */
-	SPARE_BEFORE,	/* between what is there and the reservations */
+	SPARE_BEFORE,	/* after the first fences, before the reservations */
 	SPARE_BETWEEN,	/* between the reservations as well */
 	SPARE_RELOCKS,
 };
@@ -347,10 +351,12 @@ static const char * const spare_relocks[] = {
 	[SPARE_BETWEEN] = "locked anew twice",
 };
 
-/* How many fences may be there: more than two sizes of list. */
+/*
+ * Largest number of fences in the list at first: more than two sizes of list.
+ */
 #define SPARE_BEFORE_MAX	9
 
-/* Counts of fences from 1 on, each with all ways to lock; the value is a number. */
+/* Numbers of fences from 1 on, each with all ways to lock, as one parameter. */
 static const void *spare_gen_params(const void *prev, char *desc)
 {
 	unsigned long next = (unsigned long)prev + 1;
@@ -372,8 +378,8 @@ static void resv_add_new(struct kunit *test, struct dma_resv *obj)
 }
 
 /*
- * Succeeds if two parts of a driver which reserve for one fence each, without
- * knowing of each other, both find room, whatever is there already.
+ * Succeeds if two parts of a driver which reserve one slot each, independently
+ * of each other, can both add a fence, however many there are already.
  */
 static void dma_resv_test_add_spare(struct kunit *test)
 {
@@ -407,7 +413,7 @@ static void dma_resv_test_add_spare(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, before + 2, resv_count(obj));
 }
 
-/* Succeeds if a fence for which there is no room any more is a mistake. */
+/* Succeeds if a fence without a free slot causes a warning. */
 static void dma_resv_test_add_exhausted(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -425,11 +431,11 @@ static void dma_resv_test_add_exhausted(struct kunit *test)
 		}
 	}
 	KUNIT_EXPECT_EQ(test, 1, mock_fence_misuses(test));
-	/* Not lost for that. */
+	/* It is added all the same. */
 	KUNIT_EXPECT_EQ(test, added, resv_count(obj));
 }
 
-/* Succeeds if room that an earlier holder of the lock has left does not count. */
+/* Succeeds if slots that an earlier holder of the lock left do not count. */
 static void dma_resv_test_add_forgotten(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -445,7 +451,9 @@ static void dma_resv_test_add_forgotten(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Succeeds if all fences of the context go, with new usage, and only those. */
+/*
+ * Succeeds if only the fences of the context are replaced, with the new usage.
+ */
 static void dma_resv_test_replace(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -479,7 +487,9 @@ static void dma_resv_test_replace(struct kunit *test)
 
 /* ---- walking ------------------------------------------------------------ */
 
-/* Succeeds if the fence is signalled to the laxer and unknown to the stricter. */
+/*
+ * Succeeds if queries of the same or a higher usage include a fence, no others.
+ */
 static void dma_resv_test_signaling(struct kunit *test)
 {
 	enum dma_resv_usage usage = param_usage(test), ask;
@@ -516,7 +526,7 @@ static void dma_resv_test_for_each(struct kunit *test)
 						dma_resv_iter_usage(&cursor));
 				KUNIT_EXPECT_TRUE(test,
 						  dma_resv_iter_is_restarted(&cursor));
-				/* No reference of its own, nor to be put. */
+				/* No reference is taken. */
 				KUNIT_EXPECT_EQ(test, 1, kref_read(&fence->refcount));
 			}
 			dma_resv_iter_end(&cursor);
@@ -532,7 +542,7 @@ static void dma_resv_test_for_each(struct kunit *test)
 			KUNIT_FAIL(test, "fence returned to a stricter usage");
 }
 
-/* Succeeds if a walk without the lock starts over after the list was replaced. */
+/* Succeeds if a walk without the lock restarts after the list was replaced. */
 static void dma_resv_test_unlocked(struct kunit *test)
 {
 	enum dma_resv_usage usage = param_usage(test);
@@ -561,14 +571,14 @@ static void dma_resv_test_unlocked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, step);
 	KUNIT_EXPECT_EQ(test, 1, kref_read(&mine[1]->refcount));
 
-	/* Left early, it holds a reference until the end. */
+	/* After a break it holds a reference until dma_resv_iter_end(). */
 	dma_resv_iter_begin(&cursor, obj, usage);
 	fence = dma_resv_iter_first_unlocked(&cursor);
 	KUNIT_EXPECT_EQ(test, 2, kref_read(&mine[0]->refcount));
 	dma_resv_iter_end(&cursor);
 	KUNIT_EXPECT_EQ(test, 1, kref_read(&mine[0]->refcount));
 
-	/* What has signalled is skipped, also when only a peek can tell. */
+	/* A signalled fence is skipped, also when only its driver knows. */
 	dma_fence_signal(mine[0]);
 	to_mock_fence(mine[1])->peek_done = true;
 	dma_resv_iter_begin(&cursor, obj, usage);
@@ -576,7 +586,7 @@ static void dma_resv_test_unlocked(struct kunit *test)
 	dma_resv_iter_end(&cursor);
 }
 
-/* Succeeds if a walk that starts over and then finds nothing says so. */
+/* Succeeds if a walk that restarts and finds no fence counts as restarted. */
 static void dma_resv_test_restart_empty(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -596,7 +606,7 @@ static void dma_resv_test_restart_empty(struct kunit *test)
 	dma_resv_iter_end(&cursor);
 }
 
-/* Succeeds if a walk whose list was overwritten in the cursor starts over. */
+/* Succeeds if a walk whose list was overwritten in the cursor restarts. */
 static void dma_resv_test_restart_asked(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
@@ -618,8 +628,8 @@ static void dma_resv_test_restart_asked(struct kunit *test)
 }
 
 /*
- * Give @obj a new list with one fence, again and again, until the list has the
- * address that the allocator got back from an earlier one. False: never.
+ * Replace the list of @obj, with one fence in it, until the allocator returns
+ * the address of an earlier one. Returns false if it never does.
  */
 static bool resv_reuse_address(struct kunit *test, struct dma_resv *obj,
 			       struct dma_resv *idle, void *address)
@@ -638,7 +648,7 @@ static bool resv_reuse_address(struct kunit *test, struct dma_resv *obj,
 	return false;
 }
 
-/* Succeeds if a new list is not taken for an old one at the same address. */
+/* Succeeds if a new list is told from an old one at the same address. */
 static void dma_resv_test_address_reused(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test), *idle = resv_create(test);
@@ -662,9 +672,11 @@ static void dma_resv_test_address_reused(struct kunit *test)
 	dma_resv_iter_end(&cursor);
 }
 
-/* ---- taking fences along ------------------------------------------------ */
+/* ---- copying fences ----------------------------------------------------- */
 
-/* Succeeds if the array has the busy fences of the usage, with references. */
+/*
+ * Succeeds if the array has the pending fences of the usage, with references.
+ */
 static void dma_resv_test_get_fences(struct kunit *test)
 {
 	enum dma_resv_usage usage = param_usage(test), add;
@@ -672,7 +684,7 @@ static void dma_resv_test_get_fences(struct kunit *test)
 	struct dma_fence **fences, *done;
 	unsigned int count, i;
 
-	/* Two of each usage, and one that is over. */
+	/* Two of each usage, and one that has signalled. */
 	for (add = DMA_RESV_USAGE_KERNEL; add <= DMA_RESV_USAGE_BOOKKEEP; add++) {
 		resv_attach_new(test, obj, add);
 		resv_attach_new(test, obj, add);
@@ -691,7 +703,9 @@ static void dma_resv_test_get_fences(struct kunit *test)
 	kfree(fences);
 }
 
-/* Succeeds if the target has the source's busy fences, and nothing else. */
+/*
+ * Succeeds if the target has the pending fences of the source, and no others.
+ */
 static void dma_resv_test_copy_fences(struct kunit *test)
 {
 	struct dma_resv *src = resv_create(test), *dst = resv_create(test);
@@ -715,7 +729,7 @@ static void dma_resv_test_copy_fences(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, resv_count(src));
 	dma_fence_put(old);
 
-	/* An idle source leaves an idle target. */
+	/* A source without pending fences leaves a target without fences. */
 	dma_fence_signal(write);
 	dma_fence_signal(bookkeep);
 	scoped_guard(dma_resv, dst)
@@ -727,7 +741,7 @@ static void dma_resv_test_copy_fences(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, resv_count(dst));
 }
 
-/* Succeeds if the question asked for an access is the other access's usage. */
+/* Succeeds if a writer waits for readers, and a reader for writers only. */
 static void dma_resv_test_usage_rw(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, DMA_RESV_USAGE_READ, dma_resv_usage_rw(true));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the suites of dma-resv.c and dma-resv-query.c share: reservation objects,
- * fences in them, and cases that run once per usage.
+ * What the suites of dma-resv.c and dma-resv-query.c share: reservation
+ * objects, fences in them, and cases that run once per usage.
  */
 #ifndef DMA_RESV_TEST_H
 #define DMA_RESV_TEST_H
@@ -42,7 +42,7 @@ static inline void resv_fini(void *obj)
 	dma_resv_fini(obj);
 }
 
-/* An object without fences, which loses the ones it got when the case ends. */
+/* An object without fences; those added are dropped when the case ends. */
 static inline struct dma_resv *resv_create(struct kunit *test)
 {
 	struct dma_resv *obj = kunit_kzalloc(test, sizeof(*obj), GFP_KERNEL);
@@ -61,7 +61,7 @@ static inline void resv_attach(struct kunit *test, struct dma_resv *obj,
 	dma_resv_add_fence(obj, fence, usage);
 }
 
-/* Attach a new fence and forget it: the object has the only reference. */
+/* Add a new fence, to which the object has the only reference. */
 static inline struct dma_fence *resv_attach_new(struct kunit *test,
 						struct dma_resv *obj,
 						enum dma_resv_usage usage)

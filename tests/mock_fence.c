@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mock fence: a scripted driver, and a ledger of births and deaths.
+ * The ops of the mock fence, see mock_fence.h, and a ledger of fences created
+ * and released for each test case.
  *
- * What it is:	the ops behind struct mock_fence (see mock_fence.h).
- * What it owns: one ledger per test case, found among the KUnit resources
- *		of the case and closed after all the others. Each living fence
- *		holds a reference to it, so that a fence which outlives its test
- *		counts into memory that is still there.
- * Locks:	none beyond the lock of each fence; the counters are atomic.
- * May call:	layer 0 (fences) and KUnit.
- * Never here:	expectations about the code under test. The one thing this
- *		file fails a test for is a leaked fence.
- * Units:	deadlines are CLOCK_MONOTONIC nanoseconds, as ktime_t.
+ * The ledger is a KUnit resource of the case, freed after all others. Each
+ * fence holds a reference to it, so that one which outlives its test is still
+ * counted in valid memory. A leaked fence is the one thing that this file fails
+ * a test for. The counters are atomic.
  */
 #include <kunit/resource.h>
 #include <kunit/static_stub.h>
@@ -26,13 +21,13 @@
 #include "../dma-buf-misuse.h"
 #include "mock_fence.h"
 
-/* How long a fence may take to die after its test: put from a workqueue, say. */
+/* Time for a last put after the end of the test, for example in a workqueue. */
 #define MOCK_FENCE_GRACE	(60 * HZ)
 
 struct mock_fence_ledger {
 	struct kunit *test;
 	struct kref refcount;
-	struct completion death;
+	struct completion release;
 	atomic_t created;
 	atomic_t released;
 	atomic_t misuses;
@@ -51,21 +46,21 @@ static int ledger_live(struct mock_fence_ledger *ledger)
 	return atomic_read(&ledger->created) - atomic_read(&ledger->released);
 }
 
-static void ledger_note_death(struct mock_fence_ledger *ledger)
+static void ledger_note_release(struct mock_fence_ledger *ledger)
 {
 	atomic_inc(&ledger->released);
-	complete(&ledger->death);
+	complete(&ledger->release);
 	kref_put(&ledger->refcount, ledger_free);
 }
 
-/* Runs when the test case is over: every fence of the case has to be dead. */
+/* Runs at the end of the test case: every fence of it must be released. */
 static void ledger_close(struct kunit_resource *res)
 {
 	struct mock_fence_ledger *ledger = res->data;
 
-	/* One completion per death, most of them long ago. */
+	/* There is one completion for each release. */
 	while (ledger_live(ledger) > 0)
-		if (!wait_for_completion_timeout(&ledger->death,
+		if (!wait_for_completion_timeout(&ledger->release,
 						 MOCK_FENCE_GRACE))
 			break;
 
@@ -108,7 +103,7 @@ static struct mock_fence_ledger *ledger_open(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, ledger);
 	ledger->test = test;
 	kref_init(&ledger->refcount);
-	init_completion(&ledger->death);
+	init_completion(&ledger->release);
 
 	res = kunit_alloc_and_get_resource(test, NULL, ledger_close, GFP_KERNEL,
 					   ledger);
@@ -117,9 +112,9 @@ static struct mock_fence_ledger *ledger_open(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, res);
 
 	/*
-	 * KUnit frees from the tail. The ledger goes to the head, because the
-	 * other resources of the case may be what holds the fences: a buffer
-	 * that was made before the first fence, for example.
+	 * KUnit frees from the tail. The ledger goes to the head, because other
+	 * resources of the case may hold fences, for example a buffer that was
+	 * created before the first fence.
 	 */
 	spin_lock_irq(&test->lock);
 	list_move(&res->node, &test->resources);
@@ -167,7 +162,7 @@ static void mock_set_deadline(struct dma_fence *fence, ktime_t deadline)
 	struct mock_fence *mock = to_mock_fence(fence);
 	unsigned long flags;
 
-	/* Also holds the core to its word: this lock is not taken by the caller. */
+	/* Deadlocks if the core calls this with the lock held. */
 	spin_lock_irqsave(&mock->lock, flags);
 	if (ktime_before(deadline, mock->deadline))
 		mock->deadline = deadline;
@@ -180,7 +175,7 @@ static void mock_release(struct dma_fence *fence)
 	struct mock_fence_ledger *ledger = to_mock_fence(fence)->ledger;
 
 	dma_fence_free(fence);
-	ledger_note_death(ledger);
+	ledger_note_release(ledger);
 }
 
 static void mock_value_str(struct dma_fence *fence, char *str, int size)
@@ -214,17 +209,17 @@ const struct dma_fence_ops mock_fence_ops_bare = {
 };
 
 /**
- * mock_fence_create_ops - a mock fence with a driver of the test's choice
+ * mock_fence_create_ops - create a mock fence with given ops
  * @test: the running test case
  * @ops: one of the mock_fence_ops, or ops of the test which use them
  * @context: context of the new fence
  * @seqno: seqno of the new fence
  *
- * An ops table of the test's own has to end its release op in that of
- * mock_fence_ops, or leave it to that.
+ * An ops table of the test must use the release op of mock_fence_ops, or call
+ * it last.
  *
  * Context: Process context of the test; may sleep. Ends the test case when
- *	    there is no memory.
+ *	    out of memory.
  * Return: an unsignalled fence with one reference, the caller's.
  */
 struct dma_fence *mock_fence_create_ops(struct kunit *test,
@@ -248,13 +243,13 @@ struct dma_fence *mock_fence_create_ops(struct kunit *test,
 }
 
 /**
- * mock_fence_create_on - a mock fence at a given place of a given timeline
+ * mock_fence_create_on - create a mock fence with a given context and seqno
  * @test: the running test case
  * @context: context of the new fence
  * @seqno: seqno of the new fence
  *
  * Context: Process context of the test; may sleep. Ends the test case when
- *	    there is no memory.
+ *	    out of memory.
  * Return: an unsignalled fence with one reference, the caller's.
  */
 struct dma_fence *mock_fence_create_on(struct kunit *test, u64 context,
@@ -264,11 +259,11 @@ struct dma_fence *mock_fence_create_on(struct kunit *test, u64 context,
 }
 
 /**
- * mock_fence_create - a mock fence, first of a timeline of its own
+ * mock_fence_create - create a mock fence on a timeline of its own
  * @test: the running test case
  *
  * Context: Process context of the test; may sleep. Ends the test case when
- *	    there is no memory.
+ *	    out of memory.
  * Return: an unsignalled fence with one reference, the caller's.
  */
 struct dma_fence *mock_fence_create(struct kunit *test)
@@ -277,11 +272,11 @@ struct dma_fence *mock_fence_create(struct kunit *test)
 }
 
 /**
- * mock_fence_created - how many mock fences this test case has made
+ * mock_fence_created - count the mock fences that a test case has created
  * @test: the running test case
  *
  * Context: Any.
- * Return: the count, released ones included.
+ * Return: the count, including released ones.
  */
 int mock_fence_created(struct kunit *test)
 {
@@ -291,7 +286,7 @@ int mock_fence_created(struct kunit *test)
 }
 
 /**
- * mock_fence_released - how many mock fences of this test case have died
+ * mock_fence_released - count the mock fences of a test case that are released
  * @test: the running test case
  *
  * Context: Any.
@@ -305,7 +300,7 @@ int mock_fence_released(struct kunit *test)
 }
 
 /**
- * mock_fence_live - how many mock fences of this test case still live
+ * mock_fence_live - count the mock fences of a test case that are not released
  * @test: the running test case
  *
  * Context: Any.
@@ -318,7 +313,7 @@ int mock_fence_live(struct kunit *test)
 	return ledger ? ledger_live(ledger) : 0;
 }
 
-/* Stands in for the real one, on the thread of the test. */
+/* Replaces dma_buf_misuse_expected() on the thread of the test. */
 static bool mock_misuse_expected(void)
 {
 	struct kunit *test = kunit_get_current_test();
@@ -330,14 +325,14 @@ static bool mock_misuse_expected(void)
 }
 
 /**
- * mock_fence_expect_misuse - the test is about to make mistakes on purpose
+ * mock_fence_expect_misuse - announce mistakes that a test makes on purpose
  * @test: the running test case
  *
- * Until the case ends, mistakes that dma_buf_misuse() finds on this thread are
- * counted instead of warned about. They are still refused.
+ * Until the end of the case, mistakes made on this thread are counted instead
+ * of warned about. They are still refused.
  *
  * Context: Process context of the test; may sleep. Ends the test case when
- *	    there is no memory.
+ *	    out of memory.
  */
 void mock_fence_expect_misuse(struct kunit *test)
 {
@@ -347,7 +342,7 @@ void mock_fence_expect_misuse(struct kunit *test)
 }
 
 /**
- * mock_fence_misuses - return the number of mistakes that were found
+ * mock_fence_misuses - count the mistakes made since mock_fence_expect_misuse()
  * @test: a test case that called mock_fence_expect_misuse()
  *
  * Context: Any.

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The mock fence: a dma_fence whose driver does what the test tells it, and
- * remembers what it was asked.
+ * The mock fence: a dma_fence whose driver does what the test says
  *
- * What it is:	the only fake fence of the test module. Everything that a
- *		driver decides about a fence is a field here: whether it can
- *		enable signalling, whether a peek finds it done, what its names
- *		are worth. Everything that the core asks is counted.
- * Life:	mock_fence_create() and its relatives hand the caller one
- *		reference, as a driver would get it from dma_fence_init(). The
- *		caller drops it with dma_fence_put(). When a test case ends and
- *		one of its mock fences still lives, that case fails: a leaked
- *		fence reference cannot pass unnoticed.
- * Locks:	each mock fence has a lock of its own. Fields that the ops
- *		write are read by the test after the call under test returned,
- *		or with READ_ONCE() while another thread runs.
+ * Everything that a driver decides about a fence is a field here: whether it
+ * can enable signalling, whether its work is complete, the names. Everything
+ * that the core calls is counted.
+ *
+ * mock_fence_create() and its relatives return one reference, which the caller
+ * drops with dma_fence_put(). A test case that ends while one of its mock
+ * fences is not released fails, so no reference leaks unnoticed.
+ *
+ * Each mock fence has a lock of its own. Fields that the ops write are read by
+ * the test after the call under test has returned, or with READ_ONCE() while
+ * another thread runs.
  */
 #ifndef _DMA_BUF_TESTS_MOCK_FENCE_H
 #define _DMA_BUF_TESTS_MOCK_FENCE_H
@@ -30,19 +28,19 @@ struct mock_fence_ledger;
  * struct mock_fence - a fence with a scripted driver
  * @base: the fence under test
  * @lock: what @base.lock points to
- * @ledger: where births and deaths of this test case are counted
- * @refuse_signaling: enable_signaling answers false from now on
+ * @ledger: counts the fences created and released by this test case
+ * @refuse_signaling: enable_signaling returns false from now on
  * @refuse_error: error to set on the fence when refusing, 0 for none
- * @peek_done: the signaled op answers true from now on
- * @enable_calls: how often enable_signaling was called
- * @peek_calls: how often the signaled op was called
- * @name_calls: how often one of the two names was asked for
- * @deadline_calls: how often set_deadline was called
- * @deadline: the earliest deadline that was ever asked for, or KTIME_MAX
+ * @peek_done: the signaled op returns true from now on
+ * @enable_calls: number of calls of enable_signaling
+ * @peek_calls: number of calls of the signaled op
+ * @name_calls: number of calls of the two name ops
+ * @deadline_calls: number of calls of set_deadline
+ * @deadline: the earliest deadline set, or KTIME_MAX
  */
 struct mock_fence {
 	struct dma_fence base;
-	spinlock_t lock;	/* of @base, and guards @deadline */
+	spinlock_t lock;	/* of @base, and protects @deadline */
 	struct mock_fence_ledger *ledger;
 
 	/* The script: written by the test, read by the ops. */
@@ -58,15 +56,14 @@ struct mock_fence {
 	ktime_t deadline;
 };
 
-/** MOCK_FENCE_DRIVER - what a living mock fence calls its driver */
+/** MOCK_FENCE_DRIVER - driver name of a pending mock fence */
 #define MOCK_FENCE_DRIVER	"mock"
-/** MOCK_FENCE_TIMELINE - what a living mock fence calls its timeline */
+/** MOCK_FENCE_TIMELINE - timeline name of a pending mock fence */
 #define MOCK_FENCE_TIMELINE	"mock-timeline"
 
 /*
- * Three drivers to choose from: one with every optional op (compares 32 bit of
- * the seqno), the same with 64 bit seqnos, and one with nothing but the
- * mandatory names.
+ * Three drivers: one with every optional op but wait (and 32-bit seqnos), the
+ * same with 64-bit seqnos, and one with the mandatory names and release only.
  */
 extern const struct dma_fence_ops mock_fence_ops;
 extern const struct dma_fence_ops mock_fence_ops_64bit;
@@ -87,7 +84,7 @@ void mock_fence_expect_misuse(struct kunit *test);
 int mock_fence_misuses(struct kunit *test);
 
 /**
- * to_mock_fence - from a fence to the mock around it
+ * to_mock_fence - get the mock around a fence
  * @fence: a fence that one of the mock_fence_create functions returned
  *
  * Context: Any.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit suite of sw_sync.c below its file: timelines and their points.
- * Programs' view is in user/sw_sync_test.c.
+ * The view of programs is in user/sw_sync_test.c.
  */
 #include <kunit/test.h>
 
@@ -78,8 +78,8 @@ static void sw_sync_test_order(struct kunit *test)
 struct wrap_case {
 	const char *desc;
 	u32 before;	/* advance to here first */
-	u32 value;	/* then make a point for this value */
-	u32 steps;	/* and advance by so much */
+	u32 value;	/* then create a point of this value */
+	u32 steps;	/* and advance by this number */
 	bool reached;
 };
 
@@ -99,7 +99,7 @@ static const struct wrap_case wrap_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(wrap, wrap_cases, desc);
 
-/* Succeeds if 32 bit are a circle, on which ahead is less than half of it. */
+/* Succeeds if values wrap around, and those up to INT_MAX ahead are pending. */
 static void sw_sync_test_wrap(struct kunit *test)
 {
 	const struct wrap_case *param = test->param_value;
@@ -116,7 +116,7 @@ static void sw_sync_test_wrap(struct kunit *test)
 	sync_timeline_end(timeline);
 }
 
-/* Succeeds if a point that lies behind has signalled from the start. */
+/* Succeeds if the fence of a passed value has signalled from the start. */
 static void sw_sync_test_late(struct kunit *test)
 {
 	struct sync_timeline *timeline = timeline_create(test);
@@ -133,14 +133,14 @@ static void sw_sync_test_late(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, dma_fence_get_status(fence));
 	dma_fence_put(fence);
 
-	/* More than half the circle ahead is behind. */
+	/* More than INT_MAX ahead counts as passed. */
 	fence = point_create(test, timeline, 10 + (u32)INT_MAX + 1);
 	KUNIT_EXPECT_EQ(test, 1, dma_fence_get_status(fence));
 	dma_fence_put(fence);
 	sync_timeline_end(timeline);
 }
 
-/* Succeeds if a point tells its names when it has signalled, and after the end. */
+/* Succeeds if the names stay valid after signalling and after the end. */
 static void sw_sync_test_names_stay(struct kunit *test)
 {
 	struct sync_timeline *timeline = timeline_create(test);
@@ -155,7 +155,7 @@ static void sw_sync_test_names_stay(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Succeeds if a value has one fence while that lives, and then a new one. */
+/* Succeeds if a value has one fence until its release, and then a new one. */
 static void sw_sync_test_shared(struct kunit *test)
 {
 	struct sync_timeline *timeline = timeline_create(test);
@@ -180,7 +180,7 @@ static void sw_sync_test_shared(struct kunit *test)
 	sync_timeline_end(timeline);
 }
 
-/* Succeeds if the end of a timeline is an error for who waited, and only then. */
+/* Succeeds if the end of a timeline is an error for its pending fences only. */
 static void sw_sync_test_end(struct kunit *test)
 {
 	struct sync_timeline *timeline = timeline_create(test);
@@ -220,7 +220,7 @@ static void sw_sync_test_callback_drops(struct kunit *test)
 							drop_on_signal_cb));
 	sync_timeline_advance(timeline, 1);
 	KUNIT_EXPECT_EQ(test, 1, dma_fence_get_status(fence));
-	/* Nothing is left that a further advance could stumble over. */
+	/* A further advance finds no freed fence in the tree. */
 	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&timeline->pending.rb_root));
 	sync_timeline_advance(timeline, 1);
 
@@ -228,7 +228,7 @@ static void sw_sync_test_callback_drops(struct kunit *test)
 	sync_timeline_end(timeline);
 }
 
-/* Succeeds if the last fence of a timeline may go where nothing may sleep. */
+/* Succeeds if the last fence of a timeline may be put in atomic context. */
 static void sw_sync_test_last_put(struct kunit *test)
 {
 	struct sync_timeline *timeline = timeline_create(test);
@@ -245,7 +245,7 @@ static void sw_sync_test_last_put(struct kunit *test)
 	local_irq_restore(flags);
 }
 
-/* Succeeds if the earliest deadline counts, and none is not zero. */
+/* Succeeds if the earliest deadline is kept, and none is not the same as 0. */
 static void sw_sync_test_deadline(struct kunit *test)
 {
 	struct sync_timeline *timeline = timeline_create(test);
@@ -268,7 +268,9 @@ static void sw_sync_test_deadline(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Succeeds if points name their timeline, and tell its value and theirs. */
+/*
+ * Succeeds if points return their names, their value and that of the timeline.
+ */
 static void sw_sync_test_names(struct kunit *test)
 {
 	struct sync_timeline *timeline = timeline_create(test);

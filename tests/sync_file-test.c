@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit suite of sync_file.c as drivers use it: from a fence to a file and a
- * descriptor, and back. Programs' view is in user/sync_file_test.c.
+ * descriptor, and back. The view of programs is in user/sync_file_test.c.
  */
 #include <kunit/test.h>
 
@@ -29,7 +29,7 @@ static struct sync_file *sync_file_around(struct kunit *test,
 	return sync_file;
 }
 
-/* Of a kernel thread, an ordinary fput() would be left to a worker. */
+/* In a kernel thread, fput() would defer the release to a worker. */
 static void sync_file_close(struct sync_file *sync_file)
 {
 	__fput_sync(sync_file->file);
@@ -49,7 +49,7 @@ static __poll_t sync_file_ready(struct sync_file *sync_file)
 	return vfs_poll(sync_file->file, NULL);
 }
 
-/* Succeeds if the file holds the fence, and lets it go when closed. */
+/* Succeeds if the file holds a reference to the fence until it is closed. */
 static void sync_file_test_create(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -96,7 +96,7 @@ static const struct file_operations not_ours_fops = {
 	.open = sync_file_not_ours_open,
 };
 
-/* Succeeds if what is no sync file is refused, whatever it is. */
+/* Succeeds if any descriptor of another kind is refused. */
 static void sync_file_test_get_fence_refuses(struct kunit *test)
 {
 	int fd = anon_inode_getfd("not-ours", &not_ours_fops, NULL, O_CLOEXEC);
@@ -110,7 +110,7 @@ static void sync_file_test_get_fence_refuses(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, sync_file_get_fence(INT_MAX));
 }
 
-/* Succeeds if poll turns with the fence, and counts an error as done. */
+/* Succeeds if poll reports a signalled fence, with or without an error. */
 static void sync_file_test_poll(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -119,7 +119,7 @@ static void sync_file_test_poll(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, to_mock_fence(fence)->enable_calls);
 	KUNIT_EXPECT_EQ(test, 0, (__force int)sync_file_ready(sync_file));
 	KUNIT_EXPECT_EQ(test, 0, (__force int)sync_file_ready(sync_file));
-	/* Who polls wants to be woken, but the driver need be told only once. */
+	/* Every poll needs the callback, but it is added only once. */
 	KUNIT_EXPECT_EQ(test, 1, to_mock_fence(fence)->enable_calls);
 
 	dma_fence_set_error(fence, -EIO);
@@ -129,7 +129,7 @@ static void sync_file_test_poll(struct kunit *test)
 	sync_file_close(sync_file);
 }
 
-/* Succeeds if a file polled before, and closed, is not called back any more. */
+/* Succeeds if closing a file that was polled removes its callback. */
 static void sync_file_test_close_polled(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -145,7 +145,7 @@ static void sync_file_test_close_polled(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Succeeds if a fence that was over before the first poll is reported. */
+/* Succeeds if a fence that signalled before the first poll is reported. */
 static void sync_file_test_poll_late(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
@@ -169,7 +169,7 @@ static void expect_name(struct kunit *test, struct sync_file *sync_file,
 	KUNIT_EXPECT_STREQ(test, name, info.name);
 }
 
-/* Succeeds if the name tells driver, timeline and point, cut to fit. */
+/* Succeeds if the name has driver, timeline and point, truncated to fit. */
 static void sync_file_test_name(struct kunit *test)
 {
 	struct sync_file *near, *far;
@@ -278,7 +278,7 @@ static void sync_file_test_set_deadline(struct kunit *test)
 						 SYNC_IOC_SET_DEADLINE, &data));
 	KUNIT_EXPECT_EQ(test, ns_to_ktime(1234567), to_mock_fence(fence)->deadline);
 
-	/* To a ktime_t that is a time before the clock began: the earliest yet. */
+	/* As a ktime_t this is a time before 0: the earliest so far. */
 	data.deadline_ns = U64_MAX - 1;
 	KUNIT_EXPECT_EQ(test, 0, mock_user_ioctl(test, sync_file->file,
 						 SYNC_IOC_SET_DEADLINE, &data));
