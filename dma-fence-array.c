@@ -13,7 +13,7 @@
  *
  * Result: dma_fence.error is undecided until the result is known, and the first
  * to replace it by cmpxchg() decides. That happens before anything signals the
- * array, so whoever sees it signalled sees the result.
+ * array, so a reader that finds it signalled finds the result.
  *
  * Lock order: dma_fence_array.lock is outside the locks of the members. The
  * callback of a member runs under the lock of that member, so it leaves
