@@ -592,6 +592,8 @@ static void fence_stub(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(stub));
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(stub), 1);
 	KUNIT_EXPECT_EQ(test, stub->context, 0);
+	KUNIT_EXPECT_STREQ(test, dma_fence_driver_name(stub), "stub");
+	KUNIT_EXPECT_STREQ(test, dma_fence_timeline_name(stub), "stub");
 	KUNIT_EXPECT_LE(test, dma_fence_timestamp(stub), ktime_get());
 	KUNIT_EXPECT_EQ(test, dma_fence_add_callback(stub, &seen.cb,
 						     seen_cb_func), -ENOENT);
