@@ -186,11 +186,11 @@ static const struct add_case add_cases[] = {
 		.first = DMA_RESV_USAGE_READ, .second = DMA_RESV_USAGE_READ,
 		.second_seqno = 4, .same_context = true,
 	}, {
-		.desc = "later and stricter takes the slot",
+		.desc = "later with a lower usage replaces it",
 		.first = DMA_RESV_USAGE_BOOKKEEP, .second = DMA_RESV_USAGE_KERNEL,
 		.second_seqno = 6, .same_context = true, .replaces = true,
 	}, {
-		.desc = "later but laxer gets its own",
+		.desc = "later with a higher usage gets its own slot",
 		.first = DMA_RESV_USAGE_WRITE, .second = DMA_RESV_USAGE_READ,
 		.second_seqno = 6, .same_context = true,
 	}, {
@@ -539,7 +539,7 @@ static void dma_resv_test_for_each(struct kunit *test)
 		return;
 	scoped_guard(dma_resv, obj)
 		dma_resv_for_each_fence(&cursor, obj, usage - 1, fence)
-			KUNIT_FAIL(test, "fence returned to a stricter usage");
+			KUNIT_FAIL(test, "fence returned to a lower usage");
 }
 
 /* Succeeds if a walk without the lock restarts after the list was replaced. */

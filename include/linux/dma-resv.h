@@ -38,8 +38,8 @@ enum dma_resv_usage {
 	 * memory, for example with a copy engine.
 	 *
 	 * Every access to the memory has to wait for such a fence, whatever
-	 * synchronization user space agreed upon. The only exception are
-	 * accesses to memory that is pinned, which the memory manager leaves
+	 * synchronization user space agreed upon. The only exception is
+	 * an access to pinned memory, which the memory manager leaves
 	 * alone.
 	 */
 	DMA_RESV_USAGE_KERNEL,
