@@ -39,8 +39,8 @@ obj-$(CONFIG_SYNC_FILE)		+= dma-buf-sync-file.o
 obj-y				+= dma-buf-file.o
 
 # Layer 4: exporters for user space
-obj-$(CONFIG_DMABUF_HEAPS)	+= shared_mapping.o
-obj-$(CONFIG_UDMABUF)		+= shared_mapping.o
+obj-$(CONFIG_DMABUF_HEAPS)	+= dma-buf-pages.o
+obj-$(CONFIG_UDMABUF)		+= dma-buf-pages.o
 obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap-sysfs.o
 obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap.o
 obj-$(CONFIG_UDMABUF)		+= udmabuf-folios.o

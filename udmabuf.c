@@ -56,7 +56,7 @@
 #include <uapi/linux/udmabuf.h>
 
 #include "ioctl_table.h"
-#include "shared_mapping.h"
+#include "dma-buf-pages-private.h"
 #include "udmabuf-private.h"
 
 static_assert(sizeof(struct udmabuf_create) == 24);

@@ -34,7 +34,7 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
-#include "../shared_mapping.h"
+#include "../dma-buf-pages-private.h"
 #include "heap_buffer.h"
 #include "heap_charge.h"
 #include "heap_shelf.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Model of shared_mapping.c: is every byte where it is looked for?
+ * Model of dma-buf-pages.c: is every byte where it is looked for?
  *
  * The twin is one array: what each byte of the buffer is, by the last one that was
  * to write it. Devices and programs take turns as fences and brackets order
@@ -13,7 +13,7 @@
 #include "dma.h"
 #include "model.h"
 
-#include "../../shared_mapping.h"
+#include "../../dma-buf-pages-private.h"
 
 #define MODEL_PAGES	6
 #define MODEL_SIZE	(MODEL_PAGES * PAGE_SIZE)

@@ -5,8 +5,8 @@
  * For exporters of this folder: dma_map_sgtable() and its opposite with the cache
  * maintenance said separately, and that maintenance for any part of a table.
  */
-#ifndef _DMA_BUF_SHARED_MAPPING_H
-#define _DMA_BUF_SHARED_MAPPING_H
+#ifndef _DMA_BUF_PAGES_PRIVATE_H
+#define _DMA_BUF_PAGES_PRIVATE_H
 
 #include <linux/dma-direction.h>
 #include <linux/list.h>
@@ -74,4 +74,4 @@ void shared_mapping_sync_all(struct list_head *mappings,
 			     enum dma_data_direction dir, size_t offset,
 			     size_t length, bool for_device);
 
-#endif /* _DMA_BUF_SHARED_MAPPING_H */
+#endif /* _DMA_BUF_PAGES_PRIVATE_H */

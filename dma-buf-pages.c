@@ -30,7 +30,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "shared_mapping.h"
+#include "dma-buf-pages-private.h"
 
 /**
  * shared_mapping_segment_pages - the longest piece of memory that a device takes

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of shared_mapping.c: how long entries are, and which pieces of a table a part
+ * Tests of dma-buf-pages.c: how long entries are, and which pieces of a table a part
  * of it consists of.
  *
  * The tables are made by hand: what memory looks like, and what an IOMMU might
@@ -13,7 +13,7 @@
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 
-#include "../shared_mapping.h"
+#include "../dma-buf-pages-private.h"
 #include "mock_device.h"
 
 #define MAX_ENTRIES	4
@@ -238,7 +238,7 @@ static struct kunit_case shared_mapping_cases[] = {
 };
 
 static struct kunit_suite shared_mapping_suite = {
-	.name = "shared_mapping",
+	.name = "dma_buf_pages",
 	.test_cases = shared_mapping_cases,
 };
 
