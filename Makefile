@@ -25,6 +25,9 @@ obj-$(CONFIG_SYNC_FILE)		+= sync_file.o
 obj-$(CONFIG_SW_SYNC)		+= sw_sync.o
 obj-$(CONFIG_SW_SYNC)		+= sync_debug.o
 
+# Layer 2: page-backed memory, which knows no buffer
+obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-pages.o
+
 # Layer 3: the buffer
 obj-y				+= dma-buf-inode.o
 obj-y				+= dma-buf-name.o
@@ -38,9 +41,8 @@ obj-y				+= dma-buf-cpu.o
 obj-$(CONFIG_SYNC_FILE)		+= dma-buf-sync-file.o
 obj-y				+= dma-buf-file.o
 
-# Layer 4: exporters for user space
-obj-$(CONFIG_DMABUF_HEAPS)	+= dma-buf-pages.o
-obj-$(CONFIG_UDMABUF)		+= dma-buf-pages.o
+# Layer 4: exporters for user space, and what they have in common
+obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-pages-ops.o
 obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap-sysfs.o
 obj-$(CONFIG_DMABUF_HEAPS)	+= dma-heap.o
 obj-$(CONFIG_UDMABUF)		+= udmabuf-folios.o

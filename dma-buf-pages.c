@@ -1,36 +1,694 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA mappings of memory that several devices have mapped
+ * Page-backed memory, as devices see it
  *
- * What it is: how long an entry of a table may be, mapping and unmapping with the
- * cache maintenance said separately, and that maintenance for a part of what is
- * mapped.
- * What it owns: nothing.
- * Locks: none. Who changes a table while it is being walked is the caller's to
- * prevent.
- * May call: the DMA API, its cache maintenance, dma-resv to wait.
- * Never here: who maps what, and when.
- * Units: offsets and lengths in bytes, counted from the start of the table.
+ * The memory of a buffer is a list of runs. A run is physically contiguous, so
+ * it becomes one scatterlist entry, one piece of a copy, and often one huge
+ * entry of a page table, however many folios it consists of. All that devices
+ * and the CPU need is derived from this list: scatterlists, DMA mappings, the
+ * kernel mapping, walks over pages. What is here knows no buffer;
+ * dma-buf-pages-ops.c makes operations of a buffer of it.
  *
- * To the DMA API a mapping hands memory over to one device, and with
- * CONFIG_DMA_API_DEBUG it complains when another has it already. For a buffer that is
- * the normal case: who may touch it when is settled by fences and by
- * begin and end of CPU access. So the mapping is made without a word on the
- * caches, and they are brought in line by the calls that may be repeated.
+ * Invariants:
+ *
+ *  - runs[0].start is 0, starts rise, and no run is empty; neighbours in the
+ *    list are not neighbours in memory, or they would be one run.
+ *  - Runs do not change after the export. Only @mappings, @vaddr and @exposed
+ *    do.
+ *  - Pages belong to the exporter. Nothing here takes or drops a reference.
+ *  - A mapping is listed if and only if its pieces were noted, which is decided
+ *    once, when it is made.
+ *
+ * Cache maintenance. To the DMA API a mapping hands memory over to one device,
+ * and with CONFIG_DMA_API_DEBUG it complains when another has it already. A
+ * buffer is mapped for several devices at once, and fences and the begin and
+ * end of CPU access say whose turn it is. So tables are mapped with
+ * DMA_ATTR_SKIP_CPU_SYNC, and maintained by dma_sync_*(), which may be repeated.
+ *
+ * Lock order: reservation lock, then dma_buf_pages.lock.
  */
+#include <kunit/visibility.h>
 #include <linux/align.h>
+#include <linux/dma-buf-pages.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/limits.h>
+#include <linux/lockdep.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "dma-buf-pages-private.h"
+
+/* First allocation of an array of runs; each further one doubles it. */
+#define DMA_BUF_PAGES_MIN_RUNS	4U
+
+/* -- runs ------------------------------------------------------------------ */
+
+static void dma_buf_pages_make_empty(struct dma_buf_pages *pages)
+{
+	pages->nr_pages = 0;
+	pages->runs = &pages->sole_run;
+	pages->nr_runs = 0;
+	pages->max_runs = 1;
+}
+
+/**
+ * dma_buf_pages_init - initialize an empty list of runs
+ * @pages: the memory
+ *
+ * Context: Any.
+ */
+void dma_buf_pages_init(struct dma_buf_pages *pages)
+{
+	dma_buf_pages_make_empty(pages);
+	mutex_init(&pages->lock);
+	INIT_LIST_HEAD(&pages->mappings);
+	pages->vaddr = NULL;
+	pages->exposed = false;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_init, DMA_BUF);
+
+/**
+ * dma_buf_pages_reserve - make room for runs
+ * @pages: the memory, of a buffer that is not exported yet
+ * @more: for how many runs, besides those that there are
+ * @gfp: how to allocate the room
+ *
+ * The next @more calls of dma_buf_pages_append() do not allocate, and do not
+ * fail for want of memory. For an exporter that knows how many runs to expect,
+ * or that wants the room charged to a cgroup (%GFP_KERNEL_ACCOUNT).
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or -ENOMEM and the list is as it was.
+ */
+int dma_buf_pages_reserve(struct dma_buf_pages *pages, unsigned int more,
+			  gfp_t gfp)
+{
+	bool was_sole = pages->runs == &pages->sole_run;
+	struct dma_buf_pages_run *runs;
+	unsigned int need, max;
+
+	if (check_add_overflow(pages->nr_runs, more, &need))
+		return -ENOMEM;
+	if (need <= pages->max_runs)
+		return 0;
+
+	/* kvrealloc() refuses INT_MAX bytes: twice @max_runs is no overflow. */
+	max = max3(need, pages->max_runs * 2, DMA_BUF_PAGES_MIN_RUNS);
+	runs = kvrealloc(was_sole ? NULL : pages->runs,
+			 array_size(max, sizeof(*runs)), gfp | __GFP_NOWARN);
+	if (!runs)
+		return -ENOMEM;
+
+	if (was_sole)
+		runs[0] = pages->sole_run;
+	pages->runs = runs;
+	pages->max_runs = max;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_reserve, DMA_BUF);
+
+/**
+ * dma_buf_pages_append - append pages to the memory of a buffer
+ * @pages: the memory, of a buffer that is not exported yet
+ * @page: the first page
+ * @nr_pages: how many physically contiguous pages, at least one
+ *
+ * Pages which follow the previous ones in memory extend the last run.
+ *
+ * Context: Process context. May sleep, unless dma_buf_pages_reserve() has made
+ * room.
+ * Return: 0; -ENOMEM when there is no memory for the list; -EINVAL, with a
+ * warning, when @nr_pages is 0 or the buffer would become too large. After an
+ * error the list is as it was.
+ */
+int dma_buf_pages_append(struct dma_buf_pages *pages, struct page *page,
+			 unsigned long nr_pages)
+{
+	struct dma_buf_pages_run *last = pages->runs + pages->nr_runs - 1;
+	pgoff_t start = pages->nr_pages;
+	int ret;
+
+	if (WARN_ON_ONCE(!nr_pages ||
+			 nr_pages > (SIZE_MAX >> PAGE_SHIFT) - start))
+		return -EINVAL;
+
+	if (!pages->nr_runs || page_to_pfn(last->page) + start - last->start !=
+			       page_to_pfn(page)) {
+		if (pages->nr_runs == pages->max_runs) {
+			ret = dma_buf_pages_reserve(pages, 1, GFP_KERNEL);
+			if (ret)
+				return ret;
+		}
+		pages->runs[pages->nr_runs++] = (struct dma_buf_pages_run) {
+			.page = page,
+			.start = start,
+		};
+	}
+	pages->nr_pages += nr_pages;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_append, DMA_BUF);
+
+/**
+ * dma_buf_pages_fini - free the list of runs
+ * @pages: the memory, after dma_buf_pages_end(); empty afterwards
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_buf_pages_fini(struct dma_buf_pages *pages)
+{
+	if (pages->runs != &pages->sole_run)
+		kvfree(pages->runs);
+	dma_buf_pages_make_empty(pages);
+	mutex_destroy(&pages->lock);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_fini, DMA_BUF);
+
+/**
+ * dma_buf_pages_find_run - find the run that holds a page
+ * @pages: the memory
+ * @index: index of the page, below &dma_buf_pages.nr_pages
+ *
+ * Context: Any.
+ * Return: index of the run.
+ */
+unsigned int dma_buf_pages_find_run(const struct dma_buf_pages *pages,
+				    pgoff_t index)
+{
+	unsigned int low = 0, high = pages->nr_runs;
+
+	/* runs[low].start <= index, and index < runs[high].start if it exists */
+	while (high - low > 1) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (pages->runs[middle].start <= index)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_find_run, DMA_BUF);
+
+/**
+ * dma_buf_pages_iter_init - prepare a walk over contiguous pages
+ * @iter: the walk; dma_buf_pages_iter_next() makes the first step
+ * @pages: the memory
+ * @first: index of the first page of the walk
+ * @end: index behind the last page; what lies behind the buffer is ignored
+ * @limit: longest step, in pages, at least one
+ *
+ * See dma_buf_pages_for_each().
+ *
+ * Context: Any.
+ */
+void dma_buf_pages_iter_init(struct dma_buf_pages_iter *iter,
+			     const struct dma_buf_pages *pages, pgoff_t first,
+			     pgoff_t end, unsigned long limit)
+{
+	*iter = (struct dma_buf_pages_iter) {
+		.index = first,
+		.pages = pages,
+		.end = min(end, pages->nr_pages),
+		.limit = limit,
+		.run = dma_buf_pages_find_run(pages, first),
+	};
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_iter_init, DMA_BUF);
+
+/**
+ * dma_buf_pages_iter_next - make the next step of a walk
+ * @iter: the walk
+ *
+ * Context: Any.
+ * Return: true, or false at the end of the walk: @iter names no page then.
+ */
+bool dma_buf_pages_iter_next(struct dma_buf_pages_iter *iter)
+{
+	const struct dma_buf_pages *pages = iter->pages;
+	const struct dma_buf_pages_run *run;
+	pgoff_t end;
+
+	iter->index += iter->nr_pages;
+	if (iter->index >= iter->end)
+		return false;
+
+	end = dma_buf_pages_run_end(pages, iter->run);
+	if (iter->index == end)
+		end = dma_buf_pages_run_end(pages, ++iter->run);
+
+	run = &pages->runs[iter->run];
+	iter->page = nth_page(run->page, iter->index - run->start);
+	iter->nr_pages = min3(end - iter->index, iter->end - iter->index,
+			      iter->limit);
+	return true;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_iter_next, DMA_BUF);
+
+/**
+ * dma_buf_pages_iter_next_folio - make the next step, not beyond a folio
+ * @iter: the walk
+ *
+ * See dma_buf_pages_for_each_folio().
+ *
+ * Context: Any.
+ * Return: the folio of the pages of this step, or NULL at the end of the walk.
+ */
+struct folio *dma_buf_pages_iter_next_folio(struct dma_buf_pages_iter *iter)
+{
+	struct folio *folio;
+	unsigned long left;
+
+	if (!dma_buf_pages_iter_next(iter))
+		return NULL;
+
+	folio = page_folio(iter->page);
+	left = folio_nr_pages(folio) - folio_page_idx(folio, iter->page);
+	iter->nr_pages = min(iter->nr_pages, left);
+	return folio;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_iter_next_folio, DMA_BUF);
+
+/* -- tables ---------------------------------------------------------------- */
+
+/*
+ * The longest entry that a table for @dev may have, in pages, at least one.
+ *
+ * A driver that states no limit does not get the DMA API's default of 64 KiB,
+ * which would cut buffers into many entries for hardware that does not need it;
+ * unless this kernel checks that the default is kept. What bounces has to fit
+ * into a slot of the bounce buffer.
+ */
+VISIBLE_IF_KUNIT unsigned long dma_buf_pages_max_entry(struct device *dev)
+{
+	size_t limit = UINT_MAX;
+
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG_SG) ||
+	    (dev->dma_parms && dev->dma_parms->max_segment_size))
+		limit = dma_get_max_seg_size(dev);
+	limit = min(limit, dma_max_mapping_size(dev));
+	return max(limit >> PAGE_SHIFT, 1);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_pages_max_entry);
+
+static unsigned int
+dma_buf_pages_count_entries(const struct dma_buf_pages *pages,
+			    unsigned long limit)
+{
+	unsigned int count = 0, i;
+
+	/* The rule for large limits; spares the walk. */
+	if (limit >= pages->nr_pages)
+		return pages->nr_runs;
+
+	for (i = 0; i < pages->nr_runs; i++)
+		count += DIV_ROUND_UP(dma_buf_pages_run_end(pages, i) -
+				      pages->runs[i].start, limit);
+	return count;
+}
+
+static struct dma_buf_pages_mapping *
+dma_buf_pages_create_mapping(const struct dma_buf_pages *pages,
+			     struct device *dev, enum dma_data_direction dir)
+{
+	unsigned long limit = dma_buf_pages_max_entry(dev);
+	unsigned int count = dma_buf_pages_count_entries(pages, limit);
+	struct dma_buf_pages_mapping *mapping;
+	struct dma_buf_pages_iter iter;
+	struct scatterlist *sg;
+
+	/* The size is a program's choice: no warning when it is too large. */
+	mapping = kvmalloc(struct_size(mapping, entries, count),
+			   GFP_KERNEL | __GFP_NOWARN);
+	if (!mapping)
+		return NULL;
+
+	mapping->dev = dev;
+	mapping->dir = dir;
+	mapping->pieces = NULL;
+	INIT_LIST_HEAD(&mapping->node);
+	mapping->sgt = (struct sg_table) {
+		.sgl = mapping->entries, .nents = count, .orig_nents = count,
+	};
+
+	sg = mapping->entries;
+	sg_init_table(sg, count);
+	dma_buf_pages_for_each(&iter, pages, 0, pages->nr_pages, limit)
+		sg_set_page(sg++, iter.page, iter.nr_pages << PAGE_SHIFT, 0);
+	return mapping;
+}
+
+/*
+ * Note where the device sees the memory. The table is in the hands of the
+ * importer, and RDMA cuts it to the part that it uses, for as long as that is
+ * registered: the DMA side, which on some architectures is the only one that
+ * has lengths.
+ *
+ * An IOMMU may have merged entries which lie apart in memory, and a device's
+ * entry of those is not the CPU's: so a piece ends where either does.
+ */
+VISIBLE_IF_KUNIT int
+dma_buf_pages_note_pieces(struct dma_buf_pages_mapping *mapping)
+{
+	struct sg_table *sgt = &mapping->sgt;
+	struct scatterlist *memory = sgt->sgl, *mapped = sgt->sgl;
+	size_t in_memory = 0, in_mapped = 0;
+	struct dma_buf_pages_piece *piece;
+	unsigned int nents = sgt->nents;
+
+	/* No more ends than there are entries on both sides. */
+	piece = kvmalloc_array(size_add(nents, sgt->orig_nents),
+			       sizeof(*piece), GFP_KERNEL | __GFP_NOWARN);
+	if (!piece)
+		return -ENOMEM;
+
+	for (mapping->pieces = piece; nents; piece++) {
+		piece->addr = sg_dma_address(mapped) + in_mapped;
+		piece->phys = sg_phys(memory) + in_memory;
+		piece->length = min(memory->length - in_memory,
+				    sg_dma_len(mapped) - in_mapped);
+		in_memory += piece->length;
+		in_mapped += piece->length;
+		if (in_mapped == sg_dma_len(mapped)) {
+			mapped = sg_next(mapped);
+			in_mapped = 0;
+			nents--;
+		}
+		if (in_memory == memory->length) {
+			memory = sg_next(memory);
+			in_memory = 0;
+		}
+	}
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_pages_note_pieces);
+
+/* -- one device ------------------------------------------------------------ */
+
+static int dma_buf_pages_dma_map_as(struct dma_buf_pages_mapping *mapping,
+				    enum dma_data_direction dir)
+{
+	mapping->mapped = dir;
+	return dma_map_sgtable(mapping->dev, &mapping->sgt, dir,
+			       DMA_ATTR_SKIP_CPU_SYNC);
+}
+
+static void dma_buf_pages_dma_unmap(struct dma_buf_pages_mapping *mapping)
+{
+	dma_unmap_sgtable(mapping->dev, &mapping->sgt, mapping->mapped,
+			  DMA_ATTR_SKIP_CPU_SYNC);
+}
+
+/*
+ * What the CPU writes has to reach memory, or the bounce buffer, also where the
+ * device only writes: else it is lost when the device hands the memory back. But
+ * the DMA API syncs a mapping for DMA_FROM_DEVICE in that direction alone, which
+ * may discard dirty cache lines. So where syncing matters, map for both
+ * directions. Elsewhere keep the importer's, so that an IOMMU denies reads.
+ */
+static int dma_buf_pages_dma_map(struct dma_buf_pages_mapping *mapping)
+{
+	struct device *dev = mapping->dev;
+	int ret;
+
+	if (mapping->dir != DMA_FROM_DEVICE)
+		return dma_buf_pages_dma_map_as(mapping, mapping->dir);
+	if (dma_dev_need_sync(dev))
+		return dma_buf_pages_dma_map_as(mapping, DMA_BIDIRECTIONAL);
+
+	/* Syncing begins to matter with the first page that bounces. */
+	ret = dma_buf_pages_dma_map_as(mapping, DMA_FROM_DEVICE);
+	if (ret || !dma_dev_need_sync(dev))
+		return ret;
+	dma_buf_pages_dma_unmap(mapping);
+	return dma_buf_pages_dma_map_as(mapping, DMA_BIDIRECTIONAL);
+}
+
+/**
+ * dma_buf_pages_map_device - map the memory for a device
+ * @pages: the memory
+ * @dev: the device
+ * @dir: what the device will do
+ *
+ * Each call makes a mapping of its own.
+ *
+ * Context: Process context. May sleep.
+ * Return: the mapping; ERR_PTR(-ENOMEM) when there is no memory for the table;
+ * or what dma_map_sgtable() returned.
+ */
+struct dma_buf_pages_mapping *
+dma_buf_pages_map_device(struct dma_buf_pages *pages, struct device *dev,
+			 enum dma_data_direction dir)
+{
+	struct dma_buf_pages_mapping *mapping;
+	int ret;
+
+	mapping = dma_buf_pages_create_mapping(pages, dev, dir);
+	if (!mapping)
+		return ERR_PTR(-ENOMEM);
+
+	WRITE_ONCE(pages->exposed, true);
+	ret = dma_buf_pages_dma_map(mapping);
+	if (ret)
+		goto err_free_mapping;
+
+	/*
+	 * Ask after mapping, as a device begins to need syncs with the first page
+	 * that bounces; and once, as that may be one of another mapping.
+	 */
+	if (dma_dev_need_sync(dev)) {
+		ret = dma_buf_pages_note_pieces(mapping);
+		if (ret)
+			goto err_dma_unmap;
+		dma_sync_sgtable_for_device(dev, &mapping->sgt, mapping->mapped);
+		mutex_lock(&pages->lock);
+		list_add(&mapping->node, &pages->mappings);
+		mutex_unlock(&pages->lock);
+	}
+	return mapping;
+
+err_dma_unmap:
+	dma_buf_pages_dma_unmap(mapping);
+err_free_mapping:
+	kvfree(mapping);
+	return ERR_PTR(ret);
+}
+
+/**
+ * dma_buf_pages_unmap_device - undo one dma_buf_pages_map_device()
+ * @pages: the memory
+ * @mapping: the mapping; freed
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_buf_pages_unmap_device(struct dma_buf_pages *pages,
+				struct dma_buf_pages_mapping *mapping)
+{
+	if (mapping->pieces) {
+		mutex_lock(&pages->lock);
+		list_del(&mapping->node);
+		mutex_unlock(&pages->lock);
+		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt,
+					 mapping->mapped);
+	}
+	dma_buf_pages_dma_unmap(mapping);
+	kvfree(mapping->pieces);
+	kvfree(mapping);
+}
+
+/* -- maintenance ----------------------------------------------------------- */
+
+/* Call @sync for the pieces of a part, those at its ends in part. */
+VISIBLE_IF_KUNIT void
+dma_buf_pages_sync_pieces(struct dma_buf_pages_mapping *mapping,
+			  enum dma_data_direction dir, size_t offset,
+			  size_t length, dma_buf_pages_sync_t sync)
+{
+	const struct dma_buf_pages_piece *piece;
+	size_t size;
+
+	for (piece = mapping->pieces; offset >= piece->length; piece++)
+		offset -= piece->length;
+	for (; length; length -= size, offset = 0, piece++) {
+		size = min(length, piece->length - offset);
+		sync(mapping->dev, piece->addr + offset, size, dir);
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_pages_sync_pieces);
+
+/**
+ * dma_buf_pages_edges - find the cache lines that a range shares
+ * @offset: of the first byte
+ * @length: in bytes, at least one
+ * @line: bytes in a cache line, a power of two
+ * @edges: filled in with the offsets of these lines
+ *
+ * The line at either end may hold bytes which are not in the range.
+ *
+ * Context: Any.
+ * Return: how many there are, 0 to 2.
+ */
+unsigned int dma_buf_pages_edges(size_t offset, size_t length, size_t line,
+				 size_t edges[2])
+{
+	size_t end = offset + length;
+	unsigned int count = 0;
+
+	if (!IS_ALIGNED(offset, line))
+		edges[count++] = ALIGN_DOWN(offset, line);
+	if (!IS_ALIGNED(end, line) &&
+	    (!count || edges[0] != ALIGN_DOWN(end, line)))
+		edges[count++] = ALIGN_DOWN(end, line);
+	return count;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_pages_edges);
+
+static phys_addr_t
+dma_buf_pages_phys(const struct dma_buf_pages_mapping *mapping, size_t offset)
+{
+	const struct dma_buf_pages_piece *piece;
+
+	for (piece = mapping->pieces; offset >= piece->length; piece++)
+		offset -= piece->length;
+	return piece->phys + offset;
+}
+
+/*
+ * There are machines which invalidate whole cache lines only, and with them what
+ * the CPU has written beside the range. So lines that are shared with bytes
+ * outside are written back beforehand. When the CPU is about to write a part of
+ * such a line, it must not have an old copy of the rest either, which would go
+ * to memory with it.
+ *
+ * This is about lines of the buffer's memory, bounced or not, where the DMA API
+ * would also copy. Entries consist of pages, so that a line is never in two.
+ */
+static void dma_buf_pages_keep_edges(struct dma_buf_pages_mapping *mapping,
+				     size_t offset, size_t length,
+				     bool for_device)
+{
+	unsigned int count, i;
+	phys_addr_t line;
+	size_t edges[2];
+
+	count = dma_buf_pages_edges(offset, length, dma_get_cache_alignment(),
+				    edges);
+	for (i = 0; i < count; i++) {
+		line = dma_buf_pages_phys(mapping, edges[i]);
+		arch_sync_dma_for_device(line, dma_get_cache_alignment(),
+					 DMA_TO_DEVICE);
+		if (!for_device)
+			arch_sync_dma_for_cpu(line, dma_get_cache_alignment(),
+					      DMA_FROM_DEVICE);
+	}
+}
+
+static void dma_buf_pages_sync_part(struct dma_buf_pages_mapping *mapping,
+				    enum dma_data_direction dir, size_t offset,
+				    size_t length, bool for_device)
+{
+	/* Coherent is a constant on most machines. */
+	if (!dev_is_dma_coherent(mapping->dev) && mapping->dir != DMA_TO_DEVICE)
+		dma_buf_pages_keep_edges(mapping, offset, length, for_device);
+	dma_buf_pages_sync_pieces(mapping, dir, offset, length,
+				  for_device ? dma_sync_single_for_device :
+					       dma_sync_single_for_cpu);
+}
+
+/* Test whether the device of @mapping has the memory mapped another time. */
+static bool dma_buf_pages_is_repeated(const struct dma_buf_pages *pages,
+				      const struct dma_buf_pages_mapping *mapping)
+{
+	const struct dma_buf_pages_mapping *other;
+
+	list_for_each_entry(other, &pages->mappings, node)
+		if (other != mapping && other->dev == mapping->dev)
+			return true;
+	return false;
+}
+
+/*
+ * DMA API debugging finds a mapping by its address, and among two of one device
+ * by the direction. With a part, or a direction that is not the mapping's, it
+ * may find the other one and report a mistake. So sync all of such a mapping, in
+ * its own direction; and leave out an end after reading, which has written
+ * nothing.
+ */
+static void dma_buf_pages_sync_repeated(struct dma_buf_pages_mapping *mapping,
+					enum dma_data_direction dir,
+					bool for_device)
+{
+	if (dir == DMA_FROM_DEVICE && for_device)
+		return;
+	if (dir == DMA_FROM_DEVICE)
+		dir = mapping->mapped;
+	if (for_device)
+		dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt, dir);
+	else
+		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, dir);
+}
+
+/*
+ * Towards a device that only reads there is but one direction. From one that only
+ * writes memory is synced whatever the CPU will do, since a CPU that writes a
+ * part of it ends with all of it. Otherwise it is the CPU's direction: an end
+ * after reading must not put old bytes in the place of what the device writes
+ * next.
+ */
+static enum dma_data_direction
+dma_buf_pages_sync_dir(const struct dma_buf_pages_mapping *mapping,
+		       enum dma_data_direction dir, bool for_device)
+{
+	if (mapping->dir == DMA_TO_DEVICE)
+		return DMA_TO_DEVICE;
+	if (mapping->dir == DMA_FROM_DEVICE && !for_device)
+		return DMA_FROM_DEVICE;
+	return dir;
+}
+
+/**
+ * dma_buf_pages_sync_devices - sync a part of the memory with all devices
+ * @pages: the memory
+ * @dir: what the CPU will do, or has done: read (%DMA_FROM_DEVICE), write
+ *	(%DMA_TO_DEVICE), or both
+ * @offset: of the first byte
+ * @length: how many bytes, within the memory
+ * @for_device: devices take over from the CPU; false for the other way round
+ *
+ * Where several devices write, and bounce, each of them has a copy of its own; the
+ * one that was mapped first counts.
+ *
+ * Context: Process context, with &dma_buf_pages.lock. May sleep.
+ */
+void dma_buf_pages_sync_devices(struct dma_buf_pages *pages,
+				enum dma_data_direction dir, size_t offset,
+				size_t length, bool for_device)
+{
+	struct dma_buf_pages_mapping *mapping;
+
+	lockdep_assert_held(&pages->lock);
+	list_for_each_entry(mapping, &pages->mappings, node) {
+		enum dma_data_direction sync_dir;
+
+		sync_dir = dma_buf_pages_sync_dir(mapping, dir, for_device);
+		if (IS_ENABLED(CONFIG_DMA_API_DEBUG) &&
+		    dma_buf_pages_is_repeated(pages, mapping))
+			dma_buf_pages_sync_repeated(mapping, sync_dir, for_device);
+		else
+			dma_buf_pages_sync_part(mapping, sync_dir, offset, length,
+						for_device);
+	}
+}
+
+/* -- for the exporters that keep their own lists --------------------------- */
 
 /**
  * shared_mapping_segment_pages - the longest piece of memory that a device takes

@@ -26,8 +26,13 @@
 	     &pos->member != (head);					\
 	     pos = container_of(pos->member.next, __typeof__(*pos), member))
 #define min3(a, b, c)		min(min(a, b), c)
-#define MAX_SCHEDULE_TIMEOUT	LONG_MAX
+#define max3(a, b, c)		max(max(a, b), c)
+#define array_size(a, b)	((size_t)(a) * (b))
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+#define VISIBLE_IF_KUNIT	static
+#define EXPORT_SYMBOL_IF_KUNIT(symbol)	struct model_nothing
 
+typedef unsigned long pgoff_t;
 typedef unsigned long phys_addr_t;
 typedef unsigned long dma_addr_t;
 
@@ -38,6 +43,29 @@ enum dma_data_direction {
 	DMA_NONE = 3,
 };
 
+/* Pages have nothing but a place; each is a folio. */
+struct page { char nothing; };
+struct folio;
+extern struct page model_pages[];
+
+#define page_to_pfn(page)	((unsigned long)((page) - model_pages))
+#define nth_page(page, n)	((page) + (n))
+#define page_folio(page)	((struct folio *)(page))
+#define folio_nr_pages(folio)	((void)(folio), 1UL)
+#define folio_page_idx(folio, page) ((void)(folio), (void)(page), 0UL)
+
+#define mutex_init(lock)	((lock)->held = 0)
+#define mutex_lock(lock)	model_lock((lock)->held)
+#define mutex_unlock(lock)	model_unlock((lock)->held)
+#define mutex_destroy(lock)	model_check(!(lock)->held)
+#define kvmalloc(size, gfp)	kmalloc(size, gfp)
+
+static inline void *kvrealloc(const void *old, size_t size, gfp_t gfp)
+{
+	(void)gfp;
+	return model_alloc_fails() ? NULL : realloc((void *)old, size);
+}
+
 struct device_dma_parameters { unsigned int max_segment_size; };
 
 /**
@@ -47,6 +75,7 @@ struct device_dma_parameters { unsigned int max_segment_size; };
  * @bounces: it has a copy of what is mapped
  * @need_sync: as dma_dev_need_sync() has it; a device that bounces says so only
  *	from the first mapping on
+ * @mapped: what dma_map_sgtable() was told; DMA_NONE for a device without mapping
  * @copy: the copy, as large as the memory
  */
 struct device {
@@ -54,13 +83,13 @@ struct device {
 	bool coherent;
 	bool bounces;
 	bool need_sync;
+	enum dma_data_direction mapped;
 	u8 *copy;
 };
 
 struct scatterlist {
 	phys_addr_t phys;
 	unsigned int length;
-	enum dma_data_direction mapped;
 	bool last;
 };
 
@@ -70,9 +99,6 @@ struct sg_table {
 };
 
 #define sg_next(sg)		((sg)->last ? NULL : (sg) + 1)
-#define for_each_sgtable_dma_sg(sgt, sg, i)				\
-	for ((sg) = (sgt)->sgl, (i) = 0; (i) < (sgt)->nents;		\
-	     (i)++, (sg) = sg_next(sg))
 #define sg_phys(sg)		((sg)->phys)
 #define sg_dma_address(sg)	((sg)->phys)
 #define sg_dma_len(sg)		((sg)->length)
@@ -83,6 +109,19 @@ struct sg_table {
 #define dma_get_cache_alignment()	((size_t)MODEL_LINE)
 #define dma_get_max_seg_size(dev)	UINT_MAX
 #define dma_max_mapping_size(dev)	((size_t)UINT_MAX)
+
+static inline void sg_set_page(struct scatterlist *sg, struct page *page,
+			       unsigned int size, unsigned int offset)
+{
+	sg->phys = (page_to_pfn(page) << PAGE_SHIFT) + offset;
+	sg->length = size;
+}
+
+static inline void sg_init_table(struct scatterlist *sg, unsigned int nents)
+{
+	memset(sg, 0, nents * sizeof(*sg));
+	sg[nents - 1].last = true;
+}
 
 /* Bytes of a cache line. */
 #define MODEL_LINE		16

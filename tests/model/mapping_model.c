@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Model of dma-buf-pages.c: is every byte where it is looked for?
+ * Model of dma-buf-pages.c: every byte is where it is looked for
  *
  * The twin is one array: what each byte of the buffer is, by the last one that was
  * to write it. Devices and programs take turns as fences and brackets order
@@ -8,6 +8,7 @@
  * fetches lines that it was not asked for and writes dirty ones back, whenever it
  * likes. Whoever reads, compares with the twin.
  */
+#include <linux/dma-buf-pages.h>
 #include <linux/dma-resv.h>
 
 #include "dma.h"
@@ -30,18 +31,17 @@ static struct {
 /* Of each direction one, at most; they do not all have to be there. */
 static struct model_device {
 	struct device dev;
-	struct shared_mapping mapping;
-	struct scatterlist entries[MODEL_PAGES];
+	struct dma_buf_pages_mapping *mapping;
 	u8 copy[MODEL_SIZE];
-	bool mapped;
 } devices[MODEL_DEVICES];
 
-/* The buffer's pages lie in memory in another order. */
-static unsigned int page_at[MODEL_PAGES];
+/* The buffer's pages lie in memory in another order, in runs of 2, 1 and 3. */
+static const unsigned int page_at[MODEL_PAGES] = { 4, 5, 3, 0, 1, 2 };
+struct page model_pages[MODEL_PAGES];
+static struct dma_buf_pages pages;
 static u8 truth[MODEL_SIZE];
 /* What is written next. */
 static u8 fresh;
-static struct list_head mappings;
 
 static phys_addr_t where(size_t offset)
 {
@@ -125,11 +125,8 @@ static void copy_out(struct device *dev, phys_addr_t paddr, size_t size)
 /* A mapping may be synced in its own direction, or in any if it is for both. */
 static void check_direction(struct device *dev, enum dma_data_direction dir)
 {
-	struct model_device *device = container_of(dev, struct model_device, dev);
-	enum dma_data_direction mapped = device->entries[0].mapped;
-
-	model_check(dir != DMA_NONE && mapped != DMA_NONE);
-	model_check(mapped == DMA_BIDIRECTIONAL || mapped == dir);
+	model_check(dir != DMA_NONE && dev->mapped != DMA_NONE);
+	model_check(dev->mapped == DMA_BIDIRECTIONAL || dev->mapped == dir);
 }
 
 void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
@@ -178,13 +175,11 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt,
 	unsigned int i;
 
 	model_check(attrs == DMA_ATTR_SKIP_CPU_SYNC);
-	for (i = 0; i < sgt->nents; i++) {
-		model_check(sgt->sgl[i].mapped == DMA_NONE);
-		sgt->sgl[i].mapped = dir;
-		/* Whatever the attributes are: a device may not write all of it. */
-		if (dev->bounces)
-			copy_in(dev, sgt->sgl[i].phys, sgt->sgl[i].length);
-	}
+	model_check(dev->mapped == DMA_NONE);
+	dev->mapped = dir;
+	/* Whatever the attributes are: a device may not write all of it. */
+	for (i = 0; dev->bounces && i < sgt->nents; i++)
+		copy_in(dev, sgt->sgl[i].phys, sgt->sgl[i].length);
 	dev->need_sync |= dev->bounces;
 	return 0;
 }
@@ -192,13 +187,9 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt,
 void dma_unmap_sgtable(struct device *dev, struct sg_table *sgt,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	unsigned int i;
-
 	model_check(attrs == DMA_ATTR_SKIP_CPU_SYNC);
-	for (i = 0; i < sgt->nents; i++) {
-		model_check(sgt->sgl[i].mapped == dir);
-		sgt->sgl[i].mapped = DMA_NONE;
-	}
+	model_check(dev->mapped == dir);
+	dev->mapped = DMA_NONE;
 	if (dev->bounces)
 		memset(dev->copy, 0xff, MODEL_SIZE);
 }
@@ -233,7 +224,7 @@ static void device_write(struct model_device *device, phys_addr_t paddr, u8 byte
 
 static void device_map(struct model_input *in, struct model_device *device)
 {
-	unsigned int kind = model_pick(in, 3), i;
+	unsigned int kind = model_pick(in, 3);
 
 	/* What it maps is memory, and not a copy that another device has. */
 	program_looks();
@@ -242,30 +233,18 @@ static void device_map(struct model_input *in, struct model_device *device)
 	device->dev.bounces = kind == 1;
 	device->dev.coherent = kind != 2;
 	device->dev.need_sync = kind == 2 || (kind == 1 && model_pick(in, 2));
-	for (i = 0; i < MODEL_PAGES; i++)
-		device->entries[i] = (struct scatterlist){
-			.phys = page_at[i] * PAGE_SIZE, .length = PAGE_SIZE,
-			.mapped = DMA_NONE, .last = i == MODEL_PAGES - 1,
-		};
-	device->mapping.sgt = (struct sg_table){
-		.sgl = device->entries, .nents = MODEL_PAGES,
-		.orig_nents = MODEL_PAGES,
-	};
-	device->mapping.dev = &device->dev;
-	device->mapping.dir = device - devices;
-	model_check(!shared_mapping_map(&device->mapping));
-	if (dma_dev_need_sync(&device->dev))
-		list_add(&device->mapping.node, &mappings);
-	else
-		INIT_LIST_HEAD(&device->mapping.node);
-	device->mapped = true;
+	device->dev.mapped = DMA_NONE;
+	device->mapping = dma_buf_pages_map_device(&pages, &device->dev,
+						   device - devices);
+	model_check(!IS_ERR(device->mapping));
+	model_check(list_empty(&device->mapping->node) !=
+		    dma_dev_need_sync(&device->dev));
 }
 
 static void device_unmap(struct model_device *device)
 {
-	list_del(&device->mapping.node);
-	shared_mapping_unmap(&device->mapping);
-	device->mapped = false;
+	dma_buf_pages_unmap_device(&pages, device->mapping);
+	device->mapping = NULL;
 }
 
 /* ---- turns */
@@ -301,8 +280,10 @@ static void range_pick(struct model_input *in, struct range *range, size_t from,
 
 static void program_begin(struct range *range)
 {
-	shared_mapping_sync_all(&mappings, range->dir, range->offset,
-				range->length, false);
+	mutex_lock(&pages.lock);
+	dma_buf_pages_sync_devices(&pages, range->dir, range->offset,
+				   range->length, false);
+	mutex_unlock(&pages.lock);
 }
 
 /* One that only writes, writes all of it: that is what it has said. */
@@ -322,8 +303,10 @@ static void program_access(struct range *range)
 
 static void program_end(struct range *range)
 {
-	shared_mapping_sync_all(&mappings, range->dir, range->offset,
-				range->length, true);
+	mutex_lock(&pages.lock);
+	dma_buf_pages_sync_devices(&pages, range->dir, range->offset,
+				   range->length, true);
+	mutex_unlock(&pages.lock);
 }
 
 /* Two programs, or threads, each with a part of its own, in any order. */
@@ -381,7 +364,7 @@ static unsigned int nr_mapped(void)
 	unsigned int i, nr = 0;
 
 	for (i = 0; i < MODEL_DEVICES; i++)
-		nr += devices[i].mapped;
+		nr += !!devices[i].mapping;
 	return nr;
 }
 
@@ -393,9 +376,9 @@ static void device_turn(struct model_input *in, struct model_device *device)
 
 	range_pick(in, &range, 0, MODEL_SIZE);
 	for (at = range.offset; at < range.offset + range.length; at++) {
-		if (device->mapping.dir != DMA_FROM_DEVICE)
+		if (device->mapping->dir != DMA_FROM_DEVICE)
 			model_check(device_read(device, where(at)) == truth[at]);
-		if (device->mapping.dir == DMA_TO_DEVICE)
+		if (device->mapping->dir == DMA_TO_DEVICE)
 			continue;
 		truth[at] = ++fresh;
 		device_write(device, where(at), truth[at]);
@@ -411,8 +394,8 @@ static bool may_map(struct model_device *device)
 {
 	if (device == &devices[DMA_TO_DEVICE])
 		return true;
-	return !devices[DMA_FROM_DEVICE].mapped &&
-	       !devices[DMA_BIDIRECTIONAL].mapped;
+	return !devices[DMA_FROM_DEVICE].mapping &&
+	       !devices[DMA_BIDIRECTIONAL].mapping;
 }
 
 static void run_step(struct model_input *in)
@@ -422,7 +405,7 @@ static void run_step(struct model_input *in)
 	cpu_meddles(in);
 	switch (model_pick(in, 8)) {
 	case 0:
-		if (device->mapped)
+		if (device->mapping)
 			device_unmap(device);
 		else if (may_map(device))
 			device_map(in, device);
@@ -430,7 +413,7 @@ static void run_step(struct model_input *in)
 	case 1:
 	case 2:
 	case 3:
-		if (device->mapped)
+		if (device->mapping)
 			device_turn(in, device);
 		break;
 	default:
@@ -451,9 +434,11 @@ void model_run(struct model_input *in)
 
 	memset(devices, 0, sizeof(devices));
 	memset(cache, 0, sizeof(cache));
-	INIT_LIST_HEAD(&mappings);
+	dma_buf_pages_init(&pages);
 	for (i = 0; i < MODEL_PAGES; i++)
-		page_at[i] = MODEL_PAGES - 1 - i;
+		model_check(!dma_buf_pages_append(&pages,
+						  &model_pages[page_at[i]], 1));
+	model_check(pages.nr_runs == 3);
 	for (at = 0; at < MODEL_SIZE; at++) {
 		memory[where(at)] = at * 7;
 		truth[at] = at * 7;
@@ -463,8 +448,9 @@ void model_run(struct model_input *in)
 		run_step(in);
 
 	for (i = 0; i < MODEL_DEVICES; i++)
-		if (devices[i].mapped)
+		if (devices[i].mapping)
 			device_unmap(&devices[i]);
 	for (at = 0; at < MODEL_SIZE; at++)
 		model_check(cpu_read(where(at)) == truth[at]);
+	dma_buf_pages_fini(&pages);
 }

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Operations of buffers that consist of pages
+ *
+ * What an exporter names in its &struct dma_buf_ops, on top of dma-buf-pages.c:
+ * device mappings, CPU access, and the kernel mapping.
+ *
+ * CPU access costs nothing as long as no listed mapping needs maintenance: that is
+ * asked without the lock. A task that begins an access while another one maps or
+ * unmaps has no order to rely on with the lock either.
+ *
+ * Lock order: reservation lock, then dma_buf_pages.lock.
+ */
+#include <linux/cleanup.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-buf-pages.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/highmem.h>
+#include <linux/iosys-map.h>
+#include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "dma-buf-pages-private.h"
+
+/* -- devices --------------------------------------------------------------- */
+
+/**
+ * dma_buf_pages_map - map page-backed memory for the device of an attachment
+ * @attach: the attachment; &dma_buf.priv is a &struct dma_buf_pages
+ * @dir: what the device will do
+ *
+ * For &dma_buf_ops.map_dma_buf.
+ *
+ * Context: Process context, with the reservation lock. May sleep.
+ * Return: a mapped table, for dma_buf_pages_unmap(); ERR_PTR(-ENOMEM) when
+ * there is no memory for the table; or what dma_map_sgtable() returned.
+ */
+struct sg_table *dma_buf_pages_map(struct dma_buf_attachment *attach,
+				   enum dma_data_direction dir)
+{
+	struct dma_buf_pages_mapping *mapping;
+
+	mapping = dma_buf_pages_map_device(attach->dmabuf->priv, attach->dev,
+					   dir);
+	return IS_ERR(mapping) ? ERR_CAST(mapping) : &mapping->sgt;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_map, DMA_BUF);
+
+/**
+ * dma_buf_pages_unmap - undo one dma_buf_pages_map()
+ * @attach: the attachment
+ * @sgt: from dma_buf_pages_map(); freed
+ * @dir: as given then
+ *
+ * For &dma_buf_ops.unmap_dma_buf.
+ *
+ * Context: Process context, with the reservation lock. May sleep.
+ */
+void dma_buf_pages_unmap(struct dma_buf_attachment *attach,
+			 struct sg_table *sgt, enum dma_data_direction dir)
+{
+	dma_buf_pages_unmap_device(attach->dmabuf->priv,
+				   container_of(sgt, struct dma_buf_pages_mapping,
+						sgt));
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_unmap, DMA_BUF);
+
+/* -- access by the CPU ----------------------------------------------------- */
+
+/* Test whether an access by the CPU needs no maintenance at all. */
+static bool dma_buf_pages_is_coherent(const struct dma_buf_pages *pages)
+{
+	if (__is_defined(ARCH_IMPLEMENTS_FLUSH_KERNEL_VMAP_RANGE) &&
+	    READ_ONCE(pages->vaddr))
+		return false;
+	return list_empty(&pages->mappings);
+}
+
+/*
+ * Caches indexed by virtual address: make the kernel mapping agree with the
+ * others. What is invalidated are whole lines, so write back those at the ends
+ * before.
+ */
+static void dma_buf_pages_sync_vmap(struct dma_buf_pages *pages, size_t offset,
+				    size_t length, bool for_device)
+{
+	size_t line = max_t(size_t, L1_CACHE_BYTES, dma_get_cache_alignment());
+	size_t step, edges[2];
+	unsigned int count;
+
+	lockdep_assert_held(&pages->lock);
+	if (!pages->vaddr)
+		return;
+
+	count = dma_buf_pages_edges(offset, length, line, edges);
+	while (count--)
+		flush_kernel_vmap_range(pages->vaddr + edges[count], line);
+
+	/* Lengths are int there. */
+	for (; length; offset += step, length -= step) {
+		step = min(length, SZ_1G);
+		if (for_device)
+			flush_kernel_vmap_range(pages->vaddr + offset, step);
+		else
+			invalidate_kernel_vmap_range(pages->vaddr + offset, step);
+	}
+}
+
+static noinline void dma_buf_pages_sync(struct dma_buf_pages *pages,
+					enum dma_data_direction dir,
+					size_t offset, size_t length,
+					bool for_device)
+{
+	guard(mutex)(&pages->lock);
+	dma_buf_pages_sync_vmap(pages, offset, length, for_device);
+	dma_buf_pages_sync_devices(pages, dir, offset, length, for_device);
+}
+
+/*
+ * The core waits for devices after it has called the exporter. To invalidate
+ * caches, or to copy out of a bounce buffer, is good for nothing while a device
+ * still writes: so wait here.
+ */
+static noinline int dma_buf_pages_sync_for_cpu(struct dma_buf *dmabuf,
+					       enum dma_data_direction dir,
+					       size_t offset, size_t length)
+{
+	bool write = dir != DMA_FROM_DEVICE;
+	long ret;
+
+	ret = dma_resv_wait_timeout(dmabuf->resv, dma_resv_usage_rw(write), true,
+				    MAX_SCHEDULE_TIMEOUT);
+	if (ret < 0)
+		return ret;
+	dma_buf_pages_sync(dmabuf->priv, dir, offset, length, false);
+	return 0;
+}
+
+/**
+ * dma_buf_pages_begin_cpu_access_partial - prepare a part for the CPU
+ * @dmabuf: the buffer; &dma_buf.priv is a &struct dma_buf_pages
+ * @dir: what the CPU will do
+ * @offset: of the first byte
+ * @length: how many bytes, within the buffer
+ *
+ * For &dma_buf_ops.begin_cpu_access_partial.
+ *
+ * Context: Process context, without the reservation lock. May sleep.
+ * Return: 0, or -ERESTARTSYS when a signal ended the wait for devices.
+ */
+int dma_buf_pages_begin_cpu_access_partial(struct dma_buf *dmabuf,
+					   enum dma_data_direction dir,
+					   size_t offset, size_t length)
+{
+	if (dma_buf_pages_is_coherent(dmabuf->priv))
+		return 0;
+	return dma_buf_pages_sync_for_cpu(dmabuf, dir, offset, length);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_begin_cpu_access_partial, DMA_BUF);
+
+/**
+ * dma_buf_pages_end_cpu_access_partial - hand a part back to devices
+ * @dmabuf: the buffer; &dma_buf.priv is a &struct dma_buf_pages
+ * @dir: what the CPU has done
+ * @offset: of the first byte
+ * @length: how many bytes, within the buffer
+ *
+ * For &dma_buf_ops.end_cpu_access_partial.
+ *
+ * Context: Process context, without the reservation lock. May sleep.
+ * Return: 0.
+ */
+int dma_buf_pages_end_cpu_access_partial(struct dma_buf *dmabuf,
+					 enum dma_data_direction dir,
+					 size_t offset, size_t length)
+{
+	if (!dma_buf_pages_is_coherent(dmabuf->priv))
+		dma_buf_pages_sync(dmabuf->priv, dir, offset, length, true);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_end_cpu_access_partial, DMA_BUF);
+
+/**
+ * dma_buf_pages_begin_cpu_access - prepare a buffer for the CPU
+ * @dmabuf: the buffer; &dma_buf.priv is a &struct dma_buf_pages
+ * @dir: what the CPU will do
+ *
+ * For &dma_buf_ops.begin_cpu_access.
+ *
+ * Context: Process context, without the reservation lock. May sleep.
+ * Return: 0, or -ERESTARTSYS when a signal ended the wait for devices.
+ */
+int dma_buf_pages_begin_cpu_access(struct dma_buf *dmabuf,
+				   enum dma_data_direction dir)
+{
+	return dma_buf_pages_begin_cpu_access_partial(dmabuf, dir, 0,
+						      dmabuf->size);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_begin_cpu_access, DMA_BUF);
+
+/**
+ * dma_buf_pages_end_cpu_access - hand a buffer back to devices
+ * @dmabuf: the buffer; &dma_buf.priv is a &struct dma_buf_pages
+ * @dir: what the CPU has done
+ *
+ * For &dma_buf_ops.end_cpu_access.
+ *
+ * Context: Process context, without the reservation lock. May sleep.
+ * Return: 0.
+ */
+int dma_buf_pages_end_cpu_access(struct dma_buf *dmabuf,
+				 enum dma_data_direction dir)
+{
+	return dma_buf_pages_end_cpu_access_partial(dmabuf, dir, 0,
+						    dmabuf->size);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_end_cpu_access, DMA_BUF);
+
+/* -- kernel mapping -------------------------------------------------------- */
+
+/* Return the address of the whole memory in the linear map, or NULL. */
+static void *dma_buf_pages_linear_address(const struct dma_buf_pages *pages)
+{
+	struct page *first = pages->runs[0].page;
+
+	/* Highmem lies above everything else: the last page tells for all. */
+	if (pages->nr_runs > 1 ||
+	    PageHighMem(nth_page(first, pages->nr_pages - 1)))
+		return NULL;
+	return page_address(first);
+}
+
+static void *dma_buf_pages_vmap_runs(const struct dma_buf_pages *pages)
+{
+	struct page **array __free(kvfree) = NULL;
+	struct dma_buf_pages_iter iter;
+	unsigned long n;
+
+	/* Without an MMU vmap() is a bug, not an error. */
+	if (!IS_ENABLED(CONFIG_MMU))
+		return NULL;
+	array = kvmalloc_array(pages->nr_pages, sizeof(*array), GFP_KERNEL);
+	if (!array)
+		return NULL;
+
+	dma_buf_pages_for_each(&iter, pages, 0, pages->nr_pages, ULONG_MAX)
+		for (n = 0; n < iter.nr_pages; n++)
+			array[iter.index + n] = nth_page(iter.page, n);
+	return vmap(array, pages->nr_pages, VM_MAP, PAGE_KERNEL);
+}
+
+/**
+ * dma_buf_pages_vmap - map page-backed memory for the kernel
+ * @dmabuf: the buffer; &dma_buf.priv is a &struct dma_buf_pages
+ * @map: set to the kernel mapping
+ *
+ * For &dma_buf_ops.vmap: the core counts the users and calls this for the first
+ * of them.
+ *
+ * Context: Process context, with the reservation lock. May sleep.
+ * Return: 0, or -ENOMEM when there is no memory or no address space.
+ */
+int dma_buf_pages_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct dma_buf_pages *pages = dmabuf->priv;
+	void *vaddr;
+
+	guard(mutex)(&pages->lock);
+	vaddr = pages->vaddr ?: dma_buf_pages_linear_address(pages);
+	if (!vaddr)
+		vaddr = dma_buf_pages_vmap_runs(pages);
+	if (!vaddr)
+		return -ENOMEM;
+
+	WRITE_ONCE(pages->exposed, true);
+	WRITE_ONCE(pages->vaddr, vaddr);
+	iosys_map_set_vaddr(map, vaddr);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_vmap, DMA_BUF);
+
+static void dma_buf_pages_drop_vmap(struct dma_buf_pages *pages)
+{
+	guard(mutex)(&pages->lock);
+	if (is_vmalloc_addr(pages->vaddr))
+		vunmap(pages->vaddr);
+	WRITE_ONCE(pages->vaddr, NULL);
+}
+
+/**
+ * dma_buf_pages_vunmap - end the use of a kernel mapping
+ * @dmabuf: the buffer
+ * @map: from dma_buf_pages_vmap(); cleared
+ *
+ * For &dma_buf_ops.vunmap. A buffer that is mapped once is commonly mapped for
+ * each frame, and building the page tables of a large one can take longer than
+ * using it. So on 64-bit machines, where address space is plenty, the mapping
+ * stays until dma_buf_pages_end().
+ *
+ * Context: Process context, with the reservation lock. May sleep.
+ */
+void dma_buf_pages_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	iosys_map_clear(map);
+	if (!IS_ENABLED(CONFIG_64BIT))
+		dma_buf_pages_drop_vmap(dmabuf->priv);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_vunmap, DMA_BUF);
+
+/**
+ * dma_buf_pages_end - end the use of the memory
+ * @pages: the memory, with no device mapping left
+ *
+ * What the exporter's release op calls first. The kernel mapping goes; the list
+ * of runs stays for the exporter to put the pages, until dma_buf_pages_fini().
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_buf_pages_end(struct dma_buf_pages *pages)
+{
+	WARN_ON_ONCE(!list_empty(&pages->mappings));
+	if (pages->vaddr)
+		dma_buf_pages_drop_vmap(pages);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_end, DMA_BUF);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Buffers that consist of pages: what their exporters have in common
+ *
+ * An exporter says where pages come from and where they go; the functions here
+ * do what lies between. See Documentation/driver-api/dma-buf-pages.rst, and
+ * drivers/dma-buf/tests/lab/sample.c for a complete exporter. A driver selects
+ * CONFIG_DMABUF_PAGES.
+ */
+#ifndef _LINUX_DMA_BUF_PAGES_H
+#define _LINUX_DMA_BUF_PAGES_H
+
+#include <linux/dma-direction.h>
+#include <linux/gfp_types.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+struct dma_buf;
+struct dma_buf_attachment;
+struct folio;
+struct iosys_map;
+struct sg_table;
+
+/**
+ * struct dma_buf_pages_run - physically contiguous pages of a buffer
+ * @page: the first page
+ * @start: index of that page in the buffer
+ *
+ * A run ends where the next one starts, the last one with the buffer. It may
+ * consist of several folios, and may begin and end inside of one.
+ */
+struct dma_buf_pages_run {
+	struct page *page;
+	pgoff_t start;
+};
+
+/**
+ * struct dma_buf_pages - the memory of a buffer, as a list of runs
+ * @nr_pages: size of the memory
+ * @runs: in the order of &dma_buf_pages_run.start, without a gap
+ * @nr_runs: how many entries of @runs are in use
+ * @max_runs: how many entries @runs has room for
+ * @sole_run: room for one, so that most small buffers need no array
+ * @lock: protects @mappings and @vaddr; taken with or without the reservation
+ *	lock held, and innermost of the sleeping locks
+ * @mappings: device mappings whose caches or bounce buffers have to be
+ *	maintained around an access by the CPU; the others are not listed
+ * @vaddr: kernel mapping, from the first vmap on; on 32-bit machines until the
+ *	last vunmap, otherwise until dma_buf_pages_end()
+ * @exposed: a device, a program or the kernel may have had a mapping, so the
+ *	content is unknown. Set before that mapping becomes visible, by the
+ *	functions here and by the exporter's mmap; never cleared
+ *
+ * An exporter embeds one in its own record of a buffer, and sets
+ * &dma_buf_export_info.priv to the embedded one. Pages and runs are written by
+ * the task that builds the buffer, before it is exported, and are constant
+ * afterwards: readers take no lock.
+ */
+struct dma_buf_pages {
+	unsigned long nr_pages;
+	struct dma_buf_pages_run *runs;
+	unsigned int nr_runs;
+	unsigned int max_runs;
+	struct dma_buf_pages_run sole_run;
+	struct mutex lock; /* mappings, vaddr */
+	struct list_head mappings;
+	void *vaddr;
+	bool exposed;
+};
+
+void dma_buf_pages_init(struct dma_buf_pages *pages);
+int dma_buf_pages_reserve(struct dma_buf_pages *pages, unsigned int more,
+			  gfp_t gfp);
+int dma_buf_pages_append(struct dma_buf_pages *pages, struct page *page,
+			 unsigned long nr_pages);
+void dma_buf_pages_end(struct dma_buf_pages *pages);
+void dma_buf_pages_fini(struct dma_buf_pages *pages);
+
+unsigned int dma_buf_pages_find_run(const struct dma_buf_pages *pages,
+				    pgoff_t index);
+
+/**
+ * dma_buf_pages_run_end - return the end of a run
+ * @pages: the memory
+ * @i: index of the run, below &dma_buf_pages.nr_runs
+ *
+ * Context: Any.
+ * Return: index in the buffer of the first page behind the run.
+ */
+static inline pgoff_t dma_buf_pages_run_end(const struct dma_buf_pages *pages,
+					    unsigned int i)
+{
+	return i + 1 < pages->nr_runs ? pages->runs[i + 1].start :
+					pages->nr_pages;
+}
+
+/**
+ * dma_buf_pages_page - find the page at an index
+ * @pages: the memory
+ * @index: index of the page, below &dma_buf_pages.nr_pages
+ *
+ * Context: Any.
+ * Return: the page.
+ */
+static inline struct page *
+dma_buf_pages_page(const struct dma_buf_pages *pages, pgoff_t index)
+{
+	const struct dma_buf_pages_run *run;
+
+	run = &pages->runs[dma_buf_pages_find_run(pages, index)];
+	return nth_page(run->page, index - run->start);
+}
+
+/**
+ * struct dma_buf_pages_iter - a walk over contiguous pages
+ * @page: first page of this step
+ * @index: its index in the buffer
+ * @nr_pages: length of this step, at least one page
+ */
+struct dma_buf_pages_iter {
+	struct page *page;
+	pgoff_t index;
+	unsigned long nr_pages;
+
+	/* private: where the walk ends, its longest step, and its run */
+	const struct dma_buf_pages *pages;
+	pgoff_t end;
+	unsigned long limit;
+	unsigned int run;
+};
+
+void dma_buf_pages_iter_init(struct dma_buf_pages_iter *iter,
+			     const struct dma_buf_pages *pages, pgoff_t first,
+			     pgoff_t end, unsigned long limit);
+bool dma_buf_pages_iter_next(struct dma_buf_pages_iter *iter);
+struct folio *dma_buf_pages_iter_next_folio(struct dma_buf_pages_iter *iter);
+
+/**
+ * dma_buf_pages_for_each - walk over contiguous pages
+ * @iter: &struct dma_buf_pages_iter *
+ * @pages: the memory
+ * @first: index of the first page of the walk
+ * @end: index behind the last page; what lies behind the buffer is ignored
+ * @limit: longest step, in pages, at least one
+ *
+ * A step ends where the run does, at @end, or when it is @limit pages long.
+ */
+#define dma_buf_pages_for_each(iter, pages, first, end, limit)		\
+	for (dma_buf_pages_iter_init(iter, pages, first, end, limit);	\
+	     dma_buf_pages_iter_next(iter);)
+
+/**
+ * dma_buf_pages_for_each_folio - walk over the folios of a buffer
+ * @iter: &struct dma_buf_pages_iter *
+ * @folio: &struct folio *, the folio of this step
+ * @pages: the memory
+ *
+ * A step is the part of one folio that is in one run. The folio may be freed
+ * in the body of the loop.
+ */
+#define dma_buf_pages_for_each_folio(iter, folio, pages)		\
+	for (dma_buf_pages_iter_init(iter, pages, 0, ULONG_MAX, ULONG_MAX); \
+	     ((folio) = dma_buf_pages_iter_next_folio(iter));)
+
+/* Operations for a &struct dma_buf_ops; &dma_buf.priv is a dma_buf_pages. */
+struct sg_table *dma_buf_pages_map(struct dma_buf_attachment *attach,
+				   enum dma_data_direction dir);
+void dma_buf_pages_unmap(struct dma_buf_attachment *attach,
+			 struct sg_table *sgt, enum dma_data_direction dir);
+int dma_buf_pages_begin_cpu_access(struct dma_buf *dmabuf,
+				   enum dma_data_direction dir);
+int dma_buf_pages_end_cpu_access(struct dma_buf *dmabuf,
+				 enum dma_data_direction dir);
+int dma_buf_pages_begin_cpu_access_partial(struct dma_buf *dmabuf,
+					   enum dma_data_direction dir,
+					   size_t offset, size_t length);
+int dma_buf_pages_end_cpu_access_partial(struct dma_buf *dmabuf,
+					 enum dma_data_direction dir,
+					 size_t offset, size_t length);
+int dma_buf_pages_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
+void dma_buf_pages_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
+
+/**
+ * DMA_BUF_PAGES_OPS - initialize the operations of page-backed memory
+ *
+ * Initializers for a &struct dma_buf_ops; the exporter adds release and, where
+ * programs may map the pages, mmap.
+ */
+#define DMA_BUF_PAGES_OPS						\
+	.map_dma_buf = dma_buf_pages_map,				\
+	.unmap_dma_buf = dma_buf_pages_unmap,				\
+	.begin_cpu_access = dma_buf_pages_begin_cpu_access,		\
+	.end_cpu_access = dma_buf_pages_end_cpu_access,			\
+	.begin_cpu_access_partial = dma_buf_pages_begin_cpu_access_partial, \
+	.end_cpu_access_partial = dma_buf_pages_end_cpu_access_partial,	\
+	.vmap = dma_buf_pages_vmap,					\
+	.vunmap = dma_buf_pages_vunmap
+
+#endif /* _LINUX_DMA_BUF_PAGES_H */
