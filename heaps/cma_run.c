@@ -5,7 +5,7 @@
  * A buffer is one physical run, &struct cma_run. A region wants a run back in one
  * piece, and warns about pages still in use. Programs cannot pin such pages, see
  * heap_mmap(), but a driver may have a reference when the buffer is released, and
- * who walks physical memory takes one for a moment. Such a run is parked: the
+ * a scanner of physical memory takes one for a moment. Such a run is parked: the
  * buffer's references stay, so the pages are given to no other buffer, and so does
  * what it is charged and counted for, until a later look finds all pages unused.
  * Pages of a released buffer are in no page table, so a count which has come down to
@@ -49,11 +49,11 @@
 #define CMA_RUN_PAUSE_MIN	(HZ / 2)
 #define CMA_RUN_PAUSE_MAX	(16 * HZ)
 
-/* How often a run is asked for, and how long one waits before the later tries. */
+/* How often a run is asked for, and the pause before the later tries. */
 #define CMA_RUN_TRIES		3
 #define CMA_RUN_TRY_PAUSE		(HZ / 50)
 
-/* How many pages are zeroed between two looks at signals and the scheduler. */
+/* Pages zeroed between two checks for signals and the scheduler. */
 #define CMA_RUN_ZERO_BATCH	256
 
 /**
@@ -79,7 +79,7 @@ static unsigned long parked_pause = CMA_RUN_PAUSE_MIN;
 static DEFINE_SPINLOCK(parked_lock);
 static DECLARE_DELAYED_WORK(unpark_work, cma_run_unpark_work);
 
-/* Does the buffer have the only reference on each page of this run? */
+/* Test whether the buffer has the only reference on each page of a run. */
 static bool cma_run_is_idle(const struct cma_run *run)
 {
 	unsigned long i;
@@ -96,7 +96,7 @@ static void cma_run_release(struct cma_run *run)
 	kfree(run);
 }
 
-/* Look at the parked runs soon, however long there was nothing to be seen. */
+/* Check the parked runs soon, with the shortest pause again. */
 static void cma_run_unpark_soon(void)
 {
 	spin_lock(&parked_lock);
@@ -196,7 +196,7 @@ static int cma_run_take(struct cma_run *run)
 	return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 }
 
-static int cma_run_get(struct heap_buffer *buffer)
+static int cma_run_fill(struct heap_buffer *buffer, unsigned long nr_pages)
 {
 	struct cma_run *run;
 	int ret;
@@ -207,14 +207,14 @@ static int cma_run_get(struct heap_buffer *buffer)
 
 	run->buffer = buffer;
 	run->cma = dma_heap_get_drvdata(buffer->heap);
-	run->nr_pages = buffer->nr_pages;
+	run->nr_pages = nr_pages;
 	ret = cma_run_take(run);
 	if (ret)
 		goto err_free_run;
 
 	ret = cma_run_zero(run);
 	if (!ret)
-		ret = heap_buffer_add(buffer, run->page, run->nr_pages);
+		ret = heap_buffer_append(buffer, run->page, run->nr_pages);
 	if (ret)
 		goto err_release_run;
 
@@ -233,7 +233,7 @@ static void cma_run_put(struct heap_buffer *buffer)
 {
 	struct cma_run *run = buffer->backing_priv;
 
-	/* Nothing was taken. */
+	/* Filling failed, or was not tried. */
 	if (!run)
 		return;
 
@@ -244,7 +244,6 @@ static void cma_run_put(struct heap_buffer *buffer)
 }
 
 static const struct heap_backing cma_run_backing = {
-	.get		= cma_run_get,
 	.put		= cma_run_put,
 	.private_mmap	= false,
 	.longterm_pin	= false,
@@ -257,16 +256,30 @@ static const struct heap_backing cma_run_backing = {
  * @fd_flags: likewise
  *
  * Context: Process context. May sleep, and long; a fatal signal ends it.
- * Return: see heap_buffer_create(); -ENOMEM at once for more than the region has.
+ * Return: see heap_buffer_export(); ERR_PTR(-EINVAL) when @len is 0 or no multiple
+ * of PAGE_SIZE; ERR_PTR(-ENOMEM), at once for more than the region has; or
+ * ERR_PTR(-EINTR) after a fatal signal.
  */
 struct dma_buf *cma_run_buffer(struct dma_heap *heap, unsigned long len,
 			       u32 fd_flags)
 {
-	/* At once, before anything is moved out of the way. */
+	struct heap_buffer *buffer;
+	int ret;
+
+	/* Refuse at once, before anything is moved out of the way. */
 	if (len > cma_get_size(dma_heap_get_drvdata(heap)))
 		return ERR_PTR(-ENOMEM);
 
-	return heap_buffer_create(heap, len, fd_flags, &cma_run_backing);
+	buffer = heap_buffer_alloc(heap, len, &cma_run_backing);
+	if (IS_ERR(buffer))
+		return ERR_CAST(buffer);
+
+	ret = cma_run_fill(buffer, len >> PAGE_SHIFT);
+	if (ret) {
+		heap_buffer_abort(buffer);
+		return ERR_PTR(ret);
+	}
+	return heap_buffer_export(buffer, fd_flags);
 }
 EXPORT_SYMBOL_NS_GPL(cma_run_buffer, DMA_BUF);
 
@@ -274,7 +287,7 @@ EXPORT_SYMBOL_NS_GPL(cma_run_buffer, DMA_BUF);
 
 static DEFINE_MUTEX(regions_lock);
 
-/* Regions that were handed over, and who makes heaps of them; regions_lock. */
+/* Regions that were handed over, and what makes heaps of them; regions_lock. */
 static struct cma *handed_regions[MAX_CMA_AREAS];
 static unsigned int nr_handed_regions;
 static cma_region_fn *region_add;

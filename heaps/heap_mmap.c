@@ -2,16 +2,14 @@
 /*
  * Buffers of heaps in the page tables of programs
  *
- * What it is: the mmap op of all page-backed heaps, and the fault handlers behind
- * it. Faults map in batches, or in huge entries where the folios are large enough.
- * Pages that must not be pinned are mapped by their frames.
- * What it owns: nothing; a mapping holds the buffer's file.
- * Locks: none of ours, the chunks of a buffer do not change while it lives.
- * Faults run under the mmap lock or the lock of the mapping, and take the page
- * table's.
- * May call: mm.
- * Never here: anything that the pages of another kind of file would not do too.
- * Units: offsets and lengths in pages.
+ * The mmap op of all page-backed heaps, and the fault handlers behind it. Pages are
+ * mapped as those of any file are: counted references, in batches, or in huge
+ * entries where the folios are large enough. Pages that must not be pinned are
+ * mapped by their frames.
+ *
+ * A mapping holds the file of the buffer, and the runs of a buffer do not change
+ * while it lives, so faults need no lock besides those that they are called with:
+ * the mmap lock, or the lock of the mapping. They take the lock of the page table.
  */
 #include <linux/dma-buf.h>
 #include <linux/highmem.h>
@@ -26,48 +24,21 @@
 #include "heap_buffer.h"
 #include "heap_shelf.h"
 
-/* How many pages one fault maps at most; they must share a page table. */
+/* The most pages that one fault maps; they must share a page table. */
 #define HEAP_FAULT_PAGES	min_t(unsigned long, PTRS_PER_PTE, SZ_2M >> PAGE_SHIFT)
 
-/* How many bytes of page frames one fault maps at most. */
+/* The most bytes of page frames that one fault maps. */
 #define HEAP_FRAMES_AROUND	max_t(unsigned long, SZ_64K, PAGE_SIZE)
 
 /*
- * How many pages of a folio are entered in one step: as many as there are, but
- * for User Mode Linux, whose set_ptes() gets the third one wrong in 6.12.
+ * The most pages of a folio that are entered in one step: no limit, but for User
+ * Mode Linux, whose set_ptes() gets the third one wrong in 6.12.
  */
 #define HEAP_ENTER_PAGES	(IS_ENABLED(CONFIG_UML) ? 1UL : ULONG_MAX)
 
-/* The chunk which has page @index of the buffer in it. */
-static unsigned int heap_buffer_chunk_at(const struct heap_buffer *buffer,
-					 pgoff_t index)
-{
-	unsigned int low = 0, high = buffer->nr_chunks;
-
-	/* Invariant: the chunk is in [low, high). */
-	while (high - low > 1) {
-		unsigned int middle = low + (high - low) / 2;
-
-		if (buffer->chunks[middle].start <= index)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct page *heap_buffer_page(const struct heap_buffer *buffer,
-				     pgoff_t index)
-{
-	const struct heap_chunk *chunk;
-
-	chunk = &buffer->chunks[heap_buffer_chunk_at(buffer, index)];
-	return nth_page(chunk->page, index - chunk->start);
-}
-
 /*
- * Would a page table entry of the level above map this folio here? Then
- * finish_fault() makes one. It has reasons of its own to decline, such as
+ * Test whether a page table entry of the level above can map this folio here. If
+ * so, finish_fault() makes one. It has reasons of its own to decline, such as
  * MADV_NOHUGEPAGE; it enters one page then, and the next fault finds a page
  * table and comes to the batch.
  */
@@ -84,7 +55,7 @@ static bool heap_fault_is_huge(const struct vm_fault *vmf, struct folio *folio)
 }
 
 /*
- * Must this fault be resolved by the core, page by page? So it is when a
+ * Test whether this fault must be resolved by the core, page by page: when a
  * private copy is about to be made, and when userfaultfd watches single pages.
  */
 static bool heap_fault_is_single(const struct vm_fault *vmf)
@@ -129,11 +100,12 @@ static unsigned long heap_fault_enter(struct vm_fault *vmf, struct page *page,
  * exists, or has just vanished.
  */
 static void heap_fault_batch(struct vm_fault *vmf,
-			     const struct heap_buffer *buffer)
+			     const struct dma_buf_pages *pages)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned long span = HEAP_FAULT_PAGES, before, index, end, address, done;
-	unsigned int i;
+	unsigned long span = HEAP_FAULT_PAGES, before, index, end, address;
+	struct dma_buf_pages_iter iter;
+	unsigned long done, nr;
 	pte_t *table;
 
 	/* Down to the start of the span, but not past that of the mapping. */
@@ -142,8 +114,7 @@ static void heap_fault_batch(struct vm_fault *vmf,
 	index = vmf->pgoff - before;
 	address = (vmf->address & PAGE_MASK) - (before << PAGE_SHIFT);
 	end = index + span - pte_index(address) % span;
-	end = min3(end, index + ((vma->vm_end - address) >> PAGE_SHIFT),
-		   buffer->nr_pages);
+	end = min(end, index + ((vma->vm_end - address) >> PAGE_SHIFT));
 
 	table = pte_offset_map_lock(vma->vm_mm, vmf->pmd, address, &vmf->ptl);
 	if (!table)
@@ -152,14 +123,10 @@ static void heap_fault_batch(struct vm_fault *vmf,
 	__acquire(vmf->ptl);
 
 	vmf->pte = table;
-	for (i = heap_buffer_chunk_at(buffer, index); index < end; i++) {
-		const struct heap_chunk *chunk = &buffer->chunks[i];
-		pgoff_t stop = min(end, chunk->start + heap_chunk_pages(buffer, i));
-
-		for (; index < stop; index += done) {
-			done = heap_fault_enter(vmf, nth_page(chunk->page,
-							      index - chunk->start),
-						stop - index, address);
+	dma_buf_pages_for_each(&iter, pages, index, end, ULONG_MAX) {
+		for (nr = 0; nr < iter.nr_pages; nr += done) {
+			done = heap_fault_enter(vmf, nth_page(iter.page, nr),
+						iter.nr_pages - nr, address);
 			address += done << PAGE_SHIFT;
 			vmf->pte += done;
 		}
@@ -170,14 +137,14 @@ static void heap_fault_batch(struct vm_fault *vmf,
 
 static vm_fault_t heap_fault(struct vm_fault *vmf)
 {
-	const struct heap_buffer *buffer = vmf->vma->vm_private_data;
+	const struct dma_buf_pages *pages = vmf->vma->vm_private_data;
 	struct page *page;
 	struct folio *folio;
 
-	if (vmf->pgoff >= buffer->nr_pages)
+	if (vmf->pgoff >= pages->nr_pages)
 		return VM_FAULT_SIGBUS;
 
-	page = heap_buffer_page(buffer, vmf->pgoff);
+	page = dma_buf_pages_page(pages, vmf->pgoff);
 	if (PageHWPoison(page))
 		return VM_FAULT_HWPOISON;
 
@@ -202,20 +169,20 @@ static vm_fault_t heap_fault(struct vm_fault *vmf)
 	}
 
 	vmf->page = NULL;
-	heap_fault_batch(vmf, buffer);
+	heap_fault_batch(vmf, pages);
 	return VM_FAULT_NOPAGE;
 }
 
-/* The quick way in for reading, where the page table is already there. */
+/* Called for reads before heap_fault(), where the page table exists. */
 static vm_fault_t heap_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t end)
 {
-	const struct heap_buffer *buffer = vmf->vma->vm_private_data;
+	const struct dma_buf_pages *pages = vmf->vma->vm_private_data;
 
-	if (vmf->pgoff >= buffer->nr_pages || pmd_none(*vmf->pmd) ||
+	if (vmf->pgoff >= pages->nr_pages || pmd_none(*vmf->pmd) ||
 	    heap_fault_is_single(vmf) ||
-	    PageHWPoison(heap_buffer_page(buffer, vmf->pgoff)))
+	    PageHWPoison(dma_buf_pages_page(pages, vmf->pgoff)))
 		return 0;
-	heap_fault_batch(vmf, buffer);
+	heap_fault_batch(vmf, pages);
 	return VM_FAULT_NOPAGE;
 }
 
@@ -224,7 +191,7 @@ static const struct vm_operations_struct heap_vm_ops = {
 	.map_pages	= heap_map_pages,
 };
 
-/* What a debugger reads and writes, as page frames are not for it to pin. */
+/* For a debugger, which cannot pin page frames. */
 static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
 			      void *data, int len, int write)
 {
@@ -235,10 +202,9 @@ static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
 	if (write && !(vma->vm_flags & VM_WRITE))
 		return -EFAULT;
 
-	page = heap_buffer_page(vma->vm_private_data,
-				vma->vm_pgoff +
-				((address - vma->vm_start) >> PAGE_SHIFT));
-	/* In the kernel, to touch it would be the end of more than a program. */
+	page = dma_buf_pages_page(vma->vm_private_data,
+				  linear_page_index(vma, address));
+	/* An access by the kernel to a broken page may panic the machine. */
 	if (PageHWPoison(page))
 		return -EFAULT;
 	len = min_t(size_t, len, PAGE_SIZE - offset);
@@ -250,13 +216,13 @@ static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
 }
 
 /*
- * Enter the frames around the fault, as far as buffer and mapping reach. Others than
- * the faulting one are entered to spare faults: that they cannot be is no error.
+ * Enter the frames around the fault, as far as buffer and mapping reach. Those beside
+ * the faulting one are entered to spare faults: that one cannot be is no error.
  */
 static vm_fault_t heap_frames_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	const struct heap_buffer *buffer = vma->vm_private_data;
+	const struct dma_buf_pages *pages = vma->vm_private_data;
 	unsigned long address = max(ALIGN_DOWN(vmf->address, HEAP_FRAMES_AROUND),
 				    vma->vm_start);
 	unsigned long end = min(ALIGN_DOWN(vmf->address, HEAP_FRAMES_AROUND) +
@@ -266,10 +232,10 @@ static vm_fault_t heap_frames_fault(struct vm_fault *vmf)
 
 	for (; address < end; address += PAGE_SIZE) {
 		index = linear_page_index(vma, address);
-		if (index >= buffer->nr_pages)
+		if (index >= pages->nr_pages)
 			break;
 		one = vmf_insert_pfn(vma, address,
-				     page_to_pfn(heap_buffer_page(buffer, index)));
+				     page_to_pfn(dma_buf_pages_page(pages, index)));
 		if (address == (vmf->address & PAGE_MASK))
 			ret = one;
 	}
@@ -293,10 +259,8 @@ static const struct vm_operations_struct heap_frames_vm_ops = {
  * The entries have no references; the mapping holds the file, which holds the
  * pages. The calls which would drop them (MADV_DONTNEED) refuse.
  */
-static void heap_mmap_frames(struct heap_buffer *buffer,
-			     struct vm_area_struct *vma)
+static void heap_mmap_frames(struct vm_area_struct *vma)
 {
-	vma->vm_private_data = buffer;
 	vma->vm_ops = &heap_frames_vm_ops;
 	vm_flags_set(vma, VM_IO | VM_PFNMAP);
 }
@@ -327,22 +291,22 @@ static void heap_mmap_frames(struct heap_buffer *buffer,
  */
 int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
-	struct heap_buffer *buffer = dmabuf->priv;
+	struct heap_buffer *buffer = heap_buffer_of(dmabuf);
+	struct dma_buf_pages *pages = &buffer->pages;
 
 	if (!(vma->vm_flags & VM_MAYSHARE) &&
 	    (!buffer->backing->private_mmap || vma_pages(vma) > 1))
 		return -EINVAL;
-	if (vma->vm_pgoff >= buffer->nr_pages ||
-	    vma_pages(vma) > buffer->nr_pages - vma->vm_pgoff)
+	if (vma->vm_pgoff >= pages->nr_pages ||
+	    vma_pages(vma) > pages->nr_pages - vma->vm_pgoff)
 		return -EINVAL;
 
-	WRITE_ONCE(buffer->untouched, false);
+	WRITE_ONCE(pages->exposed, true);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	if (!buffer->backing->longterm_pin) {
-		heap_mmap_frames(buffer, vma);
-		return 0;
-	}
-	vma->vm_private_data = buffer;
-	vma->vm_ops = &heap_vm_ops;
+	vma->vm_private_data = pages;
+	if (buffer->backing->longterm_pin)
+		vma->vm_ops = &heap_vm_ops;
+	else
+		heap_mmap_frames(vma);
 	return 0;
 }

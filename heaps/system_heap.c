@@ -2,14 +2,13 @@
 /*
  * System heap: buffers made of ordinary memory
  *
- * What it is: /dev/dma_heap/system. Gets folios from its pool or from the page
- * allocator, the largest first, so that a buffer has few pieces.
- * What it owns: the pool; the pages belong to the buffer.
- * Locks: none.
- * May call: heap_buffer, heap_pool, heap_zero, the heap register, the page
- * allocator.
- * Never here: what is done with the pages between getting and giving back.
- * Units: orders and counts of pages.
+ * /dev/dma_heap/system. An allocation takes folios from the pool of the heap or
+ * from the page allocator, the largest first, so that a buffer has few runs; then
+ * sorts them by address, appends them to the buffer and exports it. The release
+ * puts them into the pool.
+ *
+ * Invariant: a buffer that is exported is all zero. A folio of the pool says
+ * whether it is; what is not is zeroed before it is appended.
  */
 #include <linux/cpumask.h>
 #include <linux/dma-heap.h>
@@ -40,35 +39,36 @@
  * times as much.
  */
 
-/* A CPU looks again when it has handed out so many pages in small buffers. */
-#define SYSTEM_HEAP_UNSEEN_PAGES	(SZ_1M >> PAGE_SHIFT)
+/* Pages in small buffers after which a CPU checks again how many are left. */
+#define SYSTEM_HEAP_UNCHECKED_PAGES	(SZ_1M >> PAGE_SHIFT)
 
-/* From here on zeroing is left to the end, so that two CPUs can do it together. */
+/* From this size on zeroing is left to the end, for two CPUs to do it together. */
 #define SYSTEM_HEAP_SHARE_PAGES	(SZ_4M >> PAGE_SHIFT)
 
-/* How many single pages are asked for at once. */
+/* The most single pages that are allocated at once. */
 #define SYSTEM_HEAP_BULK	32
 
-/* What share of all memory may wait on the shelves, unless told otherwise. */
+/* The pool may keep this part of all memory, unless its limit is set. */
 #define SYSTEM_HEAP_POOL_SHARE	16
 
 static struct dma_heap *system_heap;
 static struct heap_pool *system_pool;
 
-/* How many pages this CPU has handed out since it looked how many are left. */
-static DEFINE_PER_CPU(unsigned long, system_unseen);
+/* Pages that this CPU has handed out since it checked how many are left. */
+static DEFINE_PER_CPU(unsigned long, system_unchecked);
 
-/* Memory was short at the last look, whether that had it go on or not. */
+/* Memory was short at the last check, whether the allocation went on or not. */
 static bool system_short;
 
-/* How many pages went into buffers on this CPU, less those that came back here. */
+/* Pages that went into buffers on this CPU, less those that came back here. */
 static DEFINE_PER_CPU(unsigned long, system_used);
 
 /**
  * struct system_take - an allocation under way
- * @buffer: who gets the folios
- * @room: what it leaves to others
- * @left: how many pages it still needs
+ * @buffer: the buffer that gets the folios
+ * @room: what the allocation leaves to others
+ * @nr_pages: size of the buffer
+ * @left: how many pages the buffer still needs
  * @order: the largest order that is worth asking for
  * @zero_last: zeroing is left to the end
  * @ready: folios for the buffer, linked by their lru, all zero
@@ -80,6 +80,7 @@ static DEFINE_PER_CPU(unsigned long, system_used);
 struct system_take {
 	struct heap_buffer *buffer;
 	struct heap_headroom *room;
+	unsigned long nr_pages;
 	unsigned long left;
 	unsigned int order;
 	bool zero_last;
@@ -93,7 +94,7 @@ struct system_take {
 /*
  * A large folio is a bonus: take it if it is there, never reclaim or compact
  * for it. A single page is worth some reclaim, but the allocator shall rather
- * fail than kill somebody: a program can live with ENOMEM.
+ * fail than kill a process: a program can live with ENOMEM.
  */
 static gfp_t system_heap_gfp(const struct system_take *take, unsigned int order)
 {
@@ -106,7 +107,7 @@ static gfp_t system_heap_gfp(const struct system_take *take, unsigned int order)
 	return gfp | __GFP_RETRY_MAYFAIL;
 }
 
-/* How many pages are in buffers, as far as those of a moment ago are concerned. */
+/* Return the number of pages in buffers; what changes meanwhile may be missed. */
 static unsigned long system_heap_used(void)
 {
 	unsigned long used = 0;
@@ -118,25 +119,26 @@ static unsigned long system_heap_used(void)
 }
 
 /*
- * Small buffers are looked after by the heap, not one by one. But not while memory
- * is short: a program may go on in spite of ENOMEM, and what it would get unseen
- * until the next look is what others need.
+ * Test whether a buffer is so small that it need not check by itself how much memory
+ * is left. Not while memory is short: a program may go on in spite of ENOMEM, and
+ * what it would get unchecked is what others need.
  */
-static bool system_heap_seen(unsigned long nr_pages)
+static bool system_heap_may_skip_check(unsigned long nr_pages)
 {
-	if (nr_pages >= SYSTEM_HEAP_UNSEEN_PAGES)
+	if (nr_pages >= SYSTEM_HEAP_UNCHECKED_PAGES)
 		return false;
-	return this_cpu_add_return(system_unseen, nr_pages) <
-	       SYSTEM_HEAP_UNSEEN_PAGES && !READ_ONCE(system_short);
+	return this_cpu_add_return(system_unchecked, nr_pages) <
+	       SYSTEM_HEAP_UNCHECKED_PAGES && !READ_ONCE(system_short);
 }
 
 /*
- * Look; only when there is enough for all, a CPU may hand out some pages unseen
- * again. With memory short, what it takes unseen may be more than the reserve.
+ * Check how much memory is left. Only when there is enough for all, a CPU may hand
+ * out some pages unchecked again. With memory short, these may be more than the
+ * reserve.
  */
-static int system_heap_look(struct system_take *take)
+static int system_heap_check(struct system_take *take)
 {
-	unsigned long taken = take->buffer->nr_pages - take->left;
+	unsigned long taken = take->nr_pages - take->left;
 	bool is_short;
 	int ret;
 
@@ -144,7 +146,7 @@ static int system_heap_look(struct system_take *take)
 				  system_heap_used() + taken);
 	is_short = ret || take->room->tight;
 	if (!is_short)
-		this_cpu_write(system_unseen, 0);
+		this_cpu_write(system_unchecked, 0);
 	if (READ_ONCE(system_short) != is_short)
 		WRITE_ONCE(system_short, is_short);
 	return ret;
@@ -171,8 +173,8 @@ static void system_take_folio(struct system_take *take, struct folio *folio,
 }
 
 /*
- * As many single pages as the allocator has at hand, up to a handful. It hands out
- * many at once without regard to the task's memory policy only.
+ * Allocate as many single pages as the allocator has at hand, up to @want. It hands
+ * out many at once only without regard to the task's memory policy.
  */
 static unsigned long system_heap_bulk(gfp_t gfp, unsigned long want,
 				      struct page **pages)
@@ -203,13 +205,13 @@ static int system_take_singles(struct system_take *take)
 	return 0;
 }
 
-/* The largest folio that can be had and is not too large. */
+/* Take the largest folio that can be had and is not too large. */
 static int system_take_one(struct system_take *take)
 {
 	bool zeroed = !take->zero_last;
 	struct folio *folio;
 
-	/* What was not to be had a moment ago is not asked for again soon. */
+	/* An order that failed is not tried again before the next check. */
 	take->order = min_t(unsigned int, take->order, ilog2(take->left));
 	for (;; take->order--) {
 		bool pooled;
@@ -232,7 +234,7 @@ static int system_take_one(struct system_take *take)
 
 static int system_heap_take_all(struct system_take *take)
 {
-	unsigned long check = system_heap_seen(take->left) ? 0 : take->left;
+	unsigned long check = system_heap_may_skip_check(take->left) ? 0 : take->left;
 	int ret = 0;
 
 	while (take->left) {
@@ -241,7 +243,7 @@ static int system_heap_take_all(struct system_take *take)
 		if (heap_headroom_is_called_off(take->room))
 			return -ENOMEM;
 		if (take->left <= check) {
-			ret = system_heap_look(take);
+			ret = system_heap_check(take);
 			if (ret)
 				return ret;
 			check = take->left - min(take->left,
@@ -259,7 +261,7 @@ static int system_heap_take_all(struct system_take *take)
 	return ret;
 }
 
-/* Large ones first, or what follows a small one could not be mapped as huge. */
+/* Large ones first: behind a small one they could not be mapped as huge. */
 static int system_folio_cmp(void *unused, const struct list_head *a,
 			    const struct list_head *b)
 {
@@ -273,11 +275,11 @@ static int system_folio_cmp(void *unused, const struct list_head *a,
 }
 
 /*
- * Into the buffer, in the order of their addresses: those of a large buffer have
- * often been neighbours before, and few pieces are quickly mapped for a device. For
+ * Append the folios in the order of their addresses: those of a large buffer have
+ * often been neighbours before, and few runs are quickly mapped for a device. For
  * single pages the sorting would take longer than it saves.
  */
-static int system_take_hand_over(struct system_take *take)
+static int system_take_append(struct system_take *take)
 {
 	struct folio *folio, *next;
 	int ret;
@@ -285,8 +287,8 @@ static int system_take_hand_over(struct system_take *take)
 	if (take->nr_large > 1 && take->nr_large >= take->nr_small)
 		list_sort(NULL, &take->ready, system_folio_cmp);
 	list_for_each_entry_safe(folio, next, &take->ready, lru) {
-		ret = heap_buffer_add(take->buffer, &folio->page,
-				      folio_nr_pages(folio));
+		ret = heap_buffer_append(take->buffer, &folio->page,
+					 folio_nr_pages(folio));
 		if (ret)
 			return ret;
 		list_del_init(&folio->lru);
@@ -294,29 +296,30 @@ static int system_take_hand_over(struct system_take *take)
 	return 0;
 }
 
-static int system_heap_get(struct heap_buffer *buffer)
+static int system_heap_fill(struct heap_buffer *buffer, unsigned long nr_pages)
 {
 	struct heap_headroom room;
 	struct system_take take = {
 		.buffer = buffer,
 		.room = &room,
-		.left = buffer->nr_pages,
+		.nr_pages = nr_pages,
+		.left = nr_pages,
 		.order = HEAP_TOP_ORDER,
 		.ready = LIST_HEAD_INIT(take.ready),
 		.unzeroed = LIST_HEAD_INIT(take.unzeroed),
 	};
 	int ret;
 
-	take.zero_last = buffer->nr_pages >= SYSTEM_HEAP_SHARE_PAGES &&
+	take.zero_last = nr_pages >= SYSTEM_HEAP_SHARE_PAGES &&
 			 num_online_cpus() > 1 &&
 			 !want_init_on_alloc(GFP_HIGHUSER);
 	heap_headroom_init(&room);
-	ret = system_heap_take_all(&take) ?: system_take_hand_over(&take);
+	ret = system_heap_take_all(&take) ?: system_take_append(&take);
 	if (ret) {
 		list_splice_init(&take.unzeroed, &take.ready);
 		heap_free_folios(&take.ready);
 	}
-	this_cpu_add(system_used, buffer->nr_filled);
+	this_cpu_add(system_used, buffer->pages.nr_pages);
 	heap_headroom_release(&room);
 	return ret;
 }
@@ -333,13 +336,12 @@ static void system_heap_put_dirty(struct folio *folio)
 
 static void system_heap_put(struct heap_buffer *buffer)
 {
-	this_cpu_sub(system_used, buffer->nr_filled);
-	heap_buffer_release_folios(buffer, buffer->untouched ?
-				   system_heap_put_zeroed : system_heap_put_dirty);
+	this_cpu_sub(system_used, buffer->pages.nr_pages);
+	heap_buffer_release_folios(buffer, buffer->pages.exposed ?
+				   system_heap_put_dirty : system_heap_put_zeroed);
 }
 
 static const struct heap_backing system_heap_backing = {
-	.get		= system_heap_get,
 	.put		= system_heap_put,
 	.private_mmap	= true,
 	.longterm_pin	= true,
@@ -349,11 +351,24 @@ static struct dma_buf *system_heap_allocate(struct dma_heap *heap,
 					    unsigned long len, u32 fd_flags,
 					    u64 heap_flags)
 {
-	/* At once, before anything is taken. */
-	if (len >> PAGE_SHIFT > totalram_pages())
+	unsigned long nr_pages = len >> PAGE_SHIFT;
+	struct heap_buffer *buffer;
+	int ret;
+
+	/* Refuse at once, before anything is taken. */
+	if (nr_pages > totalram_pages())
 		return ERR_PTR(-ENOMEM);
 
-	return heap_buffer_create(heap, len, fd_flags, &system_heap_backing);
+	buffer = heap_buffer_alloc(heap, len, &system_heap_backing);
+	if (IS_ERR(buffer))
+		return ERR_CAST(buffer);
+
+	ret = system_heap_fill(buffer, nr_pages);
+	if (ret) {
+		heap_buffer_abort(buffer);
+		return ERR_PTR(ret);
+	}
+	return heap_buffer_export(buffer, fd_flags);
 }
 
 static void system_heap_pool_info(struct dma_heap *heap,
@@ -400,7 +415,7 @@ static int __init system_heap_init(void)
 }
 module_init(system_heap_init);
 
-/* An open node and a buffer hold the module, so all folios are in the pool. */
+/* An open node and a buffer hold the module: now all folios are in the pool. */
 static void __exit system_heap_exit(void)
 {
 	dma_heap_remove(system_heap);

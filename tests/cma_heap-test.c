@@ -30,7 +30,7 @@
 #define CMA_HEAP_PIECE		SZ_1M
 #define CMA_HEAP_PIECES		1024
 
-/* What is found where somebody has written. */
+/* What is found where the last owner has written. */
 #define CMA_HEAP_DIRT		0x5a
 
 /* What a test buffer has, in bytes. */
@@ -96,9 +96,7 @@ static struct dma_buf *cma_heap_test_alloc(struct cma_heap_test *stage, size_t s
 
 static struct page *cma_heap_test_page(struct dma_buf *dmabuf, pgoff_t at)
 {
-	struct heap_buffer *buffer = dmabuf->priv;
-
-	return nth_page(buffer->chunks[0].page, at);
+	return dma_buf_pages_page(dmabuf->priv, at);
 }
 
 /* Until there is no room for one more piece. */
@@ -140,7 +138,7 @@ static void cma_heap_test_asks_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, PTR_ERR_OR_ZERO(dmabuf));
 	KUNIT_EXPECT_EQ(test, 3, stage->mock->starts);
 
-	/* Nobody has sent a signal, and it is one run that was missing. */
+	/* Without a signal; and it is one run that was missing. */
 	cma_heap_test_put(stage->pieces[--stage->nr_pieces]);
 	stage->mock->starts = 0;
 	dmabuf = cma_heap_test_alloc(stage, CMA_HEAP_PIECE);
@@ -237,7 +235,7 @@ static void cma_heap_test_killed(struct kunit *test)
 
 /* -- parking -------------------------------------------------------------- */
 
-/* A buffer that is gone, one page of which somebody has kept. */
+/* Release a buffer, one page of which still has a reference. */
 static struct page *cma_heap_test_parked(struct kunit *test)
 {
 	struct cma_heap_test *stage = test->priv;
@@ -254,7 +252,7 @@ static struct page *cma_heap_test_parked(struct kunit *test)
 	return page;
 }
 
-/* Does a buffer have this page? */
+/* Test whether a buffer has this page. */
 static bool cma_heap_test_has(struct dma_buf *dmabuf, const struct page *page)
 {
 	unsigned long first = page_to_pfn(cma_heap_test_page(dmabuf, 0));
@@ -273,7 +271,7 @@ static void cma_heap_test_goes_home(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, stage->mock->got, cma_heap_test_page(dmabuf, 0));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&stage->mock->released));
 
-	/* Nobody holds a page, so there is nothing to wait for. */
+	/* No page has another reference, so there is nothing to wait for. */
 	cma_heap_test_put(dmabuf);
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&stage->mock->released));
 }
@@ -286,7 +284,7 @@ static void cma_heap_test_held(struct kunit *test)
 	unsigned int i;
 	void *vaddr;
 
-	/* Nobody else is given it, however hard he tries. */
+	/* No other buffer is given it, however often one asks. */
 	mock->keep = true;
 	cma_heap_test_use_up(test);
 	for (i = 0; i < stage->nr_pieces; i++)
@@ -316,12 +314,12 @@ static void cma_heap_test_parked_is_counted(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
 	page = cma_heap_test_page(dmabuf, 3);
 	get_page(page);
-	buffer = dmabuf->priv;
+	buffer = heap_buffer_of(dmabuf);
 	heap_buffer_get(buffer);
 	cma_heap_test_put(dmabuf);
 	KUNIT_EXPECT_EQ(test, 2, refcount_read(&buffer->refs));
 	KUNIT_EXPECT_TRUE(test, buffer->counted);
-	KUNIT_EXPECT_EQ(test, buffer->nr_pages, buffer->nr_charged);
+	KUNIT_EXPECT_EQ(test, buffer->pages.nr_pages, buffer->nr_charged);
 
 	put_page(page);
 	KUNIT_EXPECT_TRUE(test, mock_cma_wait_home(stage->mock));
@@ -359,7 +357,7 @@ static void cma_heap_test_backs_off(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mock_cma_wait_home(mock));
 }
 
-/* Who needs a run that is parked, but free, does not wait for its turn. */
+/* An allocation that needs a run that is parked, but idle, does not wait. */
 static void cma_heap_test_fetched(struct kunit *test)
 {
 	struct cma_heap_test *stage = test->priv;

@@ -59,7 +59,7 @@ static struct dma_buf *bounce_heap_run(struct kunit *test)
 	return bounce_heap(test, MOCK_HEAP_RUN);
 }
 
-static struct dma_buf *bounce_heap_strangers(struct kunit *test)
+static struct dma_buf *bounce_heap_runs(struct kunit *test)
 {
 	return bounce_heap(test, MOCK_HEAP_BACKWARD);
 }
@@ -95,7 +95,7 @@ struct bounce_case {
 
 static const struct bounce_case bounce_cases[] = {
 	{ "a heap's buffer in one piece", bounce_heap_run },
-	{ "a heap's buffer in many pieces", bounce_heap_strangers },
+	{ "a heap's buffer in many pieces", bounce_heap_runs },
 	{ "a udmabuf", bounce_udmabuf },
 };
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of heaps/heap_buffer.c: what all page-backed heaps have in common.
+ * Tests of heaps/heap_buffer.c: what all page-backed heaps have in common
  *
  * The pages come from the mock heap, in one piece or in many, and the mock keeps
- * a reference on each: so a page that is dropped once too often, or not at all,
- * shows in its count.
+ * a reference on each: so a page that is put once too often, or not at all, shows in
+ * its count. Lists of pages as such are in dma-buf-pages_kunit.c.
  */
 #include <kunit/test.h>
 
@@ -21,47 +21,47 @@
 #include "mock_device.h"
 #include "mock_heap.h"
 
-/* -- birth and death ------------------------------------------------------ */
+/* -- filling and release --------------------------------------------------- */
 
-struct heap_buffer_chunk_case {
+struct heap_buffer_run_case {
 	const char *description;
 	enum mock_heap_pieces pieces;
 	unsigned int nr_pages;
-	unsigned int nr_chunks;
+	unsigned int nr_runs;
 };
 
-static const struct heap_buffer_chunk_case heap_buffer_chunk_cases[] = {
-	{ "one page is one chunk", MOCK_HEAP_RUN, 1, 1 },
-	{ "a run is one chunk", MOCK_HEAP_RUN, 7, 1 },
-	{ "neighbours become one chunk", MOCK_HEAP_FORWARD, 33, 1 },
-	{ "strangers stay chunks of their own", MOCK_HEAP_BACKWARD, 2, 2 },
-	{ "many strangers", MOCK_HEAP_BACKWARD, 64, 64 },
+static const struct heap_buffer_run_case heap_buffer_run_cases[] = {
+	{ "one page is one run", MOCK_HEAP_RUN, 1, 1 },
+	{ "contiguous pages are one run", MOCK_HEAP_RUN, 7, 1 },
+	{ "adjacent pages become one run", MOCK_HEAP_FORWARD, 33, 1 },
+	{ "pages that are not adjacent are a run each", MOCK_HEAP_BACKWARD, 2, 2 },
+	{ "many runs", MOCK_HEAP_BACKWARD, 64, 64 },
 };
 
-KUNIT_ARRAY_PARAM_DESC(heap_buffer_chunk, heap_buffer_chunk_cases, description);
+KUNIT_ARRAY_PARAM_DESC(heap_buffer_run, heap_buffer_run_cases, description);
 
-static void heap_buffer_test_chunks(struct kunit *test)
+static void heap_buffer_test_runs(struct kunit *test)
 {
-	const struct heap_buffer_chunk_case *param = test->param_value;
-	struct mock_heap *mock = mock_heap_create(test, "kunit_chunks");
+	const struct heap_buffer_run_case *param = test->param_value;
+	struct mock_heap *mock = mock_heap_create(test, "kunit_runs");
 	struct heap_buffer *buffer;
 	struct dma_buf *dmabuf;
 	unsigned long sum = 0;
 	unsigned int i;
 
 	dmabuf = mock_heap_buffer(test, mock, param->pieces, param->nr_pages);
-	buffer = dmabuf->priv;
-	KUNIT_EXPECT_EQ(test, param->nr_chunks, buffer->nr_chunks);
-	for (i = 0; i < buffer->nr_chunks; i++) {
-		KUNIT_EXPECT_EQ(test, sum, buffer->chunks[i].start);
-		KUNIT_EXPECT_PTR_EQ(test, mock->pages[sum], buffer->chunks[i].page);
-		sum += heap_chunk_pages(buffer, i);
+	buffer = heap_buffer_of(dmabuf);
+	KUNIT_EXPECT_EQ(test, param->nr_runs, buffer->pages.nr_runs);
+	for (i = 0; i < buffer->pages.nr_runs; i++) {
+		KUNIT_EXPECT_EQ(test, sum, buffer->pages.runs[i].start);
+		KUNIT_EXPECT_PTR_EQ(test, mock->pages[sum], buffer->pages.runs[i].page);
+		sum = dma_buf_pages_run_end(&buffer->pages, i);
 	}
 	KUNIT_EXPECT_EQ(test, param->nr_pages, sum);
 
 	mock_heap_close(dmabuf);
 	mock_heap_expect_put(test, mock);
-	KUNIT_EXPECT_TRUE(test, mock->untouched);
+	KUNIT_EXPECT_FALSE(test, mock->exposed);
 	mock_heap_expect_home(test, mock);
 }
 
@@ -73,8 +73,7 @@ static void heap_buffer_test_length(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
-		dmabuf = heap_buffer_create(mock->heap, wrong[i], O_RDWR,
-					    &mock->backing);
+		dmabuf = mock->info.ops->allocate(mock->heap, wrong[i], O_RDWR, 0);
 		KUNIT_EXPECT_EQ_MSG(test, -EINVAL, PTR_ERR_OR_ZERO(dmabuf),
 				    "%lu bytes", wrong[i]);
 	}
@@ -107,11 +106,12 @@ static void heap_buffer_test_fail(struct kunit *test)
 	mock->pieces = param->pieces;
 	mock->fail = param->errno;
 	for (; mock->fail_after < param->nr_pieces; mock->fail_after++) {
-		dmabuf = heap_buffer_create(mock->heap, param->nr_pages * PAGE_SIZE,
-					    O_RDWR, &mock->backing);
+		dmabuf = mock->info.ops->allocate(mock->heap,
+						  param->nr_pages * PAGE_SIZE,
+						  O_RDWR, 0);
 		KUNIT_ASSERT_EQ(test, param->errno, PTR_ERR_OR_ZERO(dmabuf));
 		KUNIT_EXPECT_EQ(test, mock->fail_after + 1, mock->puts);
-		KUNIT_EXPECT_FALSE(test, mock->untouched);
+		KUNIT_EXPECT_TRUE(test, mock->exposed);
 		mock_heap_expect_home(test, mock);
 	}
 
@@ -132,8 +132,8 @@ struct heap_buffer_map_case {
 
 static const struct heap_buffer_map_case heap_buffer_map_cases[] = {
 	{ "a run is one entry", MOCK_HEAP_RUN, 16, 0, 1 },
-	{ "a chunk is one entry", MOCK_HEAP_FORWARD, 16, 0, 1 },
-	{ "strangers are an entry each", MOCK_HEAP_BACKWARD, 16, 0, 16 },
+	{ "adjacent pages are one entry", MOCK_HEAP_FORWARD, 16, 0, 1 },
+	{ "runs are an entry each", MOCK_HEAP_BACKWARD, 16, 0, 16 },
 	{ "a generous device changes nothing", MOCK_HEAP_RUN, 16, UINT_MAX, 1 },
 	{ "a limit cuts a run", MOCK_HEAP_RUN, 16, 4 * PAGE_SIZE, 4 },
 	{ "what remains is an entry", MOCK_HEAP_RUN, 17, 4 * PAGE_SIZE, 5 },
@@ -201,12 +201,12 @@ static void heap_buffer_test_map_twice(struct kunit *test)
 
 	dev = mock_device_create(test);
 	dmabuf = mock_heap_buffer(test, mock, MOCK_HEAP_BACKWARD, 3);
-	buffer = dmabuf->priv;
+	buffer = heap_buffer_of(dmabuf);
 	attach = dma_buf_attach(dmabuf, dev);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
 
-	/* An attachment that is not mapped concerns nobody. */
-	KUNIT_EXPECT_TRUE(test, list_empty(&buffer->mappings));
+	/* An attachment that is not mapped is not listed. */
+	KUNIT_EXPECT_TRUE(test, list_empty(&buffer->pages.mappings));
 
 	first = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	second = dma_buf_map_attachment_unlocked(attach, DMA_FROM_DEVICE);
@@ -214,9 +214,9 @@ static void heap_buffer_test_map_twice(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
 	KUNIT_EXPECT_PTR_NE(test, first, second);
 
-	/* One that is mapped concerns the CPU if the device needs care. */
+	/* One that is mapped is listed if the device needs syncs. */
 	listed = dma_dev_need_sync(dev) ? 2 : 0;
-	KUNIT_EXPECT_EQ(test, listed, (int)list_count_nodes(&buffer->mappings));
+	KUNIT_EXPECT_EQ(test, listed, (int)list_count_nodes(&buffer->pages.mappings));
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL));
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL));
 
@@ -227,21 +227,21 @@ static void heap_buffer_test_map_twice(struct kunit *test)
 			dma_buf_end_cpu_access_partial(dmabuf, DMA_BIDIRECTIONAL, 5, 6));
 
 	dma_buf_unmap_attachment_unlocked(attach, first, DMA_TO_DEVICE);
-	KUNIT_EXPECT_EQ(test, listed / 2, (int)list_count_nodes(&buffer->mappings));
+	KUNIT_EXPECT_EQ(test, listed / 2, (int)list_count_nodes(&buffer->pages.mappings));
 	dma_buf_unmap_attachment_unlocked(attach, second, DMA_FROM_DEVICE);
-	KUNIT_EXPECT_TRUE(test, list_empty(&buffer->mappings));
+	KUNIT_EXPECT_TRUE(test, list_empty(&buffer->pages.mappings));
 
 	dma_buf_detach(dmabuf, attach);
 	mock_heap_close(dmabuf);
-	KUNIT_EXPECT_FALSE(test, mock->untouched);
+	KUNIT_EXPECT_TRUE(test, mock->exposed);
 	mock_heap_expect_home(test, mock);
 }
 
 /* -- the kernel's mapping ------------------------------------------------- */
 
-static const struct heap_buffer_chunk_case heap_buffer_vmap_cases[] = {
+static const struct heap_buffer_run_case heap_buffer_vmap_cases[] = {
 	{ "a run is in the linear map already", MOCK_HEAP_RUN, 5, 1 },
-	{ "strangers are put in a row", MOCK_HEAP_BACKWARD, 5, 5 },
+	{ "runs are put in a row", MOCK_HEAP_BACKWARD, 5, 5 },
 	{ "folios are put in a row", MOCK_HEAP_FOLIOS, 16, 0 },
 };
 
@@ -249,7 +249,7 @@ KUNIT_ARRAY_PARAM_DESC(heap_buffer_vmap, heap_buffer_vmap_cases, description);
 
 static void heap_buffer_test_vmap(struct kunit *test)
 {
-	const struct heap_buffer_chunk_case *param = test->param_value;
+	const struct heap_buffer_run_case *param = test->param_value;
 	struct mock_heap *mock = mock_heap_create(test, "kunit_vmap");
 	struct iosys_map map, again;
 	struct dma_buf *dmabuf;
@@ -259,8 +259,8 @@ static void heap_buffer_test_vmap(struct kunit *test)
 	dmabuf = mock_heap_buffer(test, mock, param->pieces, param->nr_pages);
 	KUNIT_ASSERT_EQ(test, 0, dma_buf_vmap_unlocked(dmabuf, &map));
 	KUNIT_EXPECT_FALSE(test, map.is_iomem);
-	if (param->nr_chunks)
-		KUNIT_EXPECT_EQ(test, param->nr_chunks > 1,
+	if (param->nr_runs)
+		KUNIT_EXPECT_EQ(test, param->nr_runs > 1,
 				is_vmalloc_addr(map.vaddr));
 
 	/* A second user gets the same, and may leave first. */
@@ -280,7 +280,7 @@ static void heap_buffer_test_vmap(struct kunit *test)
 		kunmap_local(there);
 	}
 	mock_heap_close(dmabuf);
-	KUNIT_EXPECT_FALSE(test, mock->untouched);
+	KUNIT_EXPECT_TRUE(test, mock->exposed);
 	mock_heap_expect_home(test, mock);
 }
 
@@ -354,7 +354,7 @@ static void heap_buffer_test_abandoned_is_broken(struct kunit *test)
 #endif
 
 static struct kunit_case heap_buffer_cases[] = {
-	KUNIT_CASE_PARAM(heap_buffer_test_chunks, heap_buffer_chunk_gen_params),
+	KUNIT_CASE_PARAM(heap_buffer_test_runs, heap_buffer_run_gen_params),
 	KUNIT_CASE(heap_buffer_test_length),
 	KUNIT_CASE_PARAM(heap_buffer_test_fail, heap_buffer_fail_gen_params),
 	KUNIT_CASE_PARAM(heap_buffer_test_map, heap_buffer_map_gen_params),

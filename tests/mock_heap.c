@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mock heap: scripted &struct heap_backing on ordinary pages.
+ * The mock heap: a page-backed heap on a script
  *
- * What it is:	the ops behind struct mock_heap (see mock_heap.h).
- * What it owns: the registered heap and a reference on each page of the last
- *		buffer, both until the test case ends.
- * Locks:	none.
- * May call:	the heap register, heap_buffer, KUnit.
- * Never here:	expectations about the code under test, but that all comes back.
- * Units:	counts of pages.
+ * It owns the registered heap, and a reference on each page of the last buffer,
+ * both until the test case ends.
  */
 #include <kunit/resource.h>
 #include <kunit/test.h>
@@ -24,7 +19,7 @@
 #include "mock_files.h"
 #include "mock_heap.h"
 
-/* Let go of what is remembered of the last buffer. */
+/* Put the pages of the last buffer. */
 static void mock_heap_forget(struct mock_heap *mock)
 {
 	unsigned int i;
@@ -41,7 +36,7 @@ static int mock_heap_add_piece(struct mock_heap *mock,
 	unsigned int i;
 	int ret;
 
-	ret = heap_buffer_add(buffer, page, nr_pages);
+	ret = heap_buffer_append(buffer, page, nr_pages);
 	if (ret)
 		return ret;
 	for (i = 0; i < nr_pages; i++) {
@@ -51,11 +46,11 @@ static int mock_heap_add_piece(struct mock_heap *mock,
 	return 0;
 }
 
-/* Pages which stand alone but are neighbours: a block of the buddy's, split. */
-static int mock_heap_get_single(struct mock_heap *mock,
-				struct heap_buffer *buffer)
+/* Single pages that are adjacent: a block of the page allocator, split. */
+static int mock_heap_fill_single(struct mock_heap *mock,
+				 struct heap_buffer *buffer, unsigned int count)
 {
-	unsigned int count = buffer->nr_pages, step = 1, i, at;
+	unsigned int step = 1, i, at;
 	unsigned int order = get_order(count << PAGE_SHIFT);
 	struct page *block;
 	int ret = 0;
@@ -77,7 +72,7 @@ static int mock_heap_get_single(struct mock_heap *mock,
 			break;
 	}
 
-	/* What was not handed over is still ours. */
+	/* Free what the buffer has not taken over. */
 	for (at = 0; at < 1U << order; at++) {
 		bool taken = mock->pieces == MOCK_HEAP_BACKWARD ?
 			     at < count && at >= count - i : at < i;
@@ -88,10 +83,10 @@ static int mock_heap_get_single(struct mock_heap *mock,
 	return ret;
 }
 
-static int mock_heap_get_folios(struct mock_heap *mock,
-				struct heap_buffer *buffer)
+static int mock_heap_fill_folios(struct mock_heap *mock,
+				 struct heap_buffer *buffer, unsigned int left)
 {
-	unsigned int left = buffer->nr_pages, given = 0;
+	unsigned int given = 0;
 	struct folio *folio;
 	int ret;
 
@@ -110,16 +105,15 @@ static int mock_heap_get_folios(struct mock_heap *mock,
 	return 0;
 }
 
-static int mock_heap_get(struct heap_buffer *buffer)
+static int mock_heap_fill(struct mock_heap *mock, struct heap_buffer *buffer,
+			  unsigned long nr_pages)
 {
-	struct mock_heap *mock = dma_heap_get_drvdata(buffer->heap);
-
 	mock_heap_forget(mock);
-	if (buffer->nr_pages > MOCK_HEAP_MAX_PAGES)
+	if (nr_pages > MOCK_HEAP_MAX_PAGES)
 		return -ENOMEM;
 	if (mock->pieces == MOCK_HEAP_FOLIOS)
-		return mock_heap_get_folios(mock, buffer);
-	return mock_heap_get_single(mock, buffer);
+		return mock_heap_fill_folios(mock, buffer, nr_pages);
+	return mock_heap_fill_single(mock, buffer, nr_pages);
 }
 
 static void mock_heap_put(struct heap_buffer *buffer)
@@ -127,7 +121,7 @@ static void mock_heap_put(struct heap_buffer *buffer)
 	struct mock_heap *mock = dma_heap_get_drvdata(buffer->heap);
 
 	mock->puts++;
-	mock->untouched = buffer->untouched;
+	mock->exposed = buffer->pages.exposed;
 	heap_buffer_put_folios(buffer);
 }
 
@@ -137,10 +131,22 @@ static struct dma_buf *mock_heap_allocate(struct dma_heap *heap,
 {
 	struct mock_heap *mock = dma_heap_get_drvdata(heap);
 
+	struct heap_buffer *buffer;
+	int ret;
+
 	mock->allocations++;
 	mock->len = len;
 	mock->fd_flags = fd_flags;
-	return heap_buffer_create(heap, len, fd_flags, &mock->backing);
+	buffer = heap_buffer_alloc(heap, len, &mock->backing);
+	if (IS_ERR(buffer))
+		return ERR_CAST(buffer);
+
+	ret = mock_heap_fill(mock, buffer, len >> PAGE_SHIFT);
+	if (ret) {
+		heap_buffer_abort(buffer);
+		return ERR_PTR(ret);
+	}
+	return heap_buffer_export(buffer, fd_flags);
 }
 
 static const struct dma_heap_ops mock_heap_ops = {
@@ -175,7 +181,6 @@ struct mock_heap *mock_heap_create(struct kunit *test, const char *name)
 	KUNIT_ASSERT_NOT_NULL(test, mock);
 
 	mock->backing = (struct heap_backing) {
-		.get = mock_heap_get,
 		.put = mock_heap_put,
 		.private_mmap = true,
 		.longterm_pin = true,
@@ -194,7 +199,7 @@ struct mock_heap *mock_heap_create(struct kunit *test, const char *name)
 }
 
 /**
- * mock_heap_buffer - a buffer of a mock heap
+ * mock_heap_buffer - allocate a buffer of a mock heap
  * @test: the running test case
  * @mock: the heap
  * @pieces: how its pages come
@@ -216,7 +221,7 @@ struct dma_buf *mock_heap_buffer(struct kunit *test, struct mock_heap *mock,
 }
 
 /**
- * mock_heap_close - drop the last reference of a buffer, and see it go
+ * mock_heap_close - drop the last reference of a buffer, and release it
  * @dmabuf: the buffer
  *
  * Context: Process context; may sleep.
@@ -261,7 +266,7 @@ static void mock_heap_wait_home(struct folio *folio)
 }
 
 /**
- * mock_heap_expect_home - expect that nobody but the mock holds a page
+ * mock_heap_expect_home - expect that only the mock has references on the pages
  * @test: the running test case
  * @mock: the heap
  *

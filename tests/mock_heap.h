@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The mock heap: a registered heap whose pages come as the test wants them.
+ * The mock heap: a registered heap whose pages come as the test wants them
  *
- * What it is:	the only fake heap of the test module. Its buffers are real
- *		heap_buffers; the script says in which pieces their pages are
- *		handed over, and where that fails.
- * Life:	belongs to the test case. A page that a buffer has not given back
- *		when the case is over fails the case.
- * Locks:	none; one test thread.
+ * Its buffers are real heap_buffers; the script says in which pieces their pages
+ * are appended, and where that fails. It belongs to the test case, and to one
+ * thread. A page that a buffer has not put when the case is over fails the case.
  */
 #ifndef _DMA_BUF_TESTS_MOCK_HEAP_H
 #define _DMA_BUF_TESTS_MOCK_HEAP_H
@@ -37,13 +34,13 @@ enum mock_heap_pieces {
  * @info: what it was registered with
  * @backing: what its buffers are made with
  * @pieces: script: how to hand over
- * @fail_after: script: get fails when it has handed over so many pieces
+ * @fail_after: script: filling fails when so many pieces have been appended
  * @fail: script: what it returns then; 0 to work
  * @allocations: record: how often allocate was called
  * @len: record: what it was last called with
  * @fd_flags: record: what it was last called with
  * @puts: record: how often the pages of a buffer were given back
- * @untouched: record: whether they were the last time all zero for sure
+ * @exposed: record: whether anything may have written to them the last time
  * @pages: record: the pages of the last buffer, in order; the mock holds a
  *	reference on each, so that they can be looked at when the buffer is gone
  * @nr_pages: record: how many
@@ -61,7 +58,7 @@ struct mock_heap {
 	unsigned long len;
 	u32 fd_flags;
 	unsigned int puts;
-	bool untouched;
+	bool exposed;
 	struct page *pages[MOCK_HEAP_MAX_PAGES];
 	unsigned int nr_pages;
 };

@@ -83,26 +83,27 @@ static void system_heap_test_zeroed(struct kunit *test)
 	}
 }
 
-static void system_heap_test_chunks(struct kunit *test)
+static void system_heap_test_runs(struct kunit *test)
 {
 	const struct system_heap_case *param = test->param_value;
 	unsigned long size = PAGE_ALIGN(param->len), sum = 0;
-	struct heap_buffer *buffer;
+	struct dma_buf_pages *pages;
 	struct dma_buf *dmabuf;
 	unsigned int i;
 
 	dmabuf = dma_heap_buffer_alloc(test->priv, param->len, O_RDWR, 0);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
-	buffer = dmabuf->priv;
-	for (i = 0; i < buffer->nr_chunks; i++) {
-		unsigned long nr = heap_chunk_pages(buffer, i), at, step;
+	pages = dmabuf->priv;
+	for (i = 0; i < pages->nr_runs; i++) {
+		unsigned long nr = dma_buf_pages_run_end(pages, i) -
+				   pages->runs[i].start, at, step;
 
 		/*
 		 * Whole folios only, each with the buffer's one reference. Where
 		 * no folio can be split the buffer counts as their mapping.
 		 */
 		for (at = 0; at < nr; at += step) {
-			struct page *page = nth_page(buffer->chunks[i].page, at);
+			struct page *page = nth_page(pages->runs[i].page, at);
 			struct folio *folio = page_folio(page);
 
 			KUNIT_EXPECT_PTR_EQ(test, page, &folio->page);
@@ -122,12 +123,12 @@ static void system_heap_test_chunks(struct kunit *test)
 
 /*
  * Large folios come in the order of their size and then their place, so that neighbours
- * are one chunk: also when they have been on the shelves, in whichever order.
+ * are one run: also when they have been in the pool, in whichever order.
  */
 static void system_heap_test_sorted(struct kunit *test)
 {
 	struct dma_buf *dmabuf[3];
-	struct heap_buffer *buffer;
+	struct dma_buf_pages *pages;
 	struct folio *folio, *last = NULL;
 	unsigned long at;
 	unsigned int i;
@@ -142,12 +143,13 @@ static void system_heap_test_sorted(struct kunit *test)
 
 	dmabuf[0] = dma_heap_buffer_alloc(test->priv, SZ_16M, O_RDWR, 0);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf[0]);
-	buffer = dmabuf[0]->priv;
-	for (i = 0; i < buffer->nr_chunks; i++) {
-		unsigned long nr = heap_chunk_pages(buffer, i);
+	pages = dmabuf[0]->priv;
+	for (i = 0; i < pages->nr_runs; i++) {
+		unsigned long nr = dma_buf_pages_run_end(pages, i) -
+				   pages->runs[i].start;
 
 		for (at = 0; at < nr; at += folio_nr_pages(folio)) {
-			folio = page_folio(nth_page(buffer->chunks[i].page, at));
+			folio = page_folio(nth_page(pages->runs[i].page, at));
 			/* Among many of these nothing is sorted. */
 			if (!folio_test_large(folio)) {
 				kunit_mark_skipped(test, "memory is in single pages");
@@ -317,7 +319,7 @@ static void system_heap_test_killed(struct kunit *test)
 
 static struct kunit_case system_heap_cases[] = {
 	KUNIT_CASE_PARAM(system_heap_test_zeroed, system_heap_size_gen_params),
-	KUNIT_CASE_PARAM(system_heap_test_chunks, system_heap_size_gen_params),
+	KUNIT_CASE_PARAM(system_heap_test_runs, system_heap_size_gen_params),
 	KUNIT_CASE(system_heap_test_sorted),
 	KUNIT_CASE(system_heap_test_too_much),
 	KUNIT_CASE(system_heap_test_reclaims),
