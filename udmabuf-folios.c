@@ -2,27 +2,25 @@
 /*
  * Memfd memory, pinned and put in order
  *
- * What it is: an array of {folio, first page, position} records, one per folio
- * and not one per page, so that a 2 MiB folio costs 16 bytes and one step of
- * every walk. All that a udmabuf does with its memory (scatterlists, kernel
- * and user mappings) is told in runs of contiguous pages which are read off it.
- * What it owns: the records, and with each of them one long-term pin.
- * Locks: none of its own. A list is filled by one task before anybody else
- * knows it and does not change afterwards.
- * May call: the memory management, nothing of this folder.
- * Never here: devices, dma-bufs, user space's structs, limits, seals.
- * Units: offsets and sizes of memfds are bytes; whatever is called "at" or
- * "pages" counts pages of PAGE_SIZE. Ranges exclude their end.
+ * Where the pages of a udmabuf come from and go to: ranges of memfds are appended
+ * to a &struct dma_buf_pages, each folio with a long-term pin. This file knows
+ * neither dma-bufs nor structs of user space, limits and seals.
  *
- * A list has at most U32_MAX pages. Contiguous means consecutive page frames,
- * whichever folios they belong to.
+ * The invariant: the list has one pin on a folio for each of its runs that pages of
+ * the folio are in. Pages of one folio that follow each other in a run share it.
+ * So the list needs no record of folios besides the runs, and a walk over the
+ * folios of each run finds every pin once. A pinned folio is not split.
  *
  * Lists may name a folio any number of times, but a folio is pinned at most
  * UDMABUF_PINS_MAX times: both of its counts are 32 bits wide, and a count that
  * wraps frees memory which is in use.
+ *
+ * A list has at most UDMABUF_PAGES_MAX pages. Offsets and sizes of memfds are
+ * bytes; an index counts pages. Ranges exclude their end.
  */
 #include <kunit/visibility.h>
 #include <linux/build_bug.h>
+#include <linux/dma-buf-pages.h>
 #include <linux/err.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
@@ -33,7 +31,6 @@
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
-#include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/signal.h>
@@ -43,51 +40,51 @@
 #include "udmabuf-private.h"
 
 /*
- * Make room for @more records, which stand for @done pages, with @left pages
- * yet to come. Folios are mostly of one size, so these will need records in the
- * same proportion: one allocation serves a whole range. Growing by half at
- * least keeps long lists of short ranges from copying all the time.
+ * Make room for @more folios, which stand for @done pages, with @left pages yet to
+ * come. Folios are mostly of one size, so these will need runs in the same
+ * proportion: one allocation serves a whole range. The program pays for it.
  */
-static int udmabuf_folios_reserve(struct udmabuf_folios *folios, size_t more,
+static int udmabuf_folios_reserve(struct dma_buf_pages *pages, u32 more,
 				  u32 done, u32 left)
 {
-	size_t need = folios->nr + more;
-	struct udmabuf_extent *extents;
-	size_t room;
-
-	if (need <= folios->room)
+	if (more <= pages->max_runs - pages->nr_runs)
 		return 0;
-
-	room = need + DIV_ROUND_UP_ULL((u64)left * more, done);
-	room = max(room, folios->room + folios->room / 2);
-	extents = kvrealloc(folios->extents, array_size(room, sizeof(*extents)),
-			    GFP_KERNEL_ACCOUNT);
-	if (!extents)
-		return -ENOMEM;
-
-	folios->extents = extents;
-	folios->room = room;
-	return 0;
+	return dma_buf_pages_reserve(pages,
+				     more + DIV_ROUND_UP_ULL((u64)left * more,
+							     done),
+				     GFP_KERNEL_ACCOUNT);
 }
 
 /*
- * Record a pinned folio which holds page @index of its file; the buffer takes
- * what it has from there on, but not beyond page @end. There is room.
+ * Test whether the list has a pin on @folio that will do for page @index of its
+ * file, too: when the page before it in the folio is the last one of the list.
  */
-static void udmabuf_folios_append(struct udmabuf_folios *folios,
+static bool udmabuf_folios_has_pin(const struct dma_buf_pages *pages,
+				   struct folio *folio, pgoff_t index)
+{
+	struct page *last;
+
+	if (!pages->nr_pages || index == folio->index)
+		return false;
+	last = dma_buf_pages_page(pages, pages->nr_pages - 1);
+	return last == folio_page(folio, index - folio->index - 1);
+}
+
+/*
+ * Append what @folio has from page @index of its file to before @end. There is
+ * room, and a pin.
+ */
+static void udmabuf_folios_append(struct dma_buf_pages *pages,
 				  struct folio *folio, pgoff_t index, pgoff_t end)
 {
-	folios->extents[folios->nr++] = (struct udmabuf_extent) {
-		.folio = folio,
-		.first = index - folio->index,
-		.at = folios->pages,
-	};
-	folios->pages += min(folio_next_index(folio), end) - index;
+	WARN_ON_ONCE(dma_buf_pages_append(pages,
+					  folio_page(folio, index - folio->index),
+					  min(folio_next_index(folio), end) - index));
 }
 
 /*
- * May the folio stay where it is for as long as it is pinned? That is said of
- * a whole pageblock, and the last one which it was said of is remembered.
+ * Test whether the folio may stay where it is for as long as it is pinned. That
+ * depends on the pageblock: @block is the last one of which it was found true.
  */
 static bool udmabuf_folio_may_stay(struct folio *folio, unsigned long *block)
 {
@@ -102,6 +99,18 @@ static bool udmabuf_folio_may_stay(struct folio *folio, unsigned long *block)
 }
 
 /*
+ * Return the count of pins that a large folio has besides its references, or NULL
+ * for a small one. What a pin consists of is defined in
+ * Documentation/core-api/pin_user_pages.rst. The functions of mm pin by address or
+ * by place in a file, one by one; none turns a reference into a pin, and none
+ * tells how many there are.
+ */
+static atomic_t *udmabuf_folio_pincount(struct folio *folio)
+{
+	return folio_has_pincount(folio) ? &folio->_pincount : NULL;
+}
+
+/*
  * Test whether a folio, on which the caller has a reference, has all the pins
  * that it may have. Of a small folio, whose pins are references, the other
  * references count as well.
@@ -110,21 +119,21 @@ static bool udmabuf_folio_may_stay(struct folio *folio, unsigned long *block)
  * half of what the counts can hold, so that neither they nor pins taken
  * elsewhere, which are refused for a count below one only, come near its end.
  */
-static bool udmabuf_folio_is_exhausted(const struct folio *folio)
+static bool udmabuf_folio_is_exhausted(struct folio *folio)
 {
 	const int max_refs = UDMABUF_PINS_MAX * GUP_PIN_COUNTING_BIAS;
+	atomic_t *pincount = udmabuf_folio_pincount(folio);
 	int refs = folio_ref_count(folio);
 
 	BUILD_BUG_ON((u64)UDMABUF_PINS_MAX * GUP_PIN_COUNTING_BIAS > INT_MAX / 2 + 1);
 	if (refs <= 0 || refs >= max_refs)
 		return true;
-	return folio_has_pincount(folio) &&
-	       (unsigned int)atomic_read(&folio->_pincount) >= UDMABUF_PINS_MAX;
+	return pincount && (unsigned int)atomic_read(pincount) >= UDMABUF_PINS_MAX;
 }
 
 /*
- * Test whether a folio of the page cache has a page with a memory error. Whoever
- * reads or maps the file is refused such a page.
+ * Test whether a folio of the page cache has a page with a memory error. Reading
+ * or mapping the file fails for such a page.
  */
 static bool udmabuf_folio_is_poisoned(struct folio *folio)
 {
@@ -145,43 +154,62 @@ static int udmabuf_folio_check(struct folio *folio)
 
 /*
  * Make a pin of a reference that the caller has, and the opposite of pinning,
- * which leaves none. What a pin consists of is defined in
- * Documentation/core-api/pin_user_pages.rst; the suite compares these with what
- * memfd_pin_folios() and unpin_folio() do, and do one by one.
+ * which leaves none. The suite compares these with what memfd_pin_folios() and
+ * unpin_folio() do.
  */
 static void udmabuf_folio_pin_reference(struct folio *folio)
 {
-	if (folio_has_pincount(folio))
-		atomic_inc(&folio->_pincount);
+	atomic_t *pincount = udmabuf_folio_pincount(folio);
+
+	if (pincount)
+		atomic_inc(pincount);
 	else
 		folio_ref_add(folio, GUP_PIN_COUNTING_BIAS - 1);
 }
 
 static void udmabuf_folio_put_pin(struct folio *folio)
 {
-	if (folio_has_pincount(folio)) {
-		atomic_dec(&folio->_pincount);
+	atomic_t *pincount = udmabuf_folio_pincount(folio);
+
+	if (pincount) {
+		atomic_dec(pincount);
 		folio_put(folio);
 	} else {
 		folio_put_refs(folio, GUP_PIN_COUNTING_BIAS);
 	}
 }
 
-/* Count the pins of all records from @from on, each on the node of its folio. */
-static void udmabuf_count_pins(const struct udmabuf_folios *folios, size_t from,
-			       enum node_stat_item item)
-{
-	const struct udmabuf_extent *extents = folios->extents;
-	size_t i, start = from;
+/**
+ * struct udmabuf_pin_count - pins of one node that are not in its statistics yet
+ * @item: what is counted
+ * @node: the node
+ * @nr: how many
+ *
+ * Folios of a node mostly come in a row, and the statistics are not cheap.
+ */
+struct udmabuf_pin_count {
+	enum node_stat_item item;
+	struct pglist_data *node;
+	long nr;
+};
 
-	for (i = from; i < folios->nr; i++) {
-		if (i + 1 < folios->nr &&
-		    folio_nid(extents[i + 1].folio) == folio_nid(extents[i].folio))
-			continue;
-		mod_node_page_state(folio_pgdat(extents[i].folio), item,
-				    i + 1 - start);
-		start = i + 1;
+static void udmabuf_count_flush(struct udmabuf_pin_count *count)
+{
+	if (count->nr)
+		mod_node_page_state(count->node, count->item, count->nr);
+	count->nr = 0;
+}
+
+static void udmabuf_count_pin(struct udmabuf_pin_count *count,
+			      struct folio *folio)
+{
+	struct pglist_data *node = folio_pgdat(folio);
+
+	if (node != count->node) {
+		udmabuf_count_flush(count);
+		count->node = node;
 	}
+	count->nr++;
 }
 
 /*
@@ -195,12 +223,12 @@ static void udmabuf_count_pins(const struct udmabuf_folios *folios, size_t from,
  * migrated: that took three times as long as the look-up itself. Here the
  * reference becomes the pin, and neighbours share the rest.
  */
-static int udmabuf_append_present(struct udmabuf_folios *folios,
+static int udmabuf_append_present(struct dma_buf_pages *pages,
 				  struct file *memfd, pgoff_t index, pgoff_t end)
 {
+	struct udmabuf_pin_count count = { .item = NR_FOLL_PIN_ACQUIRED };
 	unsigned long block = ULONG_MAX;
 	struct folio_batch batch;
-	size_t from = folios->nr;
 	pgoff_t next = index;
 	unsigned int found, i;
 	int ret;
@@ -210,7 +238,7 @@ static int udmabuf_append_present(struct udmabuf_folios *folios,
 	if (!found)
 		return 0;
 
-	ret = udmabuf_folios_reserve(folios, found, next - index,
+	ret = udmabuf_folios_reserve(pages, found, next - index,
 				     end - min(next, end));
 	if (ret) {
 		folio_batch_release(&batch);
@@ -228,17 +256,22 @@ static int udmabuf_append_present(struct udmabuf_folios *folios,
 			break;
 		if (!udmabuf_folio_may_stay(folio, &block))
 			break;
-		udmabuf_folio_pin_reference(folio);
-		udmabuf_folios_append(folios, folio, index, end);
+		if (udmabuf_folios_has_pin(pages, folio, index)) {
+			folio_put(folio);
+		} else {
+			udmabuf_folio_pin_reference(folio);
+			udmabuf_count_pin(&count, folio);
+		}
+		udmabuf_folios_append(pages, folio, index, end);
 		index = folio_next_index(folio);
 	}
-	udmabuf_count_pins(folios, from, NR_FOLL_PIN_ACQUIRED);
+	udmabuf_count_flush(&count);
 	for (; i < found; i++)
 		folio_put(batch.folios[i]);
 	return ret;
 }
 
-/* memfd_pin_folios() pins as long as the count does not wrap: find that out. */
+/* memfd_pin_folios() pins as long as the count does not wrap: check that here. */
 static int udmabuf_folios_check(struct folio **folios, long nr)
 {
 	int ret = 0;
@@ -250,7 +283,7 @@ static int udmabuf_folios_check(struct folio **folios, long nr)
 }
 
 /* The same for what has to be allocated, read from swap, or migrated. */
-static int udmabuf_append_absent(struct udmabuf_folios *folios,
+static int udmabuf_append_absent(struct dma_buf_pages *pages,
 				 struct file *memfd, pgoff_t index, pgoff_t end)
 {
 	struct folio *batch[PAGEVEC_SIZE];
@@ -265,30 +298,34 @@ static int udmabuf_append_absent(struct udmabuf_folios *folios,
 		return nr ?: -EINVAL;
 
 	ret = udmabuf_folios_check(batch, nr) ?:
-	      udmabuf_folios_reserve(folios, nr, 1, 0);
+	      udmabuf_folios_reserve(pages, nr, 1, 0);
 	if (ret) {
 		unpin_folios(batch, nr);
 		return ret;
 	}
 
 	for (i = 0; i < nr; i++) {
-		udmabuf_folios_append(folios, batch[i], index, end);
+		if (udmabuf_folios_has_pin(pages, batch[i], index))
+			unpin_folio(batch[i]);
+		udmabuf_folios_append(pages, batch[i], index, end);
 		index = folio_next_index(batch[i]);
 	}
 	return 0;
 }
 
 /*
- * A memfd may have pages which fallocate(2) has reserved and nobody has touched:
- * they hold what their last owner left. Reading is what clears them.
+ * A memfd may have pages which fallocate(2) has reserved and no program has
+ * touched: they hold what their last owner left. Reading is what clears them.
+ * @from is the index of the first page that is new in the list.
  */
-static int udmabuf_folios_clear(struct udmabuf_folios *folios, size_t from,
+static int udmabuf_folios_clear(const struct dma_buf_pages *pages, pgoff_t from,
 				struct file *memfd)
 {
+	struct dma_buf_pages_iter iter;
 	struct folio *folio, *same;
 
-	for (; from < folios->nr; from++) {
-		folio = folios->extents[from].folio;
+	dma_buf_pages_iter_init(&iter, pages, from, ULONG_MAX, ULONG_MAX);
+	while ((folio = dma_buf_pages_iter_next_folio(&iter))) {
 		if (folio_test_uptodate(folio))
 			continue;
 		same = shmem_read_folio(memfd->f_mapping, folio->index);
@@ -305,16 +342,16 @@ static int udmabuf_folios_clear(struct udmabuf_folios *folios, size_t from,
  * Append some of the pages from @index of the file to before @end, at least one.
  * When it fails, what was appended may be more than nothing.
  */
-static int udmabuf_folios_pin_some(struct udmabuf_folios *folios,
+static int udmabuf_folios_pin_some(struct dma_buf_pages *pages,
 				   struct file *memfd, pgoff_t index, pgoff_t end)
 {
-	size_t before = folios->nr;
+	pgoff_t before = pages->nr_pages;
 	int ret;
 
-	ret = udmabuf_append_present(folios, memfd, index, end);
-	if (!ret && folios->nr == before)
-		ret = udmabuf_append_absent(folios, memfd, index, end);
-	return ret ?: udmabuf_folios_clear(folios, before, memfd);
+	ret = udmabuf_append_present(pages, memfd, index, end);
+	if (!ret && pages->nr_pages == before)
+		ret = udmabuf_append_absent(pages, memfd, index, end);
+	return ret ?: udmabuf_folios_clear(pages, before, memfd);
 }
 
 /* End of a range which is neither empty, nor unaligned, nor beyond any file. */
@@ -327,7 +364,7 @@ static int udmabuf_range_end(u64 offset, u64 size, u64 *end)
 	return 0;
 }
 
-/* Does the file have every page from @offset to @end? If hugetlbfs, else yes. */
+/* Test whether a hugetlbfs file has every page of a range; others pass. */
 static bool udmabuf_is_populated(struct file *memfd, u64 offset, u64 end)
 {
 	struct folio *folio;
@@ -366,7 +403,7 @@ static int udmabuf_allocate(struct file *memfd, u64 offset, u64 size)
 }
 
 /*
- * The same, which no signal but a deadly one cuts short. hugetlbfs gives up at
+ * The same, which no signal but a fatal one cuts short. hugetlbfs gives up at
  * any, and programs do not expect that of the ioctl.
  */
 static int udmabuf_allocate_undisturbed(struct file *memfd, u64 offset,
@@ -383,7 +420,7 @@ static int udmabuf_allocate_undisturbed(struct file *memfd, u64 offset,
 }
 
 /**
- * udmabuf_folios_populate - let a hugetlbfs file have its pages
+ * udmabuf_folios_populate - allocate the pages that a hugetlbfs file lacks
  * @memfd: the file, however it is open; one of another kind is left alone
  * @offset: start of the range, in bytes, a multiple of PAGE_SIZE
  * @size: its length, in bytes, a multiple of PAGE_SIZE and not 0
@@ -417,7 +454,7 @@ int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
 	ret = udmabuf_allocate_undisturbed(memfd, offset, size);
 	switch (ret) {
 	case -EINTR:
-		/* What has been allocated stays: there is an end to it. */
+		/* What has been allocated stays, so the next try goes further. */
 		return -ERESTARTNOINTR;
 	case -ENOSPC:
 		return -ENOMEM;
@@ -428,8 +465,8 @@ int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
 EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_populate);
 
 /**
- * udmabuf_folios_pin - append a range of a memfd
- * @folios: the list
+ * udmabuf_folios_pin - pin a range of a memfd and append it
+ * @pages: the list
  * @memfd: a shmem or hugetlbfs file
  * @offset: start of the range, in bytes, a multiple of PAGE_SIZE
  * @size: its length, in bytes, a multiple of PAGE_SIZE and not 0
@@ -437,7 +474,7 @@ EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_populate);
  * Folios that a shmem file has not got yet are allocated; for hugetlbfs there is
  * udmabuf_folios_populate(). Those which lie where nothing may stay for long
  * are migrated. When it fails, the list keeps what it had got so far: the caller
- * is expected to udmabuf_folios_unpin() it.
+ * calls udmabuf_folios_unpin() for it.
  *
  * Context: Process context, may sleep and allocate. The caller holds @memfd's
  * inode lock, at least shared, if it can change under it.
@@ -448,11 +485,10 @@ EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_populate);
  * when a fatal signal is pending; or what the file system says when it cannot
  * provide a page.
  */
-int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,
+int udmabuf_folios_pin(struct dma_buf_pages *pages, struct file *memfd,
 		       u64 offset, u64 size)
 {
-	pgoff_t index, last;
-	u32 before;
+	pgoff_t index, last, before;
 	u64 end;
 	int ret;
 
@@ -467,16 +503,16 @@ int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,
 		return -EINVAL;
 	if (!udmabuf_is_populated(memfd, offset, end))
 		return -EINVAL;
-	if (size >> PAGE_SHIFT > U32_MAX - folios->pages)
+	if (size >> PAGE_SHIFT > UDMABUF_PAGES_MAX - pages->nr_pages)
 		return -EINVAL;
 
 	last = end >> PAGE_SHIFT;
 	for (index = offset >> PAGE_SHIFT; index < last;
-	     index += folios->pages - before) {
+	     index += pages->nr_pages - before) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		before = folios->pages;
-		ret = udmabuf_folios_pin_some(folios, memfd, index, last);
+		before = pages->nr_pages;
+		ret = udmabuf_folios_pin_some(pages, memfd, index, last);
 		if (ret)
 			return ret;
 		cond_resched();
@@ -486,187 +522,34 @@ int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,
 EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_pin);
 
 /**
- * udmabuf_folios_unpin - let go of everything
- * @folios: the list, empty afterwards
+ * udmabuf_folios_unpin - unpin all memory of a list
+ * @pages: the list, after dma_buf_pages_end(); empty afterwards, as after
+ *	dma_buf_pages_fini()
  *
  * A device, or a program through its mapping of the buffer, may have written
- * to pages which the memfd thinks are clean. While they were pinned nothing
+ * to pages which the memfd has as clean. While they were pinned nothing
  * could reclaim them; before that ends they have to be marked.
  *
  * Context: Process context, may sleep.
  */
-void udmabuf_folios_unpin(struct udmabuf_folios *folios)
+void udmabuf_folios_unpin(struct dma_buf_pages *pages)
 {
-	size_t i;
+	struct udmabuf_pin_count count = { .item = NR_FOLL_PIN_RELEASED };
+	struct dma_buf_pages_iter iter;
+	struct folio *folio;
 
 	might_sleep();
-	/* First, as a folio may be gone afterwards. */
-	udmabuf_count_pins(folios, 0, NR_FOLL_PIN_RELEASED);
-	for (i = 0; i < folios->nr; i++) {
-		struct folio *folio = folios->extents[i].folio;
-
+	dma_buf_pages_for_each_folio(&iter, folio, pages) {
 		if (!folio_test_dirty(folio)) {
 			folio_lock(folio);
 			folio_mark_dirty(folio);
 			folio_unlock(folio);
 		}
+		/* First, as the folio may be gone afterwards. */
+		udmabuf_count_pin(&count, folio);
 		udmabuf_folio_put_pin(folio);
 	}
-	kvfree(folios->extents);
-	memset(folios, 0, sizeof(*folios));
+	udmabuf_count_flush(&count);
+	dma_buf_pages_fini(pages);
 }
 EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_unpin);
-
-/* Where extent @i ends: where the next one starts. */
-static u32 udmabuf_extent_end(const struct udmabuf_folios *folios, size_t i)
-{
-	return i + 1 < folios->nr ? folios->extents[i + 1].at : folios->pages;
-}
-
-/* The frame of buffer page @at, which extent @i holds. */
-static unsigned long udmabuf_extent_pfn(const struct udmabuf_folios *folios,
-					size_t i, u32 at)
-{
-	const struct udmabuf_extent *extent = &folios->extents[i];
-
-	return folio_pfn(extent->folio) + extent->first + (at - extent->at);
-}
-
-/* Index of the record that holds page @at; there must be one. */
-static size_t udmabuf_extent_find(const struct udmabuf_folios *folios, u32 at)
-{
-	size_t low = 0, high = folios->nr;
-
-	/* extents[low].at <= at < extents[high].at, the latter if it exists */
-	while (high - low > 1) {
-		size_t mid = low + (high - low) / 2;
-
-		if (folios->extents[mid].at <= at)
-			low = mid;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-/**
- * udmabuf_run_start - prepare to walk contiguous pages
- * @run: the walk; udmabuf_run_next() gives its first run
- * @folios: the list; must not change meanwhile
- * @at: the page that the first run starts with
- * @limit: greatest length of a run, in pages, not 0
- *
- * Context: Any.
- */
-void udmabuf_run_start(struct udmabuf_run *run,
-		       const struct udmabuf_folios *folios, u32 at, u32 limit)
-{
-	*run = (struct udmabuf_run) {
-		.at = at,
-		.folios = folios,
-		.limit = limit,
-		.extent = udmabuf_extent_find(folios, at),
-	};
-}
-EXPORT_SYMBOL_IF_KUNIT(udmabuf_run_start);
-
-/**
- * udmabuf_run_next - go on to the next contiguous pages
- * @run: the walk
- *
- * Context: Any.
- * Return: true, or false when the list has no further page; @run means nothing
- * then.
- */
-bool udmabuf_run_next(struct udmabuf_run *run)
-{
-	const struct udmabuf_folios *folios = run->folios;
-	size_t i = run->extent;
-	u32 end;
-
-	run->at += run->pages;
-	if (run->at >= folios->pages)
-		return false;
-
-	run->pfn = udmabuf_extent_pfn(folios, i, run->at);
-	do {
-		end = udmabuf_extent_end(folios, i);
-		if (end - run->at > run->limit) {
-			run->pages = run->limit;
-			break;
-		}
-		run->pages = end - run->at;
-		i++;
-	} while (run->pages < run->limit && i < folios->nr &&
-		 udmabuf_extent_pfn(folios, i, end) == run->pfn + run->pages);
-
-	run->extent = i;
-	return true;
-}
-EXPORT_SYMBOL_IF_KUNIT(udmabuf_run_next);
-
-/**
- * udmabuf_folios_fill_sgt - describe the memory as a scatterlist
- * @folios: the list, not empty
- * @sgt: table to set up; the caller ends it with sg_free_table()
- * @limit: what one entry may have at most, in pages, not 0
- *
- * One entry per run. Nothing is mapped for any device yet.
- *
- * Context: Process context, may sleep.
- * Return: 0, or -ENOMEM and nothing to be freed.
- */
-int udmabuf_folios_fill_sgt(const struct udmabuf_folios *folios,
-			    struct sg_table *sgt, u32 limit)
-{
-	struct scatterlist *sg;
-	struct udmabuf_run run;
-	unsigned int runs = 0;
-	int ret;
-
-	udmabuf_run_start(&run, folios, 0, limit);
-	while (udmabuf_run_next(&run))
-		runs++;
-
-	ret = sg_alloc_table(sgt, runs, GFP_KERNEL);
-	if (ret)
-		return ret;
-
-	sg = sgt->sgl;
-	udmabuf_run_start(&run, folios, 0, limit);
-	while (udmabuf_run_next(&run)) {
-		sg_set_page(sg, pfn_to_page(run.pfn), run.pages << PAGE_SHIFT,
-			    0);
-		sg = sg_next(sg);
-	}
-	return 0;
-}
-EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_fill_sgt);
-
-/**
- * udmabuf_folios_page_array - every page, in buffer order
- * @folios: the list, not empty
- *
- * The pages of a large folio are told one by one: what vmap() wants.
- *
- * Context: Process context, may sleep.
- * Return: an array of &udmabuf_folios.pages entries, to be freed with kvfree();
- * NULL when there is no memory for it.
- */
-struct page **udmabuf_folios_page_array(const struct udmabuf_folios *folios)
-{
-	struct udmabuf_run run;
-	struct page **pages;
-	u32 i;
-
-	pages = kvmalloc_array(folios->pages, sizeof(*pages), GFP_KERNEL);
-	if (!pages)
-		return NULL;
-
-	udmabuf_run_start(&run, folios, 0, U32_MAX);
-	while (udmabuf_run_next(&run))
-		for (i = 0; i < run.pages; i++)
-			pages[run.at + i] = pfn_to_page(run.pfn + i);
-	return pages;
-}
-EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_page_array);

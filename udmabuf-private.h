@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the two udmabuf files share, and what their KUnit suites reach into:
- * the list of pinned folios (udmabuf-folios.c) and the buffer which owns one
- * (udmabuf.c). Nothing here is for anybody else.
+ * Shared by the two udmabuf files, and with their KUnit suites: pinning memory of
+ * memfds (udmabuf-folios.c), and the buffer that owns it (udmabuf.c)
  */
 #ifndef _DMA_BUF_UDMABUF_PRIVATE_H
 #define _DMA_BUF_UDMABUF_PRIVATE_H
@@ -10,74 +9,24 @@
 #include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/compiler.h>
+#include <linux/limits.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/types.h>
 
 /*
- * How many pins a folio may have, those of others included. A gibibyte in one
- * huge page can be named page by page four times.
+ * The most pins that a folio may have, those of others included. Pages that follow
+ * each other in a buffer share one.
  */
 #define UDMABUF_PINS_MAX	BIT(20)
 
+/* The most pages that a buffer may have; its size in bytes is a size_t. */
+#define UDMABUF_PAGES_MAX	min_t(unsigned long, U32_MAX, SIZE_MAX >> PAGE_SHIFT)
+
 struct dma_buf;
+struct dma_buf_pages;
 struct file;
-struct folio;
-struct page;
-struct sg_table;
 struct udmabuf;
-
-/**
- * struct udmabuf_extent - pages of one folio that stand together in a buffer
- * @folio: the folio; this record holds one pin on it
- * @first: which page of the folio comes first, counted from its head
- * @at: where that page stands in the buffer, in pages
- *
- * An extent reaches up to the next one's @at, the last to the buffer's end.
- */
-struct udmabuf_extent {
-	struct folio *folio;
-	u32 first;
-	u32 at;
-};
-
-/**
- * struct udmabuf_folios - memfd memory, pinned, in buffer order
- * @extents: the records, ordered by &udmabuf_extent.at without a gap
- * @nr: how many records are in use
- * @room: how many there is memory for
- * @pages: length of the whole, in pages
- *
- * Zero-filled is empty. Filled by one task, constant once the buffer is
- * published: readers need no lock.
- */
-struct udmabuf_folios {
-	struct udmabuf_extent *extents;
-	size_t nr;
-	size_t room;
-	u32 pages;
-};
-
-/**
- * struct udmabuf_run - physically contiguous pages, and the walk from one such
- *	run to the next
- * @pfn: the first page
- * @at: where it stands in the buffer, in pages
- * @pages: how many there are, at least one
- *
- *	udmabuf_run_start(&run, folios, at, limit);
- *	while (udmabuf_run_next(&run))
- *		use run.pfn, run.at, run.pages
- */
-struct udmabuf_run {
-	unsigned long pfn;
-	u32 at;
-	u32 pages;
-
-	/* private: the list, the longest run, where the page behind this one is */
-	const struct udmabuf_folios *folios;
-	u32 limit;
-	size_t extent;
-};
 
 /*
  * Test whether the machine has had a memory error, so that pages have to be looked
@@ -93,15 +42,9 @@ static inline bool udmabuf_memory_has_errors(void)
 }
 
 int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size);
-int udmabuf_folios_pin(struct udmabuf_folios *folios, struct file *memfd,
+int udmabuf_folios_pin(struct dma_buf_pages *pages, struct file *memfd,
 		       u64 offset, u64 size);
-void udmabuf_folios_unpin(struct udmabuf_folios *folios);
-void udmabuf_run_start(struct udmabuf_run *run,
-		       const struct udmabuf_folios *folios, u32 at, u32 limit);
-bool udmabuf_run_next(struct udmabuf_run *run);
-int udmabuf_folios_fill_sgt(const struct udmabuf_folios *folios,
-			    struct sg_table *sgt, u32 limit);
-struct page **udmabuf_folios_page_array(const struct udmabuf_folios *folios);
+void udmabuf_folios_unpin(struct dma_buf_pages *pages);
 
 struct udmabuf *udmabuf_new(void);
 int udmabuf_add(struct udmabuf *buf, struct file *memfd, u64 offset, u64 size);

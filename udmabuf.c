@@ -2,18 +2,14 @@
 /*
  * udmabuf: dma-bufs made of memfd memory
  *
- * What it is: the device /dev/udmabuf, which pins ranges of memfds and wraps
- * them into a dma-buf without copying, and the operations of such a buffer.
- * What it owns: a struct udmabuf per dma-buf, from creation to release; the
- * folios in it are kept by udmabuf-folios.c.
- * Locks: udmabuf.lock guards the list of mappings, nothing else. It nests in
- * the reservation lock, which the core holds around map and unmap; begin and
- * end of CPU access take it alone. A memfd's inode lock is held, shared, from
- * looking at its seals until its folios are pinned.
- * May call: the dma-buf core, udmabuf-folios.c, the memory management.
- * Never here: how memory is pinned, counted and walked.
- * Units: ioctl arguments are bytes; size_limit_mb is MiB; positions in a buffer
- * are pages.
+ * The device /dev/udmabuf pins ranges of memfds and wraps them into a dma-buf
+ * without copying. How memory is pinned and counted is in udmabuf-folios.c, what
+ * devices and the kernel do with it in dma-buf-pages. Here are the ioctls, seals,
+ * limits, and the mappings of programs.
+ *
+ * A memfd's inode lock is held, shared, from looking at its seals until its folios
+ * are pinned. Arguments of ioctls are bytes, size_limit_mb is MiB, and what is
+ * called an index or pages counts pages.
  *
  * User mappings are page frames (VM_PFNMAP), not counted references. The folios
  * belong to the page cache of a memfd, which may punch a hole or go away
@@ -29,34 +25,27 @@
 #include <linux/compat.h>
 #include <linux/compiler.h>
 #include <linux/dma-buf.h>
-#include <linux/dma-mapping.h>
+#include <linux/dma-buf-pages.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/highmem.h>
 #include <linux/huge_mm.h>
 #include <linux/hugetlb.h>
 #include <linux/init.h>
-#include <linux/iosys-map.h>
 #include <linux/limits.h>
-#include <linux/list.h>
 #include <linux/memfd.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/pfn_t.h>
-#include <linux/scatterlist.h>
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
-#include <linux/vmalloc.h>
 #include <uapi/linux/fcntl.h>
 #include <uapi/linux/udmabuf.h>
 
 #include "ioctl_table.h"
-#include "dma-buf-pages-private.h"
 #include "udmabuf-private.h"
 
 static_assert(sizeof(struct udmabuf_create) == 24);
@@ -84,7 +73,7 @@ static int size_limit_mb = 256;
 module_param(size_limit_mb, int, 0644);
 MODULE_PARM_DESC(size_limit_mb, "Largest buffer that may be made, in MiB (default 256)");
 
-/* What a fault maps around itself when it cannot map a PMD. */
+/* Bytes that a fault maps around itself when it cannot map a PMD. */
 #define UDMABUF_FAULT_AROUND	max_t(unsigned long, SZ_256K, PAGE_SIZE)
 
 /* The buffer must stay there, and must stay writable. */
@@ -93,113 +82,29 @@ MODULE_PARM_DESC(size_limit_mb, "Largest buffer that may be made, in MiB (defaul
 
 /**
  * struct udmabuf - one buffer
- * @folios: its memory; constant once the buffer is published
- * @lock: guards @mappings
- * @mappings: &shared_mapping.node, what devices have mapped at the moment and
- *	needs care when the CPU takes its turn
+ * @pages: its memory; &dma_buf.priv
  * @cpu_began: a CPU access has been announced at least once; never taken back
  */
 struct udmabuf {
-	struct udmabuf_folios folios;
-	struct mutex lock;	/* mappings */
-	struct list_head mappings;
+	struct dma_buf_pages pages;
 	bool cpu_began;
 };
 
-/* ---------------------------------------------------------------- devices */
+/* -- access by the CPU ----------------------------------------------------- */
 
-static struct sg_table *udmabuf_map(struct dma_buf_attachment *attach,
-				    enum dma_data_direction dir)
+static struct udmabuf *udmabuf_of(const struct dma_buf *dmabuf)
 {
-	struct udmabuf *buf = attach->dmabuf->priv;
-	struct shared_mapping *mapping;
-	int ret;
-
-	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
-	if (!mapping)
-		return ERR_PTR(-ENOMEM);
-	mapping->dev = attach->dev;
-	mapping->dir = dir;
-	INIT_LIST_HEAD(&mapping->node);
-
-	ret = udmabuf_folios_fill_sgt(&buf->folios, &mapping->sgt,
-				      shared_mapping_segment_pages(attach->dev));
-	if (ret)
-		goto err_free_mapping;
-
-	ret = shared_mapping_map(mapping);
-	if (ret)
-		goto err_free_table;
-
-	/* As decided when it was mapped: another mapping may bounce meanwhile. */
-	if (mapping->pieces) {
-		mutex_lock(&buf->lock);
-		list_add(&mapping->node, &buf->mappings);
-		mutex_unlock(&buf->lock);
-	}
-	return &mapping->sgt;
-
-err_free_table:
-	sg_free_table(&mapping->sgt);
-err_free_mapping:
-	kfree(mapping);
-	return ERR_PTR(ret);
-}
-
-static void udmabuf_unmap(struct dma_buf_attachment *attach,
-			  struct sg_table *sgt, enum dma_data_direction dir)
-{
-	struct shared_mapping *mapping = container_of(sgt,
-						       struct shared_mapping,
-						       sgt);
-	struct udmabuf *buf = attach->dmabuf->priv;
-
-	/* Nobody but map and unmap of this mapping adds or removes it. */
-	if (!list_empty(&mapping->node)) {
-		mutex_lock(&buf->lock);
-		list_del(&mapping->node);
-		mutex_unlock(&buf->lock);
-	}
-
-	shared_mapping_unmap(mapping);
-	sg_free_table(sgt);
-	kfree(mapping);
-}
-
-/* ---------------------------------------------------------------- the CPU */
-
-/*
- * Devices which are coherent and do not bounce are not listed and cost nothing, not
- * even the lock: who maps while another begins has no order to rely on anyway.
- */
-static void udmabuf_sync(struct udmabuf *buf, enum dma_data_direction dir,
-			 size_t offset, size_t length, bool for_device)
-{
-	if (list_empty(&buf->mappings))
-		return;
-
-	mutex_lock(&buf->lock);
-	shared_mapping_sync_all(&buf->mappings, dir, offset, length,
-				for_device);
-	mutex_unlock(&buf->lock);
+	return container_of((struct dma_buf_pages *)dmabuf->priv,
+			    struct udmabuf, pages);
 }
 
 static int udmabuf_begin_partial(struct dma_buf *dmabuf,
 				 enum dma_data_direction dir,
 				 size_t offset, size_t length)
 {
-	struct udmabuf *buf = dmabuf->priv;
-	int ret;
-
-	WRITE_ONCE(buf->cpu_began, true);
-	if (list_empty(&buf->mappings))
-		return 0;
-
-	/* Before the core does: what devices write has to be there now. */
-	ret = shared_mapping_wait(dmabuf->resv, dir);
-	if (!ret)
-		udmabuf_sync(buf, dir, offset, length, false);
-	return ret;
+	WRITE_ONCE(udmabuf_of(dmabuf)->cpu_began, true);
+	return dma_buf_pages_begin_cpu_access_partial(dmabuf, dir, offset,
+						      length);
 }
 
 /* An end without any begin is a mistake, and always was answered as one. */
@@ -207,12 +112,9 @@ static int udmabuf_end_partial(struct dma_buf *dmabuf,
 			       enum dma_data_direction dir,
 			       size_t offset, size_t length)
 {
-	struct udmabuf *buf = dmabuf->priv;
-
-	if (!READ_ONCE(buf->cpu_began))
+	if (!READ_ONCE(udmabuf_of(dmabuf)->cpu_began))
 		return -EINVAL;
-	udmabuf_sync(buf, dir, offset, length, true);
-	return 0;
+	return dma_buf_pages_end_cpu_access_partial(dmabuf, dir, offset, length);
 }
 
 static int udmabuf_begin_cpu_access(struct dma_buf *dmabuf,
@@ -227,88 +129,47 @@ static int udmabuf_end_cpu_access(struct dma_buf *dmabuf,
 	return udmabuf_end_partial(dmabuf, dir, 0, dmabuf->size);
 }
 
-/* The linear map's address of a buffer in one piece, NULL if there is none. */
-static void *udmabuf_linear_address(struct udmabuf *buf)
-{
-	struct udmabuf_run run;
-
-	udmabuf_run_start(&run, &buf->folios, 0, U32_MAX);
-	if (!udmabuf_run_next(&run) || run.pages != buf->folios.pages)
-		return NULL;
-
-	/* Highmem is on top: if the last page is not, none is. */
-	if (PageHighMem(pfn_to_page(run.pfn + run.pages - 1)))
-		return NULL;
-	return page_address(pfn_to_page(run.pfn));
-}
-
-/* The core counts: called once, until udmabuf_vunmap(). */
-static int udmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
-{
-	struct udmabuf *buf = dmabuf->priv;
-	struct page **pages;
-	void *vaddr;
-
-	vaddr = udmabuf_linear_address(buf);
-	if (!vaddr) {
-		pages = udmabuf_folios_page_array(&buf->folios);
-		if (!pages)
-			return -ENOMEM;
-		vaddr = vmap(pages, buf->folios.pages, VM_MAP, PAGE_KERNEL);
-		kvfree(pages);
-	}
-	if (!vaddr)
-		return -ENOMEM;
-
-	iosys_map_set_vaddr(map, vaddr);
-	return 0;
-}
-
-static void udmabuf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
-{
-	if (is_vmalloc_addr(map->vaddr))
-		vunmap(map->vaddr);
-}
+/* -- mappings of programs -------------------------------------------------- */
 
 /*
- * The frame which a PMD around the fault would start at, if all that the PMD
- * spans belongs to the VMA and is contiguous and aligned in the buffer.
+ * Find the frame which a PMD around the fault would start at. There is one if all
+ * that the PMD spans belongs to the VMA and is contiguous and aligned in the buffer.
  *
  * This depends on nothing but VMA and buffer. Two tasks which fault in the same
  * place come to the same answer, so a PMD never races with a page table.
  */
-static bool udmabuf_pmd_pfn(struct udmabuf *buf, struct vm_fault *vmf,
-			    unsigned long *pfn)
+static bool udmabuf_pmd_pfn(const struct dma_buf_pages *pages,
+			    struct vm_fault *vmf, unsigned long *pfn)
 {
 	unsigned long start = ALIGN_DOWN(vmf->address, PMD_SIZE);
+	unsigned long nr = PMD_SIZE >> PAGE_SHIFT;
 	struct vm_area_struct *vma = vmf->vma;
-	u32 pages = PMD_SIZE >> PAGE_SHIFT;
-	struct udmabuf_run run;
+	struct dma_buf_pages_iter iter;
 
 	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP))
 		return false;
 	if (start < vma->vm_start || vma->vm_end - start < PMD_SIZE)
 		return false;
 
-	udmabuf_run_start(&run, &buf->folios, linear_page_index(vma, start),
-			  pages);
-	if (!udmabuf_run_next(&run))
+	dma_buf_pages_iter_init(&iter, pages, linear_page_index(vma, start),
+				ULONG_MAX, nr);
+	if (!dma_buf_pages_iter_next(&iter))
 		return false;
 
-	*pfn = run.pfn;
-	return run.pages == pages && IS_ALIGNED(run.pfn, pages);
+	*pfn = page_to_pfn(iter.page);
+	return iter.nr_pages == nr && IS_ALIGNED(*pfn, nr);
 }
 
 /**
  * struct udmabuf_window - the pages that a fault enters
  * @vma: where to
- * @run: where from
- * @done: how many pages of @run have been dealt with
+ * @iter: where from
+ * @done: how many pages of this step have been dealt with
  */
 struct udmabuf_window {
 	struct vm_area_struct *vma;
-	struct udmabuf_run run;
-	u32 done;
+	struct dma_buf_pages_iter iter;
+	unsigned long done;
 };
 
 /* Called for each page table entry of a window, in order, under its lock. */
@@ -316,23 +177,24 @@ static int udmabuf_enter_page(pte_t *pte, unsigned long addr, void *data)
 {
 	struct udmabuf_window *window = data;
 	struct vm_area_struct *vma = window->vma;
-	unsigned long pfn;
+	struct page *page;
 
-	if (window->done == window->run.pages) {
-		if (WARN_ON_ONCE(!udmabuf_run_next(&window->run)))
+	if (window->done == window->iter.nr_pages) {
+		if (WARN_ON_ONCE(!dma_buf_pages_iter_next(&window->iter)))
 			return -EFAULT;
 		window->done = 0;
 	}
-	pfn = window->run.pfn + window->done++;
+	page = nth_page(window->iter.page, window->done++);
 
-	/* Not for being near: only who wants this page is to hear of the error. */
-	if (udmabuf_memory_has_errors() && PageHWPoison(pfn_to_page(pfn)))
+	/* Not for being near: only an access to this page gets the error. */
+	if (udmabuf_memory_has_errors() && PageHWPoison(page))
 		return 0;
 
 	/* Another task may have been here first. */
 	if (pte_none(ptep_get(pte))) {
 		set_pte_at(vma->vm_mm, addr, pte,
-			   pte_mkspecial(pfn_pte(pfn, vma->vm_page_prot)));
+			   pte_mkspecial(pfn_pte(page_to_pfn(page),
+						 vma->vm_page_prot)));
 		update_mmu_cache(vma, addr, pte);
 	}
 	return 0;
@@ -343,49 +205,40 @@ static int udmabuf_enter_page(pte_t *pte, unsigned long addr, void *data)
  * faults which cost. All of this is ordinary memory, of which there is no need
  * to ask, page by page as vmf_insert_pfn() does, how it may be cached.
  */
-static vm_fault_t udmabuf_fault_around(struct udmabuf *buf,
+static vm_fault_t udmabuf_fault_around(const struct dma_buf_pages *pages,
 				       struct vm_fault *vmf)
 {
 	unsigned long addr = ALIGN_DOWN(vmf->address, UDMABUF_FAULT_AROUND);
 	unsigned long end = addr + UDMABUF_FAULT_AROUND;
 	struct udmabuf_window window = { .vma = vmf->vma };
-	u32 at;
+	pgoff_t index;
 
 	addr = max(addr, vmf->vma->vm_start);
-	at = linear_page_index(vmf->vma, addr);
+	index = linear_page_index(vmf->vma, addr);
 	end = min3(end, vmf->vma->vm_end,
-		   addr + ((unsigned long)(buf->folios.pages - at) << PAGE_SHIFT));
+		   addr + ((pages->nr_pages - index) << PAGE_SHIFT));
 
-	udmabuf_run_start(&window.run, &buf->folios, at, U32_MAX);
+	dma_buf_pages_iter_init(&window.iter, pages, index, ULONG_MAX, ULONG_MAX);
 	if (apply_to_page_range(vmf->vma->vm_mm, addr, end - addr,
 				udmabuf_enter_page, &window))
 		return VM_FAULT_OOM;
 	return VM_FAULT_NOPAGE;
 }
 
-/* Test whether the page under the fault has got a memory error meanwhile. */
-static bool udmabuf_fault_is_poisoned(struct udmabuf *buf, struct vm_fault *vmf)
-{
-	struct udmabuf_run run;
-
-	if (!udmabuf_memory_has_errors())
-		return false;
-	udmabuf_run_start(&run, &buf->folios, vmf->pgoff, 1);
-	return udmabuf_run_next(&run) && PageHWPoison(pfn_to_page(run.pfn));
-}
-
 static vm_fault_t udmabuf_vm_fault(struct vm_fault *vmf)
 {
-	struct udmabuf *buf = vmf->vma->vm_private_data;
+	const struct dma_buf_pages *pages = vmf->vma->vm_private_data;
 	unsigned long pfn;
 
-	if (vmf->pgoff >= buf->folios.pages)
+	if (vmf->pgoff >= pages->nr_pages)
 		return VM_FAULT_SIGBUS;
-	if (udmabuf_fault_is_poisoned(buf, vmf))
+	/* The page under the fault may have got a memory error meanwhile. */
+	if (udmabuf_memory_has_errors() &&
+	    PageHWPoison(dma_buf_pages_page(pages, vmf->pgoff)))
 		return VM_FAULT_HWPOISON;
 
 	/* A page table may be left from when the VMA had another shape. */
-	if (udmabuf_pmd_pfn(buf, vmf, &pfn)) {
+	if (udmabuf_pmd_pfn(pages, vmf, &pfn)) {
 		pmd_t pmd = pmdp_get_lockless(vmf->pmd);
 
 		if (pmd_none(pmd))
@@ -395,36 +248,39 @@ static vm_fault_t udmabuf_vm_fault(struct vm_fault *vmf)
 		if (pmd_leaf(pmd))
 			return VM_FAULT_NOPAGE;
 	}
-	return udmabuf_fault_around(buf, vmf);
+	return udmabuf_fault_around(pages, vmf);
 }
 
 static const struct vm_operations_struct udmabuf_vm_ops = {
 	.fault = udmabuf_vm_fault,
 };
 
-/* The range was checked by the core. A private copy would be nobody's buffer. */
+/* The core checked the range. A private copy would be part of no buffer. */
 static int udmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
+	struct dma_buf_pages *pages = dmabuf->priv;
+
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 
-	vma->vm_private_data = dmabuf->priv;
+	WRITE_ONCE(pages->exposed, true);
+	vma->vm_private_data = pages;
 	vma->vm_ops = &udmabuf_vm_ops;
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	return 0;
 }
 
-/* ------------------------------------------------------------ life of one */
+/* -- the buffer ------------------------------------------------------------ */
 
 static void udmabuf_release(struct dma_buf *dmabuf)
 {
-	udmabuf_free(dmabuf->priv);
+	udmabuf_free(udmabuf_of(dmabuf));
 }
 
 static const struct dma_buf_ops udmabuf_ops = {
 	.cache_sgt_mapping = true,
-	.map_dma_buf = udmabuf_map,
-	.unmap_dma_buf = udmabuf_unmap,
+	.map_dma_buf = dma_buf_pages_map,
+	.unmap_dma_buf = dma_buf_pages_unmap,
 	.begin_cpu_access = udmabuf_begin_cpu_access,
 	.end_cpu_access = udmabuf_end_cpu_access,
 	.begin_cpu_access_partial = udmabuf_begin_partial,
@@ -432,13 +288,13 @@ static const struct dma_buf_ops udmabuf_ops = {
 	.mmap = udmabuf_mmap,
 	/* Where a PMD fits; NULL without huge pages. */
 	.get_unmapped_area = thp_get_unmapped_area,
-	.vmap = udmabuf_vmap,
-	.vunmap = udmabuf_vunmap,
+	.vmap = dma_buf_pages_vmap,
+	.vunmap = dma_buf_pages_vunmap,
 	.release = udmabuf_release,
 };
 
 /**
- * udmabuf_new - a buffer without memory yet
+ * udmabuf_new - allocate a buffer without memory
  *
  * Followed by udmabuf_add() for each range and udmabuf_publish().
  *
@@ -450,30 +306,27 @@ struct udmabuf *udmabuf_new(void)
 {
 	struct udmabuf *buf = kzalloc(sizeof(*buf), GFP_KERNEL);
 
-	if (!buf)
-		return NULL;
-	mutex_init(&buf->lock);
-	INIT_LIST_HEAD(&buf->mappings);
+	if (buf)
+		dma_buf_pages_init(&buf->pages);
 	return buf;
 }
 EXPORT_SYMBOL_IF_KUNIT(udmabuf_new);
 
 /**
- * udmabuf_free - end a buffer which nobody else knows, or knows any more
+ * udmabuf_free - free a buffer that is not published, or released
  * @buf: from udmabuf_new()
  *
  * Context: Process context, may sleep.
  */
 void udmabuf_free(struct udmabuf *buf)
 {
-	WARN_ON_ONCE(!list_empty(&buf->mappings));
-	udmabuf_folios_unpin(&buf->folios);
-	mutex_destroy(&buf->lock);
+	dma_buf_pages_end(&buf->pages);
+	udmabuf_folios_unpin(&buf->pages);
 	kfree(buf);
 }
 EXPORT_SYMBOL_IF_KUNIT(udmabuf_free);
 
-/* Is this a memfd, and sealed the way that a buffer needs it? */
+/* Test whether this is a memfd, and sealed the way that a buffer needs it. */
 static int udmabuf_check_seals(struct file *memfd)
 {
 	long seals;
@@ -500,7 +353,7 @@ static int udmabuf_check_seals(struct file *memfd)
  *
  * Seals are added with the inode lock held, and %F_SEAL_WRITE is not while a
  * folio is pinned. So with the lock held from the check until all is pinned,
- * nobody ends up with a write-sealed memfd that a device writes to.
+ * no write-sealed memfd can be one that a device writes to.
  *
  * A memfd of huge pages is given those it lacks before, by its file system, but
  * not one which is refused anyway.
@@ -523,7 +376,7 @@ int udmabuf_add(struct udmabuf *buf, struct file *memfd, u64 offset, u64 size)
 	inode_lock_shared(inode);
 	ret = udmabuf_check_seals(memfd);
 	if (!ret)
-		ret = udmabuf_folios_pin(&buf->folios, memfd, offset, size);
+		ret = udmabuf_folios_pin(&buf->pages, memfd, offset, size);
 	inode_unlock_shared(inode);
 	return ret;
 }
@@ -542,16 +395,16 @@ struct dma_buf *udmabuf_publish(struct udmabuf *buf)
 	DEFINE_DMA_BUF_EXPORT_INFO(exp_info);
 
 	exp_info.ops = &udmabuf_ops;
-	exp_info.size = (size_t)buf->folios.pages << PAGE_SHIFT;
+	exp_info.size = buf->pages.nr_pages << PAGE_SHIFT;
 	exp_info.flags = O_RDWR;
-	exp_info.priv = buf;
+	exp_info.priv = &buf->pages;
 	return dma_buf_export(&exp_info);
 }
 EXPORT_SYMBOL_IF_KUNIT(udmabuf_publish);
 
-/* ------------------------------------------------------------- the device */
+/* -- the device ------------------------------------------------------------ */
 
-/* May a list be so long, and could it be held in memory? */
+/* Test whether a list may be so long, and can be held in memory. */
 static int udmabuf_check_count(u32 count)
 {
 	int limit = READ_ONCE(list_limit);
@@ -563,7 +416,7 @@ static int udmabuf_check_count(u32 count)
 	return 0;
 }
 
-/* How many bytes a buffer may have. */
+/* Return how many bytes a buffer may have. */
 static u64 udmabuf_size_allowed(void)
 {
 	int limit = READ_ONCE(size_limit_mb);

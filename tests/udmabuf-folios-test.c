@@ -2,13 +2,12 @@
 /*
  * KUnit suite of udmabuf-folios.c
  *
- * What it is: walks over hand-made lists, whose layout is known, and pins of
- * real shmem memory, whose layout is not.
- * What it owns: per case, a shmem file or one compound page.
- * Never here: dma-bufs; udmabuf-test.c has them.
+ * Pins of real shmem memory, a file per case. Walks over lists are in
+ * dma-buf-pages_kunit.c, dma-bufs in udmabuf-test.c.
  */
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
+#include <linux/dma-buf-pages.h>
 #include <linux/err.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
@@ -20,7 +19,6 @@
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/percpu.h>
-#include <linux/scatterlist.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/vmstat.h>
@@ -29,34 +27,27 @@
 
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 
-#define PIECES	6
-#define ORDER	4
-
 static void put_file(void *file)
 {
 	fput(file);
 }
 
-static void put_test_folio(void *folio)
+static void unpin_list(void *pages)
 {
-	folio_put(folio);
+	udmabuf_folios_unpin(pages);
 }
 
-static void unpin_list(void *folios)
+/* A list that is unpinned when the case ends. */
+static struct dma_buf_pages *list_create(struct kunit *test)
 {
-	udmabuf_folios_unpin(folios);
-}
+	struct dma_buf_pages *list;
 
-/* A list that lets go of its memory when the case ends. */
-static struct udmabuf_folios *list_create(struct kunit *test)
-{
-	struct udmabuf_folios *folios;
-
-	folios = kunit_kzalloc(test, sizeof(*folios), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, folios);
+	list = kunit_kzalloc(test, sizeof(*list), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, list);
+	dma_buf_pages_init(list);
 	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, unpin_list, folios));
-	return folios;
+			kunit_add_action_or_reset(test, unpin_list, list));
+	return list;
 }
 
 static struct file *file_create(struct kunit *test, u32 pages)
@@ -97,180 +88,6 @@ static u32 page_number(struct page *page)
 	return number;
 }
 
-/* ------------------------------------------------------------------ walks */
-
-struct piece {
-	u8 first;
-	u8 pages;
-};
-
-/* Extents cut out of one folio; zero pages end a list. */
-struct walk_case {
-	const char *desc;
-	struct piece extents[PIECES];
-	u32 at;
-	u32 limit;
-	struct piece runs[PIECES];
-};
-
-static const struct walk_case walk_cases[] = {
-	{
-		.desc = "an extent is one run",
-		.extents = { { 0, 8 } }, .limit = U32_MAX,
-		.runs = { { 0, 8 } },
-	}, {
-		.desc = "extents that follow each other are one run",
-		.extents = { { 0, 2 }, { 2, 3 }, { 5, 1 } }, .limit = U32_MAX,
-		.runs = { { 0, 6 } },
-	}, {
-		.desc = "a gap in memory ends a run",
-		.extents = { { 0, 2 }, { 3, 3 } }, .limit = U32_MAX,
-		.runs = { { 0, 2 }, { 3, 3 } },
-	}, {
-		.desc = "memory in reverse order gives a run per extent",
-		.extents = { { 4, 1 }, { 3, 1 }, { 2, 1 } }, .limit = U32_MAX,
-		.runs = { { 4, 1 }, { 3, 1 }, { 2, 1 } },
-	}, {
-		.desc = "the same memory twice gives two runs",
-		.extents = { { 1, 2 }, { 1, 2 } }, .limit = U32_MAX,
-		.runs = { { 1, 2 }, { 1, 2 } },
-	}, {
-		.desc = "a limit cuts an extent",
-		.extents = { { 0, 8 } }, .limit = 3,
-		.runs = { { 0, 3 }, { 3, 3 }, { 6, 2 } },
-	}, {
-		.desc = "a limit counts across extents",
-		.extents = { { 0, 2 }, { 2, 5 } }, .limit = 3,
-		.runs = { { 0, 3 }, { 3, 3 }, { 6, 1 } },
-	}, {
-		.desc = "a limit that is met exactly goes on with the next extent",
-		.extents = { { 0, 2 }, { 2, 2 }, { 4, 2 } }, .limit = 4,
-		.runs = { { 0, 4 }, { 4, 2 } },
-	}, {
-		.desc = "a limit of one gives every page",
-		.extents = { { 7, 2 }, { 0, 2 } }, .limit = 1,
-		.runs = { { 7, 1 }, { 8, 1 }, { 0, 1 }, { 1, 1 } },
-	}, {
-		.desc = "a walk starts inside an extent",
-		.extents = { { 0, 4 }, { 8, 4 } }, .at = 3, .limit = U32_MAX,
-		.runs = { { 3, 1 }, { 8, 4 } },
-	}, {
-		.desc = "a walk starts where an extent does",
-		.extents = { { 0, 4 }, { 8, 4 } }, .at = 4, .limit = U32_MAX,
-		.runs = { { 8, 4 } },
-	}, {
-		.desc = "a walk starts inside the last of many",
-		.extents = { { 9, 1 }, { 7, 1 }, { 5, 1 }, { 3, 1 }, { 0, 3 } },
-		.at = 6, .limit = U32_MAX,
-		.runs = { { 2, 1 } },
-	}, {
-		.desc = "a walk from the end gives nothing",
-		.extents = { { 0, 4 } }, .at = 4, .limit = U32_MAX,
-	}, {
-		.desc = "a walk from far beyond the end gives nothing",
-		.extents = { { 0, 4 } }, .at = U32_MAX, .limit = U32_MAX,
-	}, {
-		.desc = "an empty list gives nothing",
-		.limit = U32_MAX,
-	},
-};
-
-KUNIT_ARRAY_PARAM_DESC(walk, walk_cases, desc);
-
-/* Lay the extents of a case out over a fresh folio, without any pin. */
-static struct folio *walk_setup(struct kunit *test,
-				const struct walk_case *walk,
-				struct udmabuf_folios *folios)
-{
-	struct folio *folio = folio_alloc(GFP_KERNEL, ORDER);
-	u32 i;
-
-	KUNIT_ASSERT_NOT_NULL(test, folio);
-	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, put_test_folio, folio));
-
-	folios->extents = kunit_kcalloc(test, PIECES, sizeof(*folios->extents),
-					GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, folios->extents);
-	for (i = 0; i < PIECES && walk->extents[i].pages; i++) {
-		folios->extents[i].folio = folio;
-		folios->extents[i].first = walk->extents[i].first;
-		folios->extents[i].at = folios->pages;
-		folios->pages += walk->extents[i].pages;
-	}
-	folios->nr = i;
-	return folio;
-}
-
-static void udmabuf_folios_test_walk(struct kunit *test)
-{
-	const struct walk_case *walk = test->param_value;
-	struct udmabuf_folios folios = {};
-	struct folio *folio = walk_setup(test, walk, &folios);
-	struct udmabuf_run run;
-	u32 i, at = walk->at;
-
-	udmabuf_run_start(&run, &folios, walk->at, walk->limit);
-	for (i = 0; i < PIECES && walk->runs[i].pages; i++) {
-		KUNIT_ASSERT_TRUE_MSG(test, udmabuf_run_next(&run),
-				      "run %u is missing", i);
-		KUNIT_EXPECT_EQ(test, run.at, at);
-		KUNIT_EXPECT_EQ(test, run.pages, walk->runs[i].pages);
-		KUNIT_EXPECT_EQ(test, run.pfn,
-				folio_pfn(folio) + walk->runs[i].first);
-		at += run.pages;
-	}
-	KUNIT_EXPECT_FALSE(test, udmabuf_run_next(&run));
-}
-
-/* The same lists, as scatterlist and as page array. */
-static void udmabuf_folios_test_describe(struct kunit *test)
-{
-	const struct walk_case *walk = test->param_value;
-	struct udmabuf_folios folios = {};
-	struct folio *folio = walk_setup(test, walk, &folios);
-	u32 limit = min_t(u32, walk->limit, UINT_MAX >> PAGE_SHIFT);
-	struct sg_page_iter iter;
-	struct scatterlist *sg;
-	struct sg_table sgt;
-	struct page **pages;
-	u32 i, j, n = 0;
-
-	if (!folios.pages)
-		return;
-
-	KUNIT_ASSERT_EQ(test, 0, udmabuf_folios_fill_sgt(&folios, &sgt, limit));
-	pages = udmabuf_folios_page_array(&folios);
-	KUNIT_EXPECT_NOT_NULL(test, pages);
-	if (!pages)
-		goto out;
-
-	for (i = 0; i < folios.nr; i++)
-		for (j = 0; j < walk->extents[i].pages; j++, n++)
-			KUNIT_EXPECT_PTR_EQ(test, pages[n],
-					    folio_page(folio,
-						       walk->extents[i].first + j));
-	KUNIT_EXPECT_EQ(test, n, folios.pages);
-
-	n = 0;
-	for_each_sgtable_page(&sgt, &iter, 0)
-		KUNIT_EXPECT_PTR_EQ(test, sg_page_iter_page(&iter), pages[n++]);
-	KUNIT_EXPECT_EQ(test, n, folios.pages);
-
-	for_each_sgtable_sg(&sgt, sg, i)
-		KUNIT_EXPECT_LE(test, sg->length >> PAGE_SHIFT, limit);
-
-	/* A case that walks from the start says how many entries there are. */
-	for (n = 0; n < PIECES && walk->runs[n].pages; n++)
-		;
-	if (!walk->at)
-		KUNIT_EXPECT_EQ(test, sgt.orig_nents, n);
-
-	kvfree(pages);
-out:
-	sg_free_table(&sgt);
-}
-
 /* ------------------------------------------------------------------- pins */
 
 /* More than two batches, the last one not full. */
@@ -278,33 +95,31 @@ out:
 
 static void udmabuf_folios_test_order(struct kunit *test)
 {
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file = file_create(test, MANY);
-	struct page **pages;
 	u32 i;
 
 	file_number_pages(test, file, MANY);
 
 	/* The end first, then all but the first page. */
-	KUNIT_ASSERT_EQ(test, 0, udmabuf_folios_pin(folios, file,
+	KUNIT_ASSERT_EQ(test, 0, udmabuf_folios_pin(list, file,
 						    (MANY - 3) * PAGE_SIZE,
 						    3 * PAGE_SIZE));
-	KUNIT_ASSERT_EQ(test, 0, udmabuf_folios_pin(folios, file, PAGE_SIZE,
+	KUNIT_ASSERT_EQ(test, 0, udmabuf_folios_pin(list, file, PAGE_SIZE,
 						    (MANY - 1) * PAGE_SIZE));
-	KUNIT_ASSERT_EQ(test, folios->pages, 3 + MANY - 1);
+	KUNIT_ASSERT_EQ(test, list->nr_pages, 3 + MANY - 1);
 
-	pages = udmabuf_folios_page_array(folios);
-	KUNIT_ASSERT_NOT_NULL(test, pages);
 	for (i = 0; i < 3; i++)
-		KUNIT_EXPECT_EQ(test, page_number(pages[i]), MANY - 3 + i);
+		KUNIT_EXPECT_EQ(test, page_number(dma_buf_pages_page(list, i)),
+				MANY - 3 + i);
 	for (i = 1; i < MANY; i++)
-		KUNIT_EXPECT_EQ(test, page_number(pages[2 + i]), i);
-	kvfree(pages);
+		KUNIT_EXPECT_EQ(test, page_number(dma_buf_pages_page(list, 2 + i)),
+				i);
 }
 
 static void udmabuf_folios_test_pins(struct kunit *test)
 {
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file = file_create(test, 2);
 	struct page *page;
 	int before;	/* more than later: a page on its way to the LRU is held */
@@ -314,16 +129,16 @@ static void udmabuf_folios_test_pins(struct kunit *test)
 	before = page_ref_count(page);
 
 	KUNIT_EXPECT_EQ(test, 0,
-			udmabuf_folios_pin(folios, file, 0, 2 * PAGE_SIZE));
+			udmabuf_folios_pin(list, file, 0, 2 * PAGE_SIZE));
 	KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(page_folio(page)));
 	KUNIT_EXPECT_FALSE(test, PageDirty(page));
 
-	udmabuf_folios_unpin(folios);
+	udmabuf_folios_unpin(list);
 	KUNIT_EXPECT_FALSE(test, folio_maybe_dma_pinned(page_folio(page)));
 	KUNIT_EXPECT_LE(test, page_ref_count(page), before);
-	KUNIT_EXPECT_EQ(test, folios->pages, 0);
-	KUNIT_EXPECT_EQ(test, folios->nr, 0);
-	KUNIT_EXPECT_NULL(test, folios->extents);
+	KUNIT_EXPECT_EQ(test, list->nr_pages, 0);
+	KUNIT_EXPECT_EQ(test, list->nr_runs, 0);
+	KUNIT_EXPECT_PTR_EQ(test, list->runs, &list->sole_run);
 
 	/* A device may have written there: reclaim must not drop it. */
 	KUNIT_EXPECT_TRUE(test, PageDirty(page));
@@ -396,7 +211,7 @@ static struct folio *file_settled_folio(struct kunit *test, struct file *file)
 /* A pin of ours is to the kernel what one of memfd_pin_folios() is, and goes so. */
 static void udmabuf_folios_test_pin_is_a_pin(struct kunit *test)
 {
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file = file_create(test, MANY);
 	struct folio *folio = file_settled_folio(test, file), *same;
 	struct pin_state state[5];
@@ -409,12 +224,12 @@ static void udmabuf_folios_test_pin_is_a_pin(struct kunit *test)
 	state[0] = pin_state(folio);
 	KUNIT_ASSERT_EQ(test, 1, memfd_pin_folios(file, pos, pos, &same, 1, &offset));
 	state[1] = pin_state(folio);
-	KUNIT_EXPECT_EQ(test, 0, udmabuf_folios_pin(folios, file, pos, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, udmabuf_folios_pin(list, file, pos, PAGE_SIZE));
 	state[2] = pin_state(folio);
 	unpin_folio(same);
 	state[3] = pin_state(folio);
 	KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(folio));
-	udmabuf_folios_unpin(folios);
+	udmabuf_folios_unpin(list);
 	state[4] = pin_state(folio);
 	KUNIT_EXPECT_FALSE(test, folio_maybe_dma_pinned(folio));
 
@@ -429,9 +244,8 @@ static void udmabuf_folios_test_pin_is_a_pin(struct kunit *test)
 /* Pages that are there and pages that are not, in turn: both ways to pin. */
 static void udmabuf_folios_test_sparse(struct kunit *test)
 {
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file = file_create(test, MANY);
-	struct page **pages;
 	u32 i;
 
 	file_number_pages(test, file, MANY);
@@ -443,28 +257,24 @@ static void udmabuf_folios_test_sparse(struct kunit *test)
 					     (i + 1) * PAGE_SIZE - 1);
 
 	KUNIT_ASSERT_EQ(test, 0,
-			udmabuf_folios_pin(folios, file, 0, MANY * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, folios->pages, MANY);
-	pages = udmabuf_folios_page_array(folios);
-	KUNIT_ASSERT_NOT_NULL(test, pages);
+			udmabuf_folios_pin(list, file, 0, MANY * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, list->nr_pages, MANY);
 	for (i = 0; i < MANY; i++) {
 		struct page *page = shmem_read_mapping_page(file->f_mapping, i);
 
-		KUNIT_EXPECT_PTR_EQ(test, pages[i], page);
+		KUNIT_EXPECT_PTR_EQ(test, dma_buf_pages_page(list, i), page);
 		put_page(page);
 	}
-	kvfree(pages);
 }
 
 /*
- * Pages which have been reserved and never written hold what somebody else left
- * there. Here the somebody is the test.
+ * Pages which have been reserved and never written hold what their last owner left
+ * there. Here that is the test.
  */
 static void udmabuf_folios_test_never_written(struct kunit *test)
 {
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file = file_create(test, MANY);
-	struct page **pages;
 	struct folio *folio;
 	u32 i;
 
@@ -478,29 +288,26 @@ static void udmabuf_folios_test_never_written(struct kunit *test)
 	}
 
 	KUNIT_ASSERT_EQ(test, 0,
-			udmabuf_folios_pin(folios, file, 0, MANY * PAGE_SIZE));
-	pages = udmabuf_folios_page_array(folios);
-	KUNIT_ASSERT_NOT_NULL(test, pages);
+			udmabuf_folios_pin(list, file, 0, MANY * PAGE_SIZE));
 	for (i = 0; i < MANY; i++) {
-		KUNIT_EXPECT_EQ(test, page_number(pages[i]), 0);
-		KUNIT_EXPECT_TRUE(test, PageUptodate(pages[i]));
+		KUNIT_EXPECT_EQ(test, page_number(dma_buf_pages_page(list, i)), 0);
+		KUNIT_EXPECT_TRUE(test, PageUptodate(dma_buf_pages_page(list, i)));
 	}
-	kvfree(pages);
 }
 
 /* A file may have pages behind its end. They are not part of it. */
 static void udmabuf_folios_test_behind_the_end(struct kunit *test)
 {
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file = file_create(test, 2);
 
 	KUNIT_ASSERT_EQ(test, 0, vfs_fallocate(file, FALLOC_FL_KEEP_SIZE, 0,
 					       4 * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, -EINVAL, udmabuf_folios_pin(folios, file, PAGE_SIZE,
+	KUNIT_EXPECT_EQ(test, -EINVAL, udmabuf_folios_pin(list, file, PAGE_SIZE,
 							  2 * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, folios->nr, 0);
+	KUNIT_EXPECT_EQ(test, list->nr_runs, 0);
 	KUNIT_EXPECT_EQ(test, 0,
-			udmabuf_folios_pin(folios, file, 0, 2 * PAGE_SIZE));
+			udmabuf_folios_pin(list, file, 0, 2 * PAGE_SIZE));
 }
 
 /* Only hugetlbfs needs it, so the pages of another file stay unallocated. */
@@ -516,21 +323,17 @@ static void udmabuf_folios_test_populate(struct kunit *test)
 /* The file forgets a pinned page: the list must not. */
 static void udmabuf_folios_test_truncated(struct kunit *test)
 {
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file = file_create(test, 4);
-	struct page **pages;
 	u32 i;
 
 	file_number_pages(test, file, 4);
 	KUNIT_ASSERT_EQ(test, 0,
-			udmabuf_folios_pin(folios, file, 0, 4 * PAGE_SIZE));
+			udmabuf_folios_pin(list, file, 0, 4 * PAGE_SIZE));
 	shmem_truncate_range(file_inode(file), 0, 4 * PAGE_SIZE - 1);
 
-	pages = udmabuf_folios_page_array(folios);
-	KUNIT_ASSERT_NOT_NULL(test, pages);
 	for (i = 0; i < 4; i++)
-		KUNIT_EXPECT_EQ(test, page_number(pages[i]), i);
-	kvfree(pages);
+		KUNIT_EXPECT_EQ(test, page_number(dma_buf_pages_page(list, i)), i);
 }
 
 struct refusal_case {
@@ -561,34 +364,36 @@ KUNIT_ARRAY_PARAM_DESC(refusal, refusal_cases, desc);
 static void udmabuf_folios_test_refusal(struct kunit *test)
 {
 	const struct refusal_case *refusal = test->param_value;
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file = file_create(test, FILE_PAGES);
 
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			udmabuf_folios_pin(folios, file, refusal->offset,
+			udmabuf_folios_pin(list, file, refusal->offset,
 					   refusal->size));
 }
 
 static void udmabuf_folios_test_too_long(struct kunit *test)
 {
 	struct file *file = file_create(test, 2);
-	struct udmabuf_folios folios = { .pages = U32_MAX - 1 };
+	struct dma_buf_pages list;
 
+	dma_buf_pages_init(&list);
+	list.nr_pages = UDMABUF_PAGES_MAX - 1;
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			udmabuf_folios_pin(&folios, file, 0, 2 * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, folios.nr, 0);
+			udmabuf_folios_pin(&list, file, 0, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, list.nr_runs, 0);
 }
 
 static void udmabuf_folios_test_wrong_file(struct kunit *test)
 {
 	static const struct file_operations fops = {};
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file;
 
 	file = anon_inode_getfile("udmabuf-test", &fops, NULL, O_RDWR);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			udmabuf_folios_pin(folios, file, 0, PAGE_SIZE));
+			udmabuf_folios_pin(list, file, 0, PAGE_SIZE));
 	fput(file);
 }
 
@@ -625,8 +430,8 @@ static void burden_add(struct kunit *test, struct folio *folio, int nr)
 /* A small folio has room for exactly one pin more, and then for none. */
 static void udmabuf_folios_test_last_pin(struct kunit *test)
 {
-	struct udmabuf_folios *first = list_create(test);
-	struct udmabuf_folios *second = list_create(test);
+	struct dma_buf_pages *first = list_create(test);
+	struct dma_buf_pages *second = list_create(test);
 	struct file *file = file_create(test, MANY);
 	struct folio *folio = file_settled_folio(test, file);
 	u64 pos;
@@ -657,7 +462,7 @@ static void udmabuf_folios_test_last_pin(struct kunit *test)
 /* A count which has wrapped already is refused without a warning. */
 static void udmabuf_folios_test_negative_count(struct kunit *test)
 {
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file = file_create(test, MANY);
 	struct folio *folio = file_settled_folio(test, file);
 	int before;
@@ -668,10 +473,10 @@ static void udmabuf_folios_test_negative_count(struct kunit *test)
 	before = folio_ref_count(folio);
 	folio_ref_add(folio, INT_MAX);
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			udmabuf_folios_pin(folios, file, pos, PAGE_SIZE));
+			udmabuf_folios_pin(list, file, pos, PAGE_SIZE));
 	folio_ref_sub(folio, INT_MAX);
 	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), before);
-	KUNIT_EXPECT_EQ(test, folios->nr, 0);
+	KUNIT_EXPECT_EQ(test, list->nr_runs, 0);
 	folio_put(folio);
 }
 
@@ -681,7 +486,7 @@ static void udmabuf_folios_test_negative_count(struct kunit *test)
  */
 static void udmabuf_folios_test_behind_a_hole(struct kunit *test)
 {
-	struct udmabuf_folios *folios = list_create(test);
+	struct dma_buf_pages *list = list_create(test);
 	struct file *file = file_create(test, MANY);
 	struct folio *folio = file_settled_folio(test, file);
 	loff_t pos;
@@ -695,14 +500,12 @@ static void udmabuf_folios_test_behind_a_hole(struct kunit *test)
 
 	before = folio_ref_count(folio);
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			udmabuf_folios_pin(folios, file, pos, 2 * PAGE_SIZE));
-	udmabuf_folios_unpin(folios);
+			udmabuf_folios_pin(list, file, pos, 2 * PAGE_SIZE));
+	udmabuf_folios_unpin(list);
 	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), before);
 }
 
 static struct kunit_case udmabuf_folios_cases[] = {
-	KUNIT_CASE_PARAM(udmabuf_folios_test_walk, walk_gen_params),
-	KUNIT_CASE_PARAM(udmabuf_folios_test_describe, walk_gen_params),
 	KUNIT_CASE(udmabuf_folios_test_order),
 	KUNIT_CASE(udmabuf_folios_test_pins),
 	KUNIT_CASE(udmabuf_folios_test_pin_is_a_pin),

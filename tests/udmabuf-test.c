@@ -2,10 +2,8 @@
 /*
  * KUnit suite of udmabuf.c
  *
- * What it is: buffers made of shmem files with seals of the test's choice, as
- * devices and the kernel see them.
- * What it owns: per case, the file and the buffer.
- * Never here: ioctls and user mappings, which need a program:
+ * Buffers made of shmem files with seals of the test's choice, as devices and the
+ * kernel see them. Ioctls and user mappings need a program:
  * tests/user/udmabuf_*test.c.
  */
 #include <kunit/test.h>
@@ -55,7 +53,7 @@ static struct file *memfd_create(struct kunit *test, unsigned int seals)
 	return file;
 }
 
-/* A page of the file, held only while somebody else holds it too. */
+/* A page of the file, without a reference for the caller. */
 static struct page *memfd_page(struct kunit *test, struct file *file, u32 index)
 {
 	struct page *page = shmem_read_mapping_page(file->f_mapping, index);
@@ -272,7 +270,7 @@ static void udmabuf_test_two_devices(struct kunit *test)
 		dma_buf_detach(dmabuf, attach[i]);
 	}
 
-	/* Nobody has it mapped any more; the CPU still may. */
+	/* No device has it mapped any more; the CPU may still access it. */
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_begin_cpu_access(dmabuf,
 							  DMA_TO_DEVICE));
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access(dmabuf, DMA_TO_DEVICE));

@@ -9,7 +9,6 @@
  * likes. Whoever reads, compares with the twin.
  */
 #include <linux/dma-buf-pages.h>
-#include <linux/dma-resv.h>
 
 #include "dma.h"
 #include "model.h"
@@ -192,12 +191,6 @@ void dma_unmap_sgtable(struct device *dev, struct sg_table *sgt,
 	dev->mapped = DMA_NONE;
 	if (dev->bounces)
 		memset(dev->copy, 0xff, MODEL_SIZE);
-}
-
-long dma_resv_wait_timeout(struct dma_resv *obj, enum dma_resv_usage usage,
-			   bool intr, unsigned long timeout)
-{
-	return timeout;
 }
 
 static void program_looks(void);

@@ -117,4 +117,28 @@ TEST_F(pins, have_a_limit)
 	EXPECT_EQ(0, seal_write(self->memfd));
 }
 
+/*
+ * Pages of one folio that follow each other, and one of them a second time. Pins that
+ * are dropped once too often, or not at all, show in what sealing says.
+ */
+TEST_F(pins, of_pages_one_by_one)
+{
+	static struct udmabuf_create_item items[HUGE_SIZE / 4096 + 1];
+	size_t size = variant->flags ? HUGE_SIZE : page_size();
+	unsigned int nr = size / page_size(), i, round;
+	int fd;
+
+	for (i = 0; i <= nr; i++)
+		items[i] = (struct udmabuf_create_item) {
+			.memfd = (uint32_t)self->memfd,
+			.offset = i % nr * page_size(), .size = page_size(),
+		};
+	for (round = 0; round < 3; round++) {
+		ASSERT_GIVES(fd, create_list(self->dev, items, nr + 1));
+		EXPECT_REFUSED(EBUSY, seal_write(self->memfd));
+		close(fd);
+	}
+	EXPECT_EQ(0, seal_write(self->memfd));
+}
+
 TEST_HARNESS_MAIN
