@@ -51,7 +51,7 @@
 
 #include "heap_headroom.h"
 #include "heap_policy.h"
-#include "heap_shelf.h"
+#include "heap_freelist.h"
 
 /* How many pages may be taken between two checks, and when memory is short. */
 #define HEAP_HEADROOM_STEP		(SZ_4M >> PAGE_SHIFT)

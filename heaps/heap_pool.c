@@ -4,7 +4,7 @@
  *
  * What it is: keeps folios of dead buffers for the next ones. Large ones have one
  * shelf per order and node, and are zeroed meanwhile by a thread of the lowest
- * priority. Small ones stay in front of that, see heap_front.c.
+ * priority. Small ones stay in front of that, see heap_pcp.c.
  * What it owns: the folios on its shelves, one reference each; nobody else has
  * any. They are charged to nobody, count as reclaimable kernel memory, and go
  * when the machine needs them: by the shrinker, and at the latest before the OOM
@@ -45,10 +45,10 @@
 #include <linux/vmstat.h>
 #include <linux/wait.h>
 
-#include "heap_front.h"
+#include "heap_pcp.h"
 #include "heap_policy.h"
 #include "heap_pool.h"
-#include "heap_shelf.h"
+#include "heap_freelist.h"
 #include "heap_zero.h"
 
 /**

@@ -27,7 +27,7 @@
 #include "heap_headroom.h"
 #include "heap_policy.h"
 #include "heap_pool.h"
-#include "heap_shelf.h"
+#include "heap_freelist.h"
 #include "heap_zero.h"
 
 /*

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * heap_pool.c and heap_front.c against a few numbers: how many folios of each order
+ * heap_pool.c and heap_pcp.c against a few numbers: how many folios of each order
  * are on the zeroed and on the dirty shelf.
  *
  * The pool may keep only what it was given, what is its own and has no memory error,

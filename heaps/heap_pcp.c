@@ -7,7 +7,7 @@
  * page allocator. They stay as their last user left them: to wake somebody who zeroes
  * them would take longer than to do so.
  * What it owns: the folios that it keeps, one reference each.
- * Locks: heap_front.lock (spinlock, innermost); its CPU takes it, others only to
+ * Locks: heap_pcp.lock (spinlock, innermost); its CPU takes it, others only to
  * empty or count.
  * May call: mm.
  * Never here: whether a folio may be kept at all, which heap_pool.c says.
@@ -27,9 +27,9 @@
 #include <linux/spinlock.h>
 #include <linux/topology.h>
 
-#include "heap_front.h"
+#include "heap_pcp.h"
 #include "heap_pool.h"
-#include "heap_shelf.h"
+#include "heap_freelist.h"
 
 /**
  * struct heap_front - the small folios of one CPU, of its own node

@@ -3,10 +3,10 @@
  * What a place is that keeps folios, and how many it may keep
  *
  * For the two kinds of such places, which are those of a node (heap_pool.c) and
- * those of a CPU (heap_front.c).
+ * those of a CPU (heap_pcp.c).
  */
-#ifndef _DMA_BUF_HEAP_SHELF_H
-#define _DMA_BUF_HEAP_SHELF_H
+#ifndef _DMA_BUF_HEAP_FREELIST_H
+#define _DMA_BUF_HEAP_FREELIST_H
 
 #include <linux/atomic.h>
 #include <linux/compiler.h>
@@ -155,4 +155,4 @@ static inline long heap_budget_excess(struct heap_budget *budget)
 	return atomic_long_read(&budget->nr_pages) - (long)READ_ONCE(budget->limit);
 }
 
-#endif /* _DMA_BUF_HEAP_SHELF_H */
+#endif /* _DMA_BUF_HEAP_FREELIST_H */

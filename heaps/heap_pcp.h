@@ -2,8 +2,8 @@
 /*
  * A few small folios for each CPU, in front of a pool's shelves
  */
-#ifndef _DMA_BUF_HEAP_FRONT_H
-#define _DMA_BUF_HEAP_FRONT_H
+#ifndef _DMA_BUF_HEAP_PCP_H
+#define _DMA_BUF_HEAP_PCP_H
 
 #include <linux/compiler.h>
 #include <linux/types.h>
@@ -33,4 +33,4 @@ unsigned long heap_fronts_pages(struct heap_fronts *fronts, int nid);
 void heap_fronts_info(struct heap_fronts *fronts,
 		      struct dma_heap_pool_info *info);
 
-#endif /* _DMA_BUF_HEAP_FRONT_H */
+#endif /* _DMA_BUF_HEAP_PCP_H */
