@@ -25,7 +25,7 @@
 
 #include "heap_buffer.h"
 #include "heap_charge.h"
-#include "heap_freelist.h"
+#include "heap_folio.h"
 
 static struct kmem_cache *heap_buffer_cache __ro_after_init;
 

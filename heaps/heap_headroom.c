@@ -49,9 +49,9 @@
 
 #include <kunit/visibility.h>
 
+#include "heap_folio.h"
 #include "heap_headroom.h"
 #include "heap_policy.h"
-#include "heap_freelist.h"
 
 /* How many pages may be taken between two checks, and when memory is short. */
 #define HEAP_HEADROOM_STEP		(SZ_4M >> PAGE_SHIFT)

@@ -22,7 +22,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "heap_buffer.h"
-#include "heap_freelist.h"
+#include "heap_folio.h"
 
 /* The most pages that one fault maps; they must share a page table. */
 #define HEAP_FAULT_PAGES	min_t(unsigned long, PTRS_PER_PTE, SZ_2M >> PAGE_SHIFT)

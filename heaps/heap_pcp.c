@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A few small folios for each CPU, in front of a pool's shelves
+ * Per-CPU caches of small folios for a pool
  *
- * What it is: keeps folios below HEAP_POOL_MIN_ORDER of dead buffers on the CPU that
- * saw them last, so that a buffer of a page or two meets neither another CPU nor the
- * page allocator. They stay as their last user left them: to wake somebody who zeroes
- * them would take longer than to do so.
- * What it owns: the folios that it keeps, one reference each.
- * Locks: heap_pcp.lock (spinlock, innermost); its CPU takes it, others only to
- * empty or count.
- * May call: mm.
- * Never here: whether a folio may be kept at all, which heap_pool.c says.
- * Units: counts of pages; bytes in &struct dma_heap_pool_info only.
+ * Each CPU keeps folios below HEAP_POOL_MIN_ORDER that were released on it, so that
+ * allocating and releasing a buffer of a few pages shares neither lock nor counter
+ * with another CPU. The folios stay dirty: waking the zero thread would take
+ * longer than zeroing them when they are allocated.
  *
- * Of the pool's limit a front takes all that it may ever have at once, with its
- * first folio, and gives it back when it is emptied: so what CPUs do every day
- * touches nothing that they share.
+ * With its first folio a cache reserves HEAP_PCP_PAGES of the pool's budget, which
+ * is all that it may ever keep, and releases them when it is drained: so put and
+ * take leave the budget alone.
+ *
+ * A cache owns its folios, one reference each. They are of the memory node of its
+ * CPU, except for those of a task that was migrated while it put them: who takes a
+ * folio has to check its node.
+ *
+ * Locks: heap_pcp.lock (spinlock, innermost). Its own CPU takes it for put and take,
+ * other CPUs only to drain or to count. Nothing is allocated or freed under it.
  */
 #include <linux/cpumask.h>
 #include <linux/dma-heap.h>
@@ -27,210 +28,212 @@
 #include <linux/spinlock.h>
 #include <linux/topology.h>
 
+#include "heap_budget.h"
+#include "heap_folio.h"
+#include "heap_freelist.h"
 #include "heap_pcp.h"
 #include "heap_pool.h"
-#include "heap_freelist.h"
 
 /**
- * struct heap_front - the small folios of one CPU, of its own node
+ * struct heap_pcp - the cache of one CPU
  * @lock: protects the rest
- * @reserved: %HEAP_FRONT_PAGES of the budget are for this front, full or not
- * @nr_pages: how many pages it has; none unless @reserved
- * @shelves: by order
- * @hits: how often somebody found what he wanted
- * @misses: how often he did not
+ * @reserved: %HEAP_PCP_PAGES of the budget are reserved for this cache
+ * @nr_pages: pages in @lists; 0 unless @reserved
+ * @lists: by order
+ * @hits: allocations served from this cache
+ * @misses: allocations that it could not serve
  */
-struct heap_front {
+struct heap_pcp {
 	spinlock_t lock; /* all below */
 	bool reserved;
 	unsigned int nr_pages;
-	struct heap_shelf shelves[HEAP_POOL_MIN_ORDER];
+	struct heap_freelist lists[HEAP_POOL_MIN_ORDER];
 	unsigned long hits;
 	unsigned long misses;
 };
 
 /**
- * heap_fronts_put - keep a folio
- * @fronts: of the pool
+ * heap_pcp_put - keep a folio in the cache of this CPU
+ * @set: of the pool
  * @folio: the folio, below %HEAP_POOL_MIN_ORDER; the reference goes with it
  * @zeroed: all of it is zero
  *
  * Context: Process context. Does not sleep.
- * Return: whether it is kept; if not, it is the caller's still.
+ * Return: true if it is kept; false if the caller still owns it, as it is of another
+ * node or there is no room.
  */
-bool heap_fronts_put(struct heap_fronts *fronts, struct folio *folio, bool zeroed)
+bool heap_pcp_put(struct heap_pcp_set *set, struct folio *folio, bool zeroed)
 {
-	struct heap_front *front = raw_cpu_ptr(fronts->each);
+	/* After a migration this may be the cache of another CPU, which the lock allows. */
+	struct heap_pcp *pcp = raw_cpu_ptr(set->each);
 	unsigned int order = folio_order(folio);
 	bool kept;
 
-	/* Whose front it is after a migration does not matter, but the node does. */
 	if (folio_nid(folio) != numa_mem_id())
 		return false;
 
-	spin_lock(&front->lock);
-	if (!front->reserved)
-		front->reserved = heap_budget_reserve(fronts->budget, HEAP_FRONT_PAGES);
-	kept = front->reserved && front->nr_pages + BIT(order) <= HEAP_FRONT_PAGES;
+	spin_lock(&pcp->lock);
+	if (!pcp->reserved)
+		pcp->reserved = heap_budget_reserve(set->budget, HEAP_PCP_PAGES);
+	kept = pcp->reserved && pcp->nr_pages + BIT(order) <= HEAP_PCP_PAGES;
 	if (kept) {
-		heap_shelf_put(&front->shelves[order], folio, zeroed);
-		front->nr_pages += BIT(order);
+		heap_freelist_put(&pcp->lists[order], folio, zeroed);
+		pcp->nr_pages += BIT(order);
 	}
-	spin_unlock(&front->lock);
+	spin_unlock(&pcp->lock);
 	return kept;
 }
 
 /**
- * heap_fronts_take - take a folio of this CPU
- * @fronts: of the pool
- * @order: its order, below %HEAP_POOL_MIN_ORDER
- * @zeroed: set to whether it is zeroed, when there is one
+ * heap_pcp_take - take the hottest folio from the cache of this CPU
+ * @set: of the pool
+ * @order: order of the folio, below %HEAP_POOL_MIN_ORDER
+ * @zeroed: set to whether the folio is zero, if there is one
  *
  * Context: Process context. Does not sleep.
- * Return: the folio, the last that was kept; NULL when there is none.
+ * Return: the folio, or NULL if there is none of this order.
  */
-struct folio *heap_fronts_take(struct heap_fronts *fronts, unsigned int order,
-			       bool *zeroed)
+struct folio *heap_pcp_take(struct heap_pcp_set *set, unsigned int order,
+			    bool *zeroed)
 {
-	struct heap_front *front = raw_cpu_ptr(fronts->each);
+	struct heap_pcp *pcp = raw_cpu_ptr(set->each);
 	struct folio *folio;
 
-	spin_lock(&front->lock);
-	folio = heap_shelf_take(&front->shelves[order], zeroed);
+	spin_lock(&pcp->lock);
+	folio = heap_freelist_take(&pcp->lists[order], zeroed);
 	if (folio) {
-		front->nr_pages -= BIT(order);
-		front->hits++;
+		pcp->nr_pages -= BIT(order);
+		pcp->hits++;
 	} else {
-		front->misses++;
+		pcp->misses++;
 	}
-	spin_unlock(&front->lock);
+	spin_unlock(&pcp->lock);
 	return folio;
 }
 
-static unsigned long heap_front_empty(struct heap_front *front,
-				      struct heap_budget *budget)
+static unsigned long heap_pcp_drain_cpu(struct heap_pcp *pcp,
+					struct heap_budget *budget)
 {
-	unsigned long done;
+	unsigned long nr_pages;
 	unsigned int order;
 	bool reserved;
 	LIST_HEAD(folios);
 
-	spin_lock(&front->lock);
+	spin_lock(&pcp->lock);
 	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++) {
-		list_splice_init(&front->shelves[order].zeroed, &folios);
-		list_splice_init(&front->shelves[order].dirty, &folios);
+		list_splice_init(&pcp->lists[order].zeroed, &folios);
+		list_splice_init(&pcp->lists[order].dirty, &folios);
 	}
-	done = front->nr_pages;
-	front->nr_pages = 0;
-	reserved = front->reserved;
-	front->reserved = false;
-	spin_unlock(&front->lock);
+	nr_pages = pcp->nr_pages;
+	pcp->nr_pages = 0;
+	reserved = pcp->reserved;
+	pcp->reserved = false;
+	spin_unlock(&pcp->lock);
 
 	heap_free_folios(&folios);
 	if (reserved)
-		heap_budget_release(budget, HEAP_FRONT_PAGES);
-	return done;
+		heap_budget_release(budget, HEAP_PCP_PAGES);
+	return nr_pages;
 }
 
 /**
- * heap_fronts_empty - give all folios back to the page allocator
- * @fronts: of the pool
- * @nid: those of the CPUs of this node only, unless %NUMA_NO_NODE
+ * heap_pcp_drain - free all folios of the caches
+ * @set: of the pool
+ * @nid: only of the CPUs of this node, unless %NUMA_NO_NODE
  *
- * Context: Any that may free pages; used within reclaim. Does not sleep.
- * Return: how many pages it were.
+ * Context: Process context, also within reclaim. May sleep.
+ * Return: the number of pages freed.
  */
-unsigned long heap_fronts_empty(struct heap_fronts *fronts, int nid)
+unsigned long heap_pcp_drain(struct heap_pcp_set *set, int nid)
 {
-	unsigned long done = 0;
+	unsigned long nr_pages = 0;
 	int cpu;
 
-	if (!fronts->each)
+	if (!set->each)
 		return 0;
 	for_each_possible_cpu(cpu)
 		if (nid == NUMA_NO_NODE || nid == cpu_to_mem(cpu))
-			done += heap_front_empty(per_cpu_ptr(fronts->each, cpu),
-						 fronts->budget);
-	return done;
+			nr_pages += heap_pcp_drain_cpu(per_cpu_ptr(set->each, cpu),
+						       set->budget);
+	return nr_pages;
 }
 
 /**
- * heap_fronts_pages - how many pages the CPUs of a node have
- * @fronts: of the pool
+ * heap_pcp_pages - count the pages in the caches of a node
+ * @set: of the pool
  * @nid: the node
  *
  * Context: Any.
- * Return: the number, read without a lock, so it may be of a moment ago.
+ * Return: the number of pages, which may change at any time, as no lock is held.
  */
-unsigned long heap_fronts_pages(struct heap_fronts *fronts, int nid)
+unsigned long heap_pcp_pages(struct heap_pcp_set *set, int nid)
 {
 	unsigned long nr_pages = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
 		if (nid == cpu_to_mem(cpu))
-			nr_pages += READ_ONCE(per_cpu_ptr(fronts->each, cpu)->nr_pages);
+			nr_pages += READ_ONCE(per_cpu_ptr(set->each, cpu)->nr_pages);
 	return nr_pages;
 }
 
 /**
- * heap_fronts_info - add what the fronts have to what the shelves have
- * @fronts: of the pool
+ * heap_pcp_info - add the numbers of the caches to those of the pool
+ * @set: of the pool
  * @info: added to
  *
- * Context: Any.
+ * Context: Process context. Does not sleep.
  */
-void heap_fronts_info(struct heap_fronts *fronts,
-		      struct dma_heap_pool_info *info)
+void heap_pcp_info(struct heap_pcp_set *set, struct dma_heap_pool_info *info)
 {
-	struct heap_front *front;
+	struct heap_pcp *pcp;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		front = per_cpu_ptr(fronts->each, cpu);
-		spin_lock(&front->lock);
-		info->bytes += (u64)front->nr_pages << PAGE_SHIFT;
-		info->hits += front->hits;
-		info->misses += front->misses;
-		spin_unlock(&front->lock);
+		pcp = per_cpu_ptr(set->each, cpu);
+		spin_lock(&pcp->lock);
+		info->bytes += (u64)pcp->nr_pages << PAGE_SHIFT;
+		info->hits += pcp->hits;
+		info->misses += pcp->misses;
+		spin_unlock(&pcp->lock);
 	}
 }
 
 /**
- * heap_fronts_init - make an empty front for each CPU
- * @fronts: of the pool, all zero
+ * heap_pcp_init - make an empty cache for each CPU
+ * @set: of the pool, all zero
  * @budget: of the pool
  *
  * Context: Process context. May sleep.
  * Return: 0 or -ENOMEM.
  */
-int heap_fronts_init(struct heap_fronts *fronts, struct heap_budget *budget)
+int heap_pcp_init(struct heap_pcp_set *set, struct heap_budget *budget)
 {
-	struct heap_front *front;
+	struct heap_pcp *pcp;
 	unsigned int order;
 	int cpu;
 
-	fronts->budget = budget;
-	fronts->each = alloc_percpu(struct heap_front);
-	if (!fronts->each)
+	set->budget = budget;
+	set->each = alloc_percpu(struct heap_pcp);
+	if (!set->each)
 		return -ENOMEM;
 
 	for_each_possible_cpu(cpu) {
-		front = per_cpu_ptr(fronts->each, cpu);
-		spin_lock_init(&front->lock);
+		pcp = per_cpu_ptr(set->each, cpu);
+		spin_lock_init(&pcp->lock);
 		for (order = 0; order < HEAP_POOL_MIN_ORDER; order++)
-			heap_shelf_init(&front->shelves[order]);
+			heap_freelist_init(&pcp->lists[order]);
 	}
 	return 0;
 }
 
 /**
- * heap_fronts_destroy - the opposite of heap_fronts_init()
- * @fronts: of the pool, empty, or all zero
+ * heap_pcp_destroy - undo heap_pcp_init()
+ * @set: of the pool, with empty caches, or all zero
  *
- * Context: Process context, when nobody uses the pool any more. May sleep.
+ * Context: Process context, when the pool is not in use any more. May sleep.
  */
-void heap_fronts_destroy(struct heap_fronts *fronts)
+void heap_pcp_destroy(struct heap_pcp_set *set)
 {
-	free_percpu(fronts->each);
+	free_percpu(set->each);
 }

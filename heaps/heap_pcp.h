@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A few small folios for each CPU, in front of a pool's shelves
+ * Per-CPU caches of small folios for a pool
  */
 #ifndef _DMA_BUF_HEAP_PCP_H
 #define _DMA_BUF_HEAP_PCP_H
@@ -11,26 +11,25 @@
 struct dma_heap_pool_info;
 struct folio;
 struct heap_budget;
-struct heap_front;
+struct heap_pcp;
 
 /**
- * struct heap_fronts - those of all CPUs
+ * struct heap_pcp_set - the caches of all CPUs
  * @each: by CPU
  * @budget: of the pool
  */
-struct heap_fronts {
-	struct heap_front __percpu *each;
+struct heap_pcp_set {
+	struct heap_pcp __percpu *each;
 	struct heap_budget *budget;
 };
 
-int heap_fronts_init(struct heap_fronts *fronts, struct heap_budget *budget);
-void heap_fronts_destroy(struct heap_fronts *fronts);
-bool heap_fronts_put(struct heap_fronts *fronts, struct folio *folio, bool zeroed);
-struct folio *heap_fronts_take(struct heap_fronts *fronts, unsigned int order,
-			       bool *zeroed);
-unsigned long heap_fronts_empty(struct heap_fronts *fronts, int nid);
-unsigned long heap_fronts_pages(struct heap_fronts *fronts, int nid);
-void heap_fronts_info(struct heap_fronts *fronts,
-		      struct dma_heap_pool_info *info);
+int heap_pcp_init(struct heap_pcp_set *set, struct heap_budget *budget);
+void heap_pcp_destroy(struct heap_pcp_set *set);
+bool heap_pcp_put(struct heap_pcp_set *set, struct folio *folio, bool zeroed);
+struct folio *heap_pcp_take(struct heap_pcp_set *set, unsigned int order,
+			    bool *zeroed);
+unsigned long heap_pcp_drain(struct heap_pcp_set *set, int nid);
+unsigned long heap_pcp_pages(struct heap_pcp_set *set, int nid);
+void heap_pcp_info(struct heap_pcp_set *set, struct dma_heap_pool_info *info);
 
 #endif /* _DMA_BUF_HEAP_PCP_H */

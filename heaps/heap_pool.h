@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Shelves of folios between two buffers
+ * The pool of a heap: memory of released buffers, kept for new ones
  *
- * A heap gives the folios of a dead buffer to its pool, and asks the pool before
- * it asks the page allocator. What comes from the pool has been zeroed in the
- * background, if there was time.
+ * A heap gives the folios of a released buffer to its pool, and asks the pool
+ * before the page allocator. The zero thread of the pool zeroes them meanwhile.
  */
 #ifndef _DMA_BUF_HEAP_POOL_H
 #define _DMA_BUF_HEAP_POOL_H
 
+#include <linux/kconfig.h>
 #include <linux/types.h>
 
 struct dma_heap_pool_info;
@@ -16,13 +16,13 @@ struct folio;
 struct heap_pool;
 
 /*
- * From here on a folio is worth a lock that other CPUs take, and to be zeroed by
- * somebody who has to be woken. What is smaller stays with its CPU.
+ * Folios of this order and above are worth a lock that CPUs share, and waking the
+ * zero thread. Smaller ones stay in the cache of a CPU.
  */
 #define HEAP_POOL_MIN_ORDER	4
 
-/* How many pages in such small folios a CPU keeps at most. */
-#define HEAP_FRONT_PAGES	64
+/* Most pages in the cache of a CPU. */
+#define HEAP_PCP_PAGES		64
 
 struct heap_pool *heap_pool_create(const char *name, unsigned long limit);
 void heap_pool_destroy(struct heap_pool *pool);
@@ -32,5 +32,9 @@ void heap_pool_put(struct heap_pool *pool, struct folio *folio, bool zeroed);
 unsigned long heap_pool_shrink(struct heap_pool *pool, unsigned long nr_pages);
 void heap_pool_set_limit(struct heap_pool *pool, unsigned long limit);
 void heap_pool_info(struct heap_pool *pool, struct dma_heap_pool_info *info);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+unsigned long heap_pool_test_oom(struct heap_pool *pool);
+#endif
 
 #endif /* _DMA_BUF_HEAP_POOL_H */

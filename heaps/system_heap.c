@@ -24,10 +24,10 @@
 #include <linux/sched/signal.h>
 
 #include "heap_buffer.h"
+#include "heap_folio.h"
 #include "heap_headroom.h"
 #include "heap_policy.h"
 #include "heap_pool.h"
-#include "heap_freelist.h"
 #include "heap_zero.h"
 
 /*

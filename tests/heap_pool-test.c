@@ -225,7 +225,7 @@ static void heap_pool_test_small(struct kunit *test)
 		folio_put(folio[order]);
 }
 
-struct heap_pool_front_case {
+struct heap_pool_pcp_case {
 	const char *description;
 	unsigned long limit;
 	unsigned int kept;
@@ -233,28 +233,28 @@ struct heap_pool_front_case {
 	unsigned int left;
 };
 
-static const struct heap_pool_front_case heap_pool_front_cases[] = {
-	{ "no more than a CPU may have", 1024, HEAP_FRONT_PAGES, 1024, HEAP_FRONT_PAGES },
-	{ "as much as the limit", HEAP_FRONT_PAGES, HEAP_FRONT_PAGES,
-	  HEAP_FRONT_PAGES, HEAP_FRONT_PAGES },
-	{ "not under a smaller limit", HEAP_FRONT_PAGES - 1, 0, 1024, 0 },
+static const struct heap_pool_pcp_case heap_pool_pcp_cases[] = {
+	{ "no more than a CPU may have", 1024, HEAP_PCP_PAGES, 1024, HEAP_PCP_PAGES },
+	{ "as much as the limit", HEAP_PCP_PAGES, HEAP_PCP_PAGES,
+	  HEAP_PCP_PAGES, HEAP_PCP_PAGES },
+	{ "not under a smaller limit", HEAP_PCP_PAGES - 1, 0, 1024, 0 },
 	{ "no pool at all", 0, 0, 0, 0 },
-	{ "switched off", 1024, HEAP_FRONT_PAGES, 0, 0 },
-	{ "made too small", 1024, HEAP_FRONT_PAGES, HEAP_FRONT_PAGES - 1, 0 },
+	{ "switched off", 1024, HEAP_PCP_PAGES, 0, 0 },
+	{ "made too small", 1024, HEAP_PCP_PAGES, HEAP_PCP_PAGES - 1, 0 },
 };
 
-KUNIT_ARRAY_PARAM_DESC(heap_pool_front, heap_pool_front_cases, description);
+KUNIT_ARRAY_PARAM_DESC(heap_pool_pcp, heap_pool_pcp_cases, description);
 
 /* Small ones have their own bounds, and they count against the limit. */
-static void heap_pool_test_front_limit(struct kunit *test)
+static void heap_pool_test_pcp_limit(struct kunit *test)
 {
-	const struct heap_pool_front_case *param = test->param_value;
+	const struct heap_pool_pcp_case *param = test->param_value;
 	struct heap_pool *pool = heap_pool_test_create(test, param->limit);
 	struct dma_heap_pool_info info;
 	unsigned int i;
 
 	migrate_disable();
-	for (i = 0; i < HEAP_FRONT_PAGES + 8; i++)
+	for (i = 0; i < HEAP_PCP_PAGES + 8; i++)
 		heap_pool_put(pool, heap_pool_test_folio(test, 0), false);
 	migrate_enable();
 	heap_pool_info(pool, &info);
@@ -436,7 +436,7 @@ static struct kunit_case heap_pool_cases[] = {
 	KUNIT_CASE(heap_pool_test_init_on_free),
 	KUNIT_CASE(heap_pool_test_held),
 	KUNIT_CASE(heap_pool_test_small),
-	KUNIT_CASE_PARAM(heap_pool_test_front_limit, heap_pool_front_gen_params),
+	KUNIT_CASE_PARAM(heap_pool_test_pcp_limit, heap_pool_pcp_gen_params),
 	KUNIT_CASE(heap_pool_test_put_zeroed),
 	KUNIT_CASE(heap_pool_test_last_comes_first),
 	KUNIT_CASE_PARAM(heap_pool_test_limit, heap_pool_limit_gen_params),

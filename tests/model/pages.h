@@ -75,6 +75,10 @@ static inline void folio_put(struct folio *folio)
 	free(folio);
 }
 
+#define HZ				100
+#define jiffies				0UL
+#define SZ_1M				0x100000
+
 /* Shrinkers and the OOM killer: the model asks by itself. */
 struct shrinker;
 struct shrink_control { int nid; unsigned long nr_to_scan; };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * heap_pool.c and heap_pcp.c against a few numbers: how many folios of each order
- * are on the zeroed and on the dirty shelf.
+ * are on the zeroed and on the dirty freelist.
  *
  * The pool may keep only what it was given, what is its own and has no memory error,
  * never more than its limit; a large folio with such an error is not freed either. It
@@ -31,7 +31,7 @@ atomic_long_t num_poisoned_pages;
 static struct {
 	long zeroed[NR_PAGE_ORDERS];
 	long dirty[NR_PAGE_ORDERS];
-	bool front;		/* the CPU has a place for small ones */
+	bool pcp;		/* the cache of the CPU has its part of the budget */
 	u64 hits, misses;
 	unsigned long limit;
 } naive;
@@ -66,29 +66,29 @@ static long naive_pages(int from, int to)
 	return pages;
 }
 
-static long naive_front(void)
+static long naive_small(void)
 {
 	return naive_pages(0, HEAP_POOL_MIN_ORDER - 1);
 }
 
-static long naive_racks(void)
+static long naive_large(void)
 {
 	return naive_pages(HEAP_POOL_MIN_ORDER, MAX_PAGE_ORDER);
 }
 
-/* What counts against the limit: a place for small ones is full or not. */
+/* What counts against the limit: the cache of the CPU as if it were full. */
 static long naive_budget(void)
 {
-	return naive_racks() + (naive.front ? HEAP_FRONT_PAGES : 0);
+	return naive_large() + (naive.pcp ? HEAP_PCP_PAGES : 0);
 }
 
-static unsigned long naive_empty_front(void)
+static unsigned long naive_drain(void)
 {
-	unsigned long done = naive_front();
+	unsigned long done = naive_small();
 
 	memset(naive.dirty, 0, HEAP_POOL_MIN_ORDER * sizeof(naive.dirty[0]));
 	memset(naive.zeroed, 0, HEAP_POOL_MIN_ORDER * sizeof(naive.zeroed[0]));
-	naive.front = false;
+	naive.pcp = false;
 	return done;
 }
 
@@ -106,7 +106,7 @@ static unsigned long naive_shrink(unsigned long pages)
 		}
 	}
 	if (done < pages)
-		done += naive_empty_front();
+		done += naive_drain();
 	return done;
 }
 
@@ -115,7 +115,7 @@ static void naive_trim(void)
 	if (naive_budget() > (long)naive.limit)
 		naive_shrink(naive_budget() - naive.limit);
 	if (naive_budget() > (long)naive.limit)
-		naive_empty_front();
+		naive_drain();
 }
 
 /* The largest first, and what the limit does not allow goes in between. */
@@ -135,9 +135,9 @@ static bool naive_keeps(unsigned int order)
 {
 	if (order >= HEAP_POOL_MIN_ORDER)
 		return naive_budget() + (1L << order) <= (long)naive.limit;
-	if (!naive.front)
-		naive.front = naive_budget() + HEAP_FRONT_PAGES <= (long)naive.limit;
-	return naive.front && naive_front() + (1L << order) <= HEAP_FRONT_PAGES;
+	if (!naive.pcp)
+		naive.pcp = naive_budget() + HEAP_PCP_PAGES <= (long)naive.limit;
+	return naive.pcp && naive_small() + (1L << order) <= HEAP_PCP_PAGES;
 }
 
 /* Neither kept nor, unless it is a single page, given to the page allocator. */
@@ -177,7 +177,7 @@ static void step_put(struct model_input *in, struct heap_pool *pool)
 		return;
 	}
 	if (kind == 7 && nr_held < HELD_MAX) {
-		/* Somebody still looks at it: it must not be kept. */
+		/* It has another reference: it must not be kept. */
 		folio->refs++;
 		heap_pool_put(pool, folio, zeroed);
 		model_check(folio->refs == 1);
@@ -225,7 +225,7 @@ static void step_take(struct model_input *in, struct heap_pool *pool)
 static void check_pool(struct heap_pool *pool)
 {
 	struct dma_heap_pool_info info;
-	long pages = naive_racks() + naive_front(), dirty = 0, folios = nr_held;
+	long pages = naive_large() + naive_small(), dirty = 0, folios = nr_held;
 
 	for (int order = 0; order < NR_PAGE_ORDERS; order++) {
 		if (order >= HEAP_POOL_MIN_ORDER)
@@ -238,7 +238,7 @@ static void check_pool(struct heap_pool *pool)
 	model_check(info.limit == (u64)naive.limit << PAGE_SHIFT);
 	model_check(info.hits == naive.hits && info.misses == naive.misses);
 	model_check(pages <= (long)naive.limit);
-	model_check(model_node.reclaimable == naive_racks());
+	model_check(model_node.reclaimable == naive_large());
 	model_check(model_folios == folios);
 }
 
