@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What an allocation of a heap leaves to others
+ * Headroom: the memory that an allocation of a heap leaves to others
  *
  * The pages of a heap cannot be reclaimed. If an allocation takes what is left, the
  * next page fault of any program finds nothing, and has the OOM killer choose a
  * task. The caller of the heap can live with ENOMEM, others cannot: so an
  * allocation has to stop before that.
  *
- * As long as enough is free, or is clean page cache, it is let through. From there
- * on no estimate is good enough: whether a page of swap can be filled, and what
- * shrinkers will free (pools of drivers, purgeable objects) is known only when it
- * has been tried. So the allocation goes on, with reclaim, but holds a reserve
- * meanwhile: memory for others, allocated first and freed at the end. It fails when
- * the reserve or a page cannot be had, and when reclaim has pushed out too much of
- * what programs work with. If another task runs out of memory meanwhile, it gets the
- * reserve, the allocation is called off, and what it has taken comes back before
- * a task is killed.
+ * As long as enough is free, or is clean page cache, an allocation goes on. It is
+ * granted a step of pages and has to check again after these. Pages that are
+ * granted and not taken yet count as used, or all threads which check at the same
+ * time would be granted the same memory.
+ *
+ * With less memory than that, no estimate is good enough: whether a page of swap can
+ * be filled, and what shrinkers will free (pools of drivers, purgeable objects), is
+ * known only when it has been tried. So the allocation goes on, with reclaim, but
+ * holds a reserve meanwhile: memory for others, allocated first and freed at the end.
+ * It fails when the reserve or a page cannot be had, and when reclaim has pushed out
+ * too much of what programs work with. If another task runs out of memory meanwhile,
+ * it gets the reserve, the allocation is called off, and what it has taken is freed
+ * before a task is killed.
  *
  * What can never be had is refused at once: reclaim would write out all programs
  * for nothing.
@@ -24,6 +28,7 @@
  * heap_reserve.lock within it. The latter is taken in the OOM notifier as well, so
  * nothing is allocated or freed under it.
  */
+#include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
@@ -59,7 +64,7 @@
 
 /*
  * What is left for others, at least: a share of memory, but no more than so much.
- * Whoever works right after us needs a few pages for it, be it to report our ENOMEM.
+ * Any task needs a few pages to go on, if only to report ENOMEM.
  */
 #define HEAP_HEADROOM_SHARE		128
 #define HEAP_HEADROOM_PAGES		(SZ_32M >> PAGE_SHIFT)
@@ -70,32 +75,32 @@
  */
 #define HEAP_HEADROOM_BOOST_SHARE	16
 
-/* What programs have in memory is not pushed out below so many times as much. */
+/* Programs keep at least so many times as much in memory. */
 #define HEAP_HEADROOM_ANON		4
 
 /*
- * How often the OOM killer waits a tick for allocations that have been called off,
- * in all. That takes as long as freeing what they have; the bound is for one that is
- * stuck. It is counted anew after so long without a task that was out of memory.
+ * How often a task that is out of memory waits a tick for allocations that have been
+ * called off, in all. That takes as long as freeing what they have; the bound is for
+ * one that is stuck. The count begins anew after so long without such a task.
  */
 #define HEAP_HEADROOM_OOM_WAITS		HZ
 #define HEAP_HEADROOM_OOM_QUIET		(10 * HZ)
 
-/* For so long no allocation is let go on with memory short. */
+/* For so long after such a task no allocation goes on with memory short. */
 #define HEAP_HEADROOM_OOM_REFUSE	HZ
 
 /**
- * struct heap_reserve - memory that stays free for others, and who has it held
+ * struct heap_reserve - memory that stays free for others
  * @fill: serializes filling
  * @lock: protects all below
  * @folios: the reserve, linked by their lru
  * @nr_pages: how many pages these are
- * @users: how many allocations go on although memory is short
- * @called_off: one of these was called off and has come to its end since the OOM
- *	killer was here
- * @nr_oom: how often the OOM killer was about to look for a task
- * @nr_waits: how often it has waited
- * @last_oom: when it was last here, in jiffies; valid when @nr_oom is not 0
+ * @users: how many allocations go on although memory is short, and hold the reserve
+ * @called_off: one of these was called off and has ended since the last call of
+ *	the notifier
+ * @nr_oom: how often a task was out of memory
+ * @nr_waits: how often such a task has waited
+ * @last_oom: when that was last, in jiffies; valid if @nr_oom is not 0
  */
 struct heap_reserve {
 	struct mutex fill; /* filling */
@@ -115,6 +120,9 @@ static struct heap_reserve heap_reserve = {
 	.folios = LIST_HEAD_INIT(heap_reserve.folios),
 };
 
+/* Pages granted to allocations, and not taken yet as far as is known. */
+static atomic_long_t heap_granted = ATOMIC_LONG_INIT(0);
+
 static unsigned long heap_headroom_pages(void)
 {
 	return min(totalram_pages() / HEAP_HEADROOM_SHARE, HEAP_HEADROOM_PAGES);
@@ -126,7 +134,7 @@ static unsigned long heap_anon_pages(void)
 	       global_node_page_state(NR_INACTIVE_ANON);
 }
 
-/* What may be reclaimed of a zone without swapping, or is free. */
+/* Count the pages of a zone that are free, or reclaimed without swapping. */
 static long heap_zone_pages(struct zone *zone)
 {
 	return zone_page_state(zone, NR_FREE_PAGES) +
@@ -134,7 +142,7 @@ static long heap_zone_pages(struct zone *zone)
 	       zone_page_state(zone, NR_ZONE_ACTIVE_FILE);
 }
 
-/* Memory that counts as available, but that a heap cannot have: it must be movable. */
+/* Count pages that are available, but only for movable memory, which a heap's is not. */
 static long heap_movable_pages(void)
 {
 	long pages = global_zone_page_state(NR_FREE_CMA_PAGES);
@@ -149,7 +157,7 @@ static long heap_movable_pages(void)
 	return pages;
 }
 
-/* What the nodes have that the running task is bound to; LONG_MAX if it is not. */
+/* Count the pages of the nodes that the task is bound to; LONG_MAX if it is not. */
 static long heap_bound_pages(void)
 {
 	const nodemask_t *nodes = heap_policy_bound_nodes();
@@ -175,15 +183,43 @@ static long heap_bound_pages(void)
 
 /*
  * Test whether @nr_pages can be had without pushing out any program, and enough be
- * left for others. As many CPUs may take a step at the same time.
+ * left for others, that have been granted @nr_granted. Each CPU may besides hand out
+ * some pages in small buffers without a check, which is less than a step.
  */
-static bool heap_headroom_is_roomy(unsigned long nr_pages)
+static bool heap_headroom_is_roomy(unsigned long nr_pages, unsigned long nr_granted)
 {
 	long available = min(si_mem_available() - heap_movable_pages(),
 			     heap_bound_pages());
 
-	nr_pages += heap_headroom_pages() + num_online_cpus() * HEAP_HEADROOM_STEP;
+	nr_pages += heap_headroom_pages() + nr_granted +
+		    num_online_cpus() * HEAP_HEADROOM_STEP;
 	return available > 0 && nr_pages < available;
+}
+
+/* Take back what was granted: it has been taken, or will not be. */
+static void heap_headroom_ungrant(struct heap_headroom *room)
+{
+	if (room->nr_granted)
+		atomic_long_sub(room->nr_granted, &heap_granted);
+	room->nr_granted = 0;
+}
+
+/*
+ * Grant a step of @nr_pages if memory is roomy. The step is added before the test, so
+ * that of two allocations at the same time at least one sees the other.
+ */
+static bool heap_headroom_grant(struct heap_headroom *room, unsigned long nr_pages)
+{
+	unsigned long step = min(nr_pages, HEAP_HEADROOM_STEP);
+	unsigned long granted;
+
+	heap_headroom_ungrant(room);
+	granted = atomic_long_add_return(step, &heap_granted);
+	room->nr_granted = step;
+	if (heap_headroom_is_roomy(nr_pages, granted - step))
+		return true;
+	heap_headroom_ungrant(room);
+	return false;
 }
 
 /*
@@ -238,7 +274,7 @@ static unsigned long heap_boost_pages(void)
 	return pages;
 }
 
-/* A large folio if there is one, else a page, for which reclaim is done. */
+/* Allocate a large folio if there is one, else a page, for which reclaim is done. */
 static struct folio *heap_headroom_alloc(unsigned long nr_pages, unsigned int *order)
 {
 	struct folio *folio;
@@ -265,23 +301,33 @@ static void heap_headroom_free(struct list_head *folios)
 	drain_all_pages(NULL);
 }
 
-/* Was the OOM killer here, not longer ago than this? */
-static bool heap_oom_since_locked(u64 ticks)
+/* Test whether a task was out of memory less than @ticks ago. */
+static bool heap_reserve_had_oom(u64 ticks)
 {
 	lockdep_assert_held(&heap_reserve.lock);
 	return heap_reserve.nr_oom &&
 	       get_jiffies_64() - heap_reserve.last_oom < ticks;
 }
 
-/* Note that a task is out of memory; take the reserve. */
+/*
+ * Test whether the task that is out of memory ends anyway: out_of_memory() then lets
+ * it use the reserves of the page allocator, but only if no notifier says that memory
+ * was freed. Its own test, task_will_free_mem(), is not for others.
+ */
+static bool heap_headroom_is_dying(void)
+{
+	return fatal_signal_pending(current) || (current->flags & PF_EXITING);
+}
+
+/* Note that a task is out of memory, and remove the reserve for it. */
 static unsigned long heap_headroom_call_off(struct list_head *folios, bool *wait)
 {
 	unsigned long nr_pages;
 
 	spin_lock(&heap_reserve.lock);
-	if (!heap_oom_since_locked(HEAP_HEADROOM_OOM_QUIET))
+	if (!heap_reserve_had_oom(HEAP_HEADROOM_OOM_QUIET))
 		heap_reserve.nr_waits = 0;
-	/* Never 0 again, as that says that there was none. */
+	/* 0 says that there was none. */
 	heap_reserve.nr_oom = heap_reserve.nr_oom + 1 ?: 1;
 	heap_reserve.last_oom = get_jiffies_64();
 
@@ -289,7 +335,8 @@ static unsigned long heap_headroom_call_off(struct list_head *folios, bool *wait
 	nr_pages = heap_reserve.nr_pages;
 	heap_reserve.nr_pages = 0;
 
-	*wait = !nr_pages && (heap_reserve.users || heap_reserve.called_off) &&
+	*wait = !nr_pages && !heap_headroom_is_dying() &&
+		(heap_reserve.users || heap_reserve.called_off) &&
 		heap_reserve.nr_waits < HEAP_HEADROOM_OOM_WAITS;
 	heap_reserve.nr_waits += *wait;
 	heap_reserve.called_off = false;
@@ -298,9 +345,10 @@ static unsigned long heap_headroom_call_off(struct list_head *folios, bool *wait
 }
 
 /*
- * A task is out of memory: it gets the reserve, and then whatever the allocations
- * have, as soon as they notice. To say that something was freed has the task try
- * again rather than be killed.
+ * Free the reserve for a task that is out of memory, or wait for the allocations that
+ * are called off to free what they have. A page is reported after a wait, as
+ * out_of_memory() has its caller try again for any page, and chooses a task
+ * otherwise. Both end: the reserve is not filled again soon, and waits are counted.
  */
 VISIBLE_IF_KUNIT int heap_headroom_oom(struct notifier_block *oom,
 				       unsigned long unused, void *freed)
@@ -325,7 +373,7 @@ static struct notifier_block heap_headroom_notifier = {
 };
 
 #if IS_ENABLED(CONFIG_KUNIT)
-/* For a test, which is no task out of memory: forget the calls that it made. */
+/* Forget the calls of the notifier by a test, which is not out of memory. */
 void heap_headroom_forget_oom(void)
 {
 	spin_lock(&heap_reserve.lock);
@@ -343,13 +391,16 @@ unsigned long heap_headroom_reserved(void)
 EXPORT_SYMBOL_IF_KUNIT(heap_headroom_reserved);
 #endif
 
-/* From here on, memory is short. Not soon after a task has run out of it. */
+/*
+ * Go on with memory short, as a user of the reserve; false if that is refused, as a
+ * task was out of memory a moment ago.
+ */
 static bool heap_headroom_tighten(struct heap_headroom *room)
 {
 	bool refuse;
 
 	spin_lock(&heap_reserve.lock);
-	refuse = heap_oom_since_locked(HEAP_HEADROOM_OOM_REFUSE);
+	refuse = heap_reserve_had_oom(HEAP_HEADROOM_OOM_REFUSE);
 	if (!refuse) {
 		heap_reserve.users++;
 		room->nr_oom = heap_reserve.nr_oom;
@@ -363,10 +414,10 @@ static bool heap_headroom_tighten(struct heap_headroom *room)
  * heap_headroom_is_called_off - test whether an allocation has to end
  * @room: of the allocation
  *
- * To be asked often, as a task waits which is out of memory.
+ * To be called often, as the task that is out of memory waits.
  *
  * Context: Any.
- * Return: whether a task has run out of memory since it was found to be short.
+ * Return: true if a task was out of memory after @room became a user of the reserve.
  */
 bool heap_headroom_is_called_off(const struct heap_headroom *room)
 {
@@ -374,7 +425,7 @@ bool heap_headroom_is_called_off(const struct heap_headroom *room)
 }
 EXPORT_SYMBOL_NS_GPL(heap_headroom_is_called_off, DMA_BUF);
 
-/* Into the reserve, unless it has just been given away. */
+/* Add a folio to the reserve, unless that was freed for a task meanwhile. */
 static bool heap_headroom_keep(struct heap_headroom *room, struct folio *folio)
 {
 	bool keep;
@@ -389,7 +440,10 @@ static bool heap_headroom_keep(struct heap_headroom *room, struct folio *folio)
 	return keep;
 }
 
-/* Are others worse off than they may be? Without swap they stay where they are. */
+/*
+ * Test whether the allocation has to stop for the sake of others. Without swap,
+ * programs stay in memory.
+ */
 static bool heap_headroom_is_exceeded(const struct heap_headroom *room)
 {
 	return heap_headroom_is_called_off(room) ||
@@ -397,7 +451,7 @@ static bool heap_headroom_is_exceeded(const struct heap_headroom *room)
 		heap_anon_pages() < heap_headroom_min_anon());
 }
 
-/* Allocate what is missing of the reserve. */
+/* Fill the reserve. */
 static int heap_headroom_fill(struct heap_headroom *room)
 {
 	unsigned int order = HEAP_TOP_ORDER;
@@ -434,12 +488,12 @@ static int heap_headroom_fill(struct heap_headroom *room)
  * @nr_pages: how many pages it still needs, at least one
  * @nr_used: how many pages the heap has handed out
  *
- * To be asked before the first page, and again after heap_headroom_step() pages.
+ * To be called before the first page, and again after heap_headroom_step() pages.
  *
  * Context: Process context. May sleep, for reclaim.
- * Return: 0; -ENOMEM when too little would be left for others, -EINTR when a fatal
- * signal has come. In each case heap_headroom_release() has to follow, after
- * the pages have been freed if the allocation fails.
+ * Return: 0; -ENOMEM if too little would be left for others; -EINTR after a fatal
+ * signal. In each case heap_headroom_release() has to follow, after the pages have
+ * been freed if the allocation fails.
  */
 int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 			unsigned long nr_used)
@@ -447,7 +501,7 @@ int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 	int ret;
 
 	if (!room->tight) {
-		if (heap_headroom_is_roomy(nr_pages))
+		if (heap_headroom_grant(room, nr_pages))
 			return 0;
 		if ((long)(nr_pages + heap_headroom_pages()) >=
 		    heap_headroom_ceiling(nr_used))
@@ -463,11 +517,11 @@ int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 EXPORT_SYMBOL_NS_GPL(heap_headroom_check, DMA_BUF);
 
 /**
- * heap_headroom_step - say when to check again
+ * heap_headroom_step - return after how many pages to check again
  * @room: of the allocation
  *
  * Context: Any.
- * Return: after so many pages.
+ * Return: the number of pages, at least one.
  */
 unsigned long heap_headroom_step(const struct heap_headroom *room)
 {
@@ -476,7 +530,7 @@ unsigned long heap_headroom_step(const struct heap_headroom *room)
 EXPORT_SYMBOL_NS_GPL(heap_headroom_step, DMA_BUF);
 
 /**
- * heap_headroom_release - end what heap_headroom_init() began
+ * heap_headroom_release - end an allocation that heap_headroom_init() has begun
  * @room: of the allocation, which has all its pages, or none
  *
  * Context: Process context. May sleep.
@@ -485,11 +539,12 @@ void heap_headroom_release(struct heap_headroom *room)
 {
 	LIST_HEAD(folios);
 
+	heap_headroom_ungrant(room);
 	if (likely(!room->tight))
 		return;
 
 	spin_lock(&heap_reserve.lock);
-	/* It may have freed something after the task in need has last looked. */
+	/* It may have freed pages after the task out of memory has last tried. */
 	heap_reserve.called_off |= heap_reserve.nr_oom != room->nr_oom;
 	if (!--heap_reserve.users) {
 		list_splice_init(&heap_reserve.folios, &folios);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What an allocation of a heap leaves to others
+ * Headroom: the memory that an allocation of a heap leaves to others
  */
 #ifndef _DMA_BUF_HEAP_HEADROOM_H
 #define _DMA_BUF_HEAP_HEADROOM_H
@@ -11,7 +11,7 @@
 #include <linux/pgtable.h>
 #include <linux/types.h>
 
-/* What one page table entry of the level above can map, if the allocator has it. */
+/* The order of a huge page, as far as the page allocator has it. */
 #ifdef CONFIG_MMU
 #define HEAP_TOP_ORDER	min(PMD_SHIFT - PAGE_SHIFT, MAX_PAGE_ORDER)
 #else
@@ -19,19 +19,21 @@
 #endif
 
 /**
- * struct heap_headroom - one allocation, as others are affected by it
- * @tight: memory is short, the allocation counts as a user of the reserve, and all
- *	that follows is valid
- * @nr_oom: how often the OOM killer had been about to look for a task by then
+ * struct heap_headroom - an allocation, by its effect on others
+ * @nr_granted: pages that it may take before the next check; 0 with @tight
+ * @tight: memory is short, and the allocation is a user of the reserve
+ * @nr_oom: how often a task had been out of memory by then; valid with @tight
  */
 struct heap_headroom {
+	unsigned long nr_granted;
 	bool tight;
 	unsigned int nr_oom;
 };
 
-/* All that an allocation costs which is too small to look. */
+/* All that an allocation costs which is too small for a check. */
 static inline void heap_headroom_init(struct heap_headroom *room)
 {
+	room->nr_granted = 0;
 	room->tight = false;
 }
 

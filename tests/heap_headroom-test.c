@@ -9,9 +9,21 @@
 #include <linux/errno.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/vmstat.h>
 
 #include "../heaps/heap_headroom.h"
+
+/* How many pages are granted at a time. */
+#define HEAP_HEADROOM_TEST_STEP	(SZ_4M >> PAGE_SHIFT)
+
+/* Count what is not for an allocation, however much is available. */
+static unsigned long heap_headroom_test_kept(void)
+{
+	return global_zone_page_state(NR_FREE_CMA_PAGES) +
+	       totalram_pages() / 128 + HEAP_HEADROOM_TEST_STEP * num_online_cpus();
+}
 
 static void heap_headroom_test_end(void *room)
 {
@@ -40,6 +52,37 @@ static void heap_headroom_test_roomy(struct kunit *test)
 	KUNIT_EXPECT_LT(test, 0, heap_headroom_step(room));
 }
 
+/*
+ * Threads that check one after the other, and have not taken a page yet, are not
+ * granted more than there is: with room for four of them, eight do not go on.
+ */
+static void heap_headroom_test_granted(struct kunit *test)
+{
+	struct heap_headroom *room[8];
+	unsigned long nr_pages, spare = 4 * HEAP_HEADROOM_TEST_STEP;
+	unsigned int i, roomy = 0;
+
+	nr_pages = si_mem_available() - heap_headroom_test_kept();
+	if ((long)nr_pages < (long)(2 * spare))
+		kunit_skip(test, "too little memory");
+	nr_pages -= spare;
+	for (i = 0; i < ARRAY_SIZE(room); i++) {
+		room[i] = heap_headroom_test_begin(test);
+		if (!heap_headroom_check(room[i], nr_pages, 0) && !room[i]->tight)
+			roomy++;
+	}
+	KUNIT_EXPECT_LT(test, 0, roomy);
+	KUNIT_EXPECT_GT(test, ARRAY_SIZE(room), roomy);
+
+	/* Another check takes the place of the last one, and the end leaves none. */
+	for (i = 1; i < ARRAY_SIZE(room); i++)
+		heap_headroom_release(room[i]);
+	for (i = 0; i < ARRAY_SIZE(room); i++) {
+		KUNIT_EXPECT_EQ(test, 0, heap_headroom_check(room[0], nr_pages, 0));
+		KUNIT_EXPECT_FALSE(test, room[0]->tight);
+	}
+}
+
 /* What can never be had is refused without reclaim. */
 static void heap_headroom_test_impossible(struct kunit *test)
 {
@@ -62,15 +105,14 @@ static unsigned long heap_headroom_test_tight(struct kunit *test,
 {
 	unsigned long nr_pages = si_mem_available();
 
-	nr_pages -= global_zone_page_state(NR_FREE_CMA_PAGES) +
-		    totalram_pages() / 128 + 1024 * num_online_cpus();
+	nr_pages -= heap_headroom_test_kept();
 	nr_pages += totalram_pages() / 256;
 	KUNIT_ASSERT_EQ(test, 0, heap_headroom_check(room, nr_pages, 0));
 	KUNIT_ASSERT_TRUE(test, room->tight);
 	return nr_pages;
 }
 
-/* There is one for all allocations, from the first to the last. */
+/* There is one reserve for all allocations, from the first to the last. */
 static void heap_headroom_test_reserve(struct kunit *test)
 {
 	struct heap_headroom *room = heap_headroom_test_begin(test), *other;
@@ -135,7 +177,29 @@ static void heap_headroom_test_called_off(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, heap_headroom_test_oom());
 }
 
-/* Who has just been out of memory does not find the next allocation in the way. */
+/* A task that ends anyway gets the reserve, but does not wait for more. */
+static void heap_headroom_test_dying(struct kunit *test)
+{
+	struct heap_headroom *room = heap_headroom_test_begin(test);
+	unsigned long reserve, freed[3];
+
+	heap_headroom_test_tight(test, room);
+	reserve = heap_headroom_reserved();
+	heap_headroom_test_forget_later(test);
+	sigaddset(&current->pending.signal, SIGKILL);
+	set_tsk_thread_flag(current, TIF_SIGPENDING);
+	freed[0] = heap_headroom_test_oom();
+	freed[1] = heap_headroom_test_oom();
+	sigdelset(&current->pending.signal, SIGKILL);
+	clear_tsk_thread_flag(current, TIF_SIGPENDING);
+	freed[2] = heap_headroom_test_oom();
+
+	KUNIT_EXPECT_EQ(test, reserve, freed[0]);
+	KUNIT_EXPECT_EQ(test, 0, freed[1]);
+	KUNIT_EXPECT_LT(test, 0, freed[2]);
+}
+
+/* Soon after a task was out of memory, no allocation goes on with memory short. */
 static void heap_headroom_test_refused(struct kunit *test)
 {
 	struct heap_headroom *room = heap_headroom_test_begin(test), *other;
@@ -162,7 +226,7 @@ static void heap_headroom_test_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, other->tight);
 }
 
-/* The OOM killer waits so many ticks for all allocations, not for each of them. */
+/* The number of waits is for all allocations, not for each of them. */
 static void heap_headroom_test_bound(struct kunit *test)
 {
 	struct heap_headroom *room, *other;
@@ -185,9 +249,11 @@ static void heap_headroom_test_bound(struct kunit *test)
 
 static struct kunit_case heap_headroom_cases[] = {
 	KUNIT_CASE(heap_headroom_test_roomy),
+	KUNIT_CASE(heap_headroom_test_granted),
 	KUNIT_CASE(heap_headroom_test_impossible),
 	KUNIT_CASE(heap_headroom_test_reserve),
 	KUNIT_CASE(heap_headroom_test_called_off),
+	KUNIT_CASE(heap_headroom_test_dying),
 	KUNIT_CASE(heap_headroom_test_refused),
 	KUNIT_CASE_SLOW(heap_headroom_test_bound),
 	{ }
