@@ -2,6 +2,10 @@
 /*
  * Tests of heaps/heap_pool.c: what is kept, what is not, and in which state it
  * comes back.
+ *
+ * A folio that the pool should have handed out, and has not, is still the pool's:
+ * a test must not put it, or the freelists are corrupted. So a test which has not got
+ * the folio that it wants ends there.
  */
 #include <kunit/resource.h>
 #include <kunit/test.h>
@@ -12,6 +16,7 @@
 #include <linux/highmem.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/page-flags.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -22,7 +27,7 @@
 #define HEAP_POOL_TEST_PAGES	BIT(HEAP_POOL_TEST_ORDER)
 #define HEAP_POOL_TEST_BYTES	(PAGE_SIZE << HEAP_POOL_TEST_ORDER)
 
-/* How long the zeroer may take, with everything else that runs. */
+/* How long the zero thread may take, on a busy machine. */
 #define HEAP_POOL_TEST_PATIENCE	(20 * HZ)
 
 static void heap_pool_test_destroy(void *pool)
@@ -42,7 +47,7 @@ static struct heap_pool *heap_pool_test_create(struct kunit *test,
 	return pool;
 }
 
-/* A folio of the nearest node, full of somebody's data. */
+/* Allocate a folio of the nearest node, and fill it with data. */
 static struct folio *heap_pool_test_folio(struct kunit *test, unsigned int order)
 {
 	struct folio *folio;
@@ -113,7 +118,7 @@ static void heap_pool_test_at_once(struct kunit *test)
 	again = heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed);
 	missed = !again;
 	if (missed) {
-		/* The zeroer has it in his hands. */
+		/* The zero thread is zeroing it. */
 		heap_pool_test_wait_zeroed(test, pool);
 		again = heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed);
 		KUNIT_EXPECT_TRUE(test, zeroed);
@@ -149,7 +154,7 @@ static void heap_pool_test_zeroed(struct kunit *test)
 	heap_pool_expect(test, pool, 0, 8, 0);
 }
 
-/* With init_on_free, nothing of the last owner's waits in the pool. */
+/* With init_on_free, no data of the last owner waits in the pool. */
 static void heap_pool_test_init_on_free(struct kunit *test)
 {
 	static const unsigned int orders[] = { 0, HEAP_POOL_TEST_ORDER };
@@ -175,7 +180,7 @@ static void heap_pool_test_init_on_free(struct kunit *test)
 	}
 }
 
-/* What somebody still holds may still be written to, so it goes its own way. */
+/* A folio with another reference may still be written to, so it is not kept. */
 static void heap_pool_test_held(struct kunit *test)
 {
 	struct heap_pool *pool = heap_pool_test_create(test, 1024);
@@ -192,14 +197,14 @@ static void heap_pool_test_held(struct kunit *test)
 static void heap_pool_test_small(struct kunit *test)
 {
 	struct heap_pool *pool = heap_pool_test_create(test, 1024);
-	struct folio *folio[HEAP_POOL_MIN_ORDER];
+	struct folio *folio[HEAP_POOL_MIN_ORDER], *taken[HEAP_POOL_MIN_ORDER];
 	struct dma_heap_pool_info info;
 	unsigned int order;
 	bool zeroed;
 
 	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++)
 		folio[order] = heap_pool_test_folio(test, order);
-	/* What one CPU has is for this CPU. */
+	/* A CPU takes from its own cache only. */
 	migrate_disable();
 	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++) {
 		folio_set_dirty(folio[order]);
@@ -207,12 +212,14 @@ static void heap_pool_test_small(struct kunit *test)
 	}
 	heap_pool_info(pool, &info);
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE * (BIT(HEAP_POOL_MIN_ORDER) - 1), info.bytes);
-	/* Nobody is at work on them. */
+	/* They do not wait for the zero thread. */
 	KUNIT_EXPECT_EQ(test, 0, info.dirty);
 
 	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++) {
-		KUNIT_EXPECT_PTR_EQ(test, folio[order],
-				    heap_pool_take(pool, order, &zeroed));
+		taken[order] = heap_pool_take(pool, order, &zeroed);
+		KUNIT_EXPECT_PTR_EQ(test, folio[order], taken[order]);
+		if (!taken[order])
+			continue;
 		KUNIT_EXPECT_EQ(test, want_init_on_free(), zeroed);
 		KUNIT_EXPECT_EQ(test, want_init_on_free(),
 				heap_pool_test_is_zero(folio[order]));
@@ -222,7 +229,8 @@ static void heap_pool_test_small(struct kunit *test)
 	migrate_enable();
 	heap_pool_expect(test, pool, 0, HEAP_POOL_MIN_ORDER, HEAP_POOL_MIN_ORDER);
 	for (order = 0; order < HEAP_POOL_MIN_ORDER; order++)
-		folio_put(folio[order]);
+		if (taken[order])
+			folio_put(taken[order]);
 }
 
 struct heap_pool_pcp_case {
@@ -245,17 +253,20 @@ static const struct heap_pool_pcp_case heap_pool_pcp_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(heap_pool_pcp, heap_pool_pcp_cases, description);
 
-/* Small ones have their own bounds, and they count against the limit. */
+/* The cache of a CPU has its own bound, and counts against the limit. */
 static void heap_pool_test_pcp_limit(struct kunit *test)
 {
 	const struct heap_pool_pcp_case *param = test->param_value;
 	struct heap_pool *pool = heap_pool_test_create(test, param->limit);
 	struct dma_heap_pool_info info;
+	struct folio *folio[HEAP_PCP_PAGES + 8];
 	unsigned int i;
 
+	for (i = 0; i < ARRAY_SIZE(folio); i++)
+		folio[i] = heap_pool_test_folio(test, 0);
 	migrate_disable();
-	for (i = 0; i < HEAP_PCP_PAGES + 8; i++)
-		heap_pool_put(pool, heap_pool_test_folio(test, 0), false);
+	for (i = 0; i < ARRAY_SIZE(folio); i++)
+		heap_pool_put(pool, folio[i], false);
 	migrate_enable();
 	heap_pool_info(pool, &info);
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE * param->kept, info.bytes);
@@ -266,13 +277,13 @@ static void heap_pool_test_pcp_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, param->left, heap_pool_shrink(pool, ULONG_MAX));
 	heap_pool_expect(test, pool, 0, 0, 0);
 
-	/* With the last small one the place is free for a large one. */
+	/* With the last small folio the budget is free for a large one. */
 	heap_pool_set_limit(pool, HEAP_POOL_TEST_PAGES);
 	heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);
 	heap_pool_expect(test, pool, 1, 0, 0);
 }
 
-/* What is said to be zero is believed, and nobody is kept busy with it. */
+/* A folio that is put as zeroed is handed out first, and not zeroed again. */
 static void heap_pool_test_put_zeroed(struct kunit *test)
 {
 	struct heap_pool *pool = heap_pool_test_create(test, 1024);
@@ -308,7 +319,7 @@ static void heap_pool_test_put_zeroed(struct kunit *test)
 	}
 }
 
-/* The last one is still in the cache: it is the first to be used, the last to go. */
+/* The hottest folio is the first to be used and the last to be freed. */
 static void heap_pool_test_last_comes_first(struct kunit *test)
 {
 	struct heap_pool *pool = heap_pool_test_create(test, 1024);
@@ -390,7 +401,7 @@ static void heap_pool_test_shrink(struct kunit *test)
 }
 
 /*
- * What is on the shelves shows as reclaimable. Each CPU keeps up to 125 pages of
+ * What the nodes keep counts as reclaimable. Each CPU keeps up to 125 pages of
  * such a count to itself, so much is put and half of it expected.
  */
 static void heap_pool_test_reclaimable(struct kunit *test)
@@ -412,7 +423,7 @@ static void heap_pool_test_reclaimable(struct kunit *test)
 			before + nr_pages / 2);
 }
 
-/* Destroyed with folios on the shelves, and some of them still dirty. */
+/* Destroy a pool that has folios, some of them still dirty. */
 static void heap_pool_test_full_end(struct kunit *test)
 {
 	struct heap_pool *pool = heap_pool_create("kunit", 1024);
@@ -429,6 +440,46 @@ static void heap_pool_test_full_end(struct kunit *test)
 	heap_pool_destroy(pool);
 }
 
+/*
+ * A task that is out of memory gets all of the pool, once: as long as nothing is kept,
+ * there is no progress to report which would keep it from the OOM killer.
+ */
+static void heap_pool_test_oom_ends(struct kunit *test)
+{
+	struct heap_pool *pool = heap_pool_test_create(test, 1024);
+	unsigned long until = jiffies + HEAP_POOL_TEST_PATIENCE, freed;
+	struct dma_heap_pool_info info;
+	unsigned int i, tries;
+
+	for (i = 0; i < 4; i++)
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);
+	heap_pool_put(pool, heap_pool_test_folio(test, 0), false);
+	heap_pool_test_wait_zeroed(test, pool);
+	KUNIT_EXPECT_EQ(test, 4 * HEAP_POOL_TEST_PAGES + 1, heap_pool_test_oom(pool));
+	heap_pool_expect(test, pool, 0, 0, 0);
+
+	/* The same again and again, of a program that releases buffers meanwhile. */
+	for (tries = 0; tries < 8; tries++) {
+		heap_pool_put(pool, heap_pool_test_folio(test, 0), false);
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);
+		KUNIT_EXPECT_EQ(test, 0, heap_pool_test_oom(pool));
+		heap_pool_expect(test, pool, 0, 0, 0);
+	}
+
+	/* A second later folios are kept again; few of them are no progress. */
+	do {
+		schedule_timeout_uninterruptible(HZ / 10);
+		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), true);
+		heap_pool_info(pool, &info);
+	} while (!info.bytes && time_before(jiffies, until));
+	KUNIT_EXPECT_EQ(test, HEAP_POOL_TEST_BYTES, info.bytes);
+	freed = heap_pool_test_oom(pool);
+	/* Unless this machine took ten seconds for it. */
+	if (freed)
+		KUNIT_EXPECT_EQ(test, HEAP_POOL_TEST_PAGES, freed);
+	heap_pool_expect(test, pool, 0, 0, 0);
+}
+
 static struct kunit_case heap_pool_cases[] = {
 	KUNIT_CASE(heap_pool_test_miss),
 	KUNIT_CASE(heap_pool_test_at_once),
@@ -442,6 +493,7 @@ static struct kunit_case heap_pool_cases[] = {
 	KUNIT_CASE_PARAM(heap_pool_test_limit, heap_pool_limit_gen_params),
 	KUNIT_CASE(heap_pool_test_shrink),
 	KUNIT_CASE(heap_pool_test_reclaimable),
+	KUNIT_CASE_SLOW(heap_pool_test_oom_ends),
 	KUNIT_CASE(heap_pool_test_full_end),
 	{ }
 };
@@ -452,3 +504,5 @@ static struct kunit_suite heap_pool_suite = {
 };
 
 kunit_test_suite(heap_pool_suite);
+
+MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
