@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the running task wants of the nodes that its memory comes from: its memory
- * policy (set_mempolicy(2)) and its cpuset
+ * The nodes that memory of the running task is to come from, by its memory policy
+ * (set_mempolicy(2)) and its cpuset
  *
- * The page allocator follows both by itself. This is for memory which does not
- * come from there.
+ * The page allocator follows both by itself. This is for memory that does not come
+ * from there.
  */
 #ifndef _DMA_BUF_HEAP_POLICY_H
 #define _DMA_BUF_HEAP_POLICY_H
@@ -17,7 +17,7 @@
 #include <linux/topology.h>
 
 #ifdef CONFIG_NUMA
-/* Test whether the task has no policy but to stay near. */
+/* Test whether the policy of the task is the nearest node. */
 static inline bool heap_policy_is_local(void)
 {
 	const struct mempolicy *policy = current->mempolicy;
@@ -25,6 +25,7 @@ static inline bool heap_policy_is_local(void)
 	return !policy || policy->mode == MPOL_LOCAL;
 }
 
+/* Choose by the policy alone, not by the cpuset. */
 static inline int heap_policy_preferred_nid(void)
 {
 	/* Only the task itself replaces its policy. */
@@ -42,12 +43,12 @@ static inline int heap_policy_preferred_nid(void)
 		return node_isset(nid, policy->nodes) ?
 		       nid : first_node(policy->nodes);
 	default:
-		/* One after the other, which the page allocator keeps count of. */
+		/* Interleaved: the page allocator counts whose turn it is. */
 		return NUMA_NO_NODE;
 	}
 }
 
-/* The nodes that the task's memory must be of; NULL if it may be of all. */
+/* Return the nodes that the task's memory must be of; NULL if it may be of all. */
 static inline const nodemask_t *heap_policy_bound_nodes(void)
 {
 	const struct mempolicy *policy = current->mempolicy;
@@ -76,9 +77,9 @@ static inline int heap_policy_preferred_nid(void)
 #endif
 
 /**
- * heap_policy_nid - find the node which the running task's next page is to be of
+ * heap_policy_nid - choose the node for the next page of the running task
  *
- * A cpuset which changes at the same time may have the old answer or the new one.
+ * If the cpuset changes at the same time, the answer may be the old or the new one.
  *
  * Context: Process context.
  * Return: the node, or %NUMA_NO_NODE to leave it to the page allocator.

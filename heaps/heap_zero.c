@@ -2,13 +2,10 @@
 /*
  * Zeroing folios, one or many
  *
- * What it is: what an allocation spends nearly all of its time with. A second CPU
- * helps where there is one and the work is worth waking it.
- * What it owns: nothing; folios stay their owner's.
- * Locks: &heap_zero_job.lock (spinlock), innermost.
- * May call: mm, work queues.
- * Never here: where folios come from.
- * Units: counts of pages.
+ * Zeroing takes nearly all of the time of an allocation. For a large one a work item
+ * on another CPU takes its share: both take the next folio off a cursor, under
+ * &heap_zero_job.lock (spinlock, innermost), until the cursor is at the end. The list
+ * itself does not change, and the folios stay the caller's.
  */
 #include <linux/cacheflush.h>
 #include <linux/cpumask.h>
@@ -23,18 +20,18 @@
 
 #include "heap_zero.h"
 
-/* Less than this is done before a helper has woken up. */
+/* Fewer pages are zeroed before a work item has begun. */
 #define HEAP_ZERO_SHARED_PAGES	(SZ_2M >> PAGE_SHIFT)
 
-/* How many pages are zeroed between two looks at the scheduler. */
+/* How many pages are zeroed between two calls of cond_resched(). */
 #define HEAP_ZERO_BATCH		64
 
 /**
  * struct heap_zero_job - folios which two CPUs zero together
- * @work: the helper
+ * @work: zeroes on another CPU
  * @lock: protects @next
- * @next: the first that nobody has begun with yet, or the end
- * @folios: all of them, linked by their lru
+ * @next: cursor: the first folio that neither CPU has taken, or @folios
+ * @folios: all folios, linked by their lru
  */
 struct heap_zero_job {
 	struct work_struct work;
@@ -48,7 +45,7 @@ struct heap_zero_job {
  * @folio: the folio, which the caller owns alone
  *
  * Where caches are indexed by virtual address, the zeros are in the lines of the
- * kernel's mapping, and those of a program's may have another colour. Entering the
+ * kernel's mapping, and those of a program's mapping may have another colour. Entering the
  * page into a page table would not write them back if the page counts as clean from
  * the last time that it was, nor would it make what is executed coherent.
  *
@@ -79,46 +76,58 @@ static struct folio *heap_zero_next(struct heap_zero_job *job)
 	return node == job->folios ? NULL : list_entry(node, struct folio, lru);
 }
 
-static void heap_zero_help(struct work_struct *work)
+/* Leave no folio for either CPU to take. */
+static void heap_zero_stop(struct heap_zero_job *job)
+{
+	spin_lock(&job->lock);
+	job->next = job->folios;
+	spin_unlock(&job->lock);
+}
+
+static void heap_zero_work(struct work_struct *work)
 {
 	struct heap_zero_job *job = container_of(work, typeof(*job), work);
 	struct folio *folio;
 
-	while ((folio = heap_zero_next(job)))
+	while ((folio = heap_zero_next(job))) {
 		heap_zero_folio(folio);
+		cond_resched();
+	}
 }
 
 /**
- * heap_zero_folios - zero many folios, with help if that is faster
+ * heap_zero_folios - zero many folios, on two CPUs if that is faster
  * @folios: the folios, linked by their lru, which the caller owns alone; stays as
  *	it is
- * @nr_pages: how many pages they have in all
+ * @nr_pages: how many pages they have together
  *
  * Context: Process context. May sleep; a fatal signal ends it.
- * Return: 0; -EINTR after a fatal signal: some are zeroed then and some are not,
- * but nobody is at work on them any more.
+ * Return: 0; -EINTR after a fatal signal, with some folios zeroed and some not. In
+ * both cases no other CPU uses the folios any more.
  */
 int heap_zero_folios(struct list_head *folios, unsigned long nr_pages)
 {
 	struct heap_zero_job job = { .folios = folios, .next = folios->next };
-	bool helped = nr_pages >= HEAP_ZERO_SHARED_PAGES && num_online_cpus() > 1;
+	bool shared = nr_pages >= HEAP_ZERO_SHARED_PAGES && num_online_cpus() > 1;
 	struct folio *folio;
 	int ret = 0;
 
 	spin_lock_init(&job.lock);
-	INIT_WORK_ONSTACK(&job.work, heap_zero_help);
-	if (helped)
+	INIT_WORK_ONSTACK(&job.work, heap_zero_work);
+	if (shared)
 		queue_work(system_unbound_wq, &job.work);
 
 	while ((folio = heap_zero_next(&job))) {
-		/* Having begun to give up, only keep the helper from going on. */
-		if (!ret && fatal_signal_pending(current))
+		if (fatal_signal_pending(current)) {
+			heap_zero_stop(&job);
 			ret = -EINTR;
-		if (!ret)
-			heap_zero_folio(folio);
+			break;
+		}
+		heap_zero_folio(folio);
+		cond_resched();
 	}
 
-	if (helped)
+	if (shared)
 		cancel_work_sync(&job.work);
 	destroy_work_on_stack(&job.work);
 	return ret;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of heaps/heap_zero.c: all of it is zero afterwards, whoever helped.
+ * Tests of heaps/heap_zero.c: all folios are zero afterwards, whichever CPU did it.
  */
 #include <kunit/test.h>
 
@@ -24,7 +24,7 @@ static const struct heap_zero_case heap_zero_cases[] = {
 	{ "several pages", 0, 9 },
 	{ "a folio of one batch", 6, 1 },
 	{ "a folio of two batches", 7, 1 },
-	{ "more than one CPU should do alone", 5, 64 },
+	{ "enough for two CPUs", 5, 64 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(heap_zero, heap_zero_cases, description);

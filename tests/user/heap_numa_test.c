@@ -19,7 +19,7 @@ static int set_policy(int mode, unsigned long nodes)
 				   nodes ? 64 : 0));
 }
 
-/* How many pages of a buffer are on each node; -errno if that cannot be told. */
+/* Count the pages of a buffer on each node; 0 or -errno. */
 static int nodes_of(int fd, size_t size, size_t count[2])
 {
 	size_t step = page_size(), at;
