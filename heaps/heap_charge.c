@@ -1,82 +1,130 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who pays for a buffer
+ * Charge buffers to memory cgroups
  *
- * What it is: charges the bytes of a buffer to a memory cgroup as kernel memory,
- * as long as the buffer has the pages. One charge for all of them is cheap, and
- * pages in the pool are charged to no cgroup. A folio that is still pinned when
- * its buffer goes takes its part of the charge along, until it is freed.
- * What it owns: nothing; a buffer keeps the reference on its payer.
- * Locks: none.
- * May call: memory cgroups.
- * Never here: where pages come from.
- * Units: counts of pages.
+ * A buffer is charged as kernel memory as long as it has its pages: one charge for
+ * all of them, which is cheap, to the objcg that the buffer holds a reference on.
+ * Pages in the pool are charged to no cgroup.
+ *
+ * A folio that is still in use elsewhere when its buffer is released takes its part of
+ * the charge along, so that no program gets memory past its limit by pinning it:
+ *
+ * - One that is pinned, by direct I/O or a pipe say, has the charge moved to the folio,
+ *   and the page allocator ends it when the last reference goes.
+ * - One that is mapped has not. A socket can map the pages that it has received
+ *   into the receiver (TCP_ZEROCOPY_RECEIVE), without the buffer. The mapping has been
+ *   counted for the node alone, as the folio had no cgroup; its end would be
+ *   counted for the cgroup as well, whose NR_FILE_MAPPED would fall short for good. So
+ *   such a folio is parked here: a reference and the charge are kept until no other
+ *   user is left, which is polled for, since nothing tells of it.
+ *
+ * Invariant: each page that was charged is uncharged once, by heap_uncharge() for
+ * the buffer, by the page allocator for a moved charge, or by the work item for a
+ * parked folio.
+ *
+ * Lock order: heap_parked_lock (spinlock) is innermost. Nothing is freed under it.
  */
 #include <linux/dma-heap.h>
 #include <linux/gfp.h>
+#include <linux/list.h>
 #include <linux/memcontrol.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/page_counter.h>
 #include <linux/sizes.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #include "heap_charge.h"
+#include "heap_folio.h"
 
 /*
- * Over the limit: reclaim from the group, and then fail, without looking for
- * somebody to kill. A program can live with ENOMEM.
+ * Over the limit: reclaim from the group, and then fail, without having a task
+ * killed. A program can live with ENOMEM.
  */
 #define HEAP_CHARGE_GFP		(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-/* The interface below counts in bytes, and some of it in 32 bits. */
+/* obj_cgroup_charge() counts in bytes, and some of it in 32 bits. */
 #define HEAP_CHARGE_STEP	(SZ_1G >> PAGE_SHIFT)
 
 /*
- * What has to be left of a limit. The next thing that a task at its limit is
- * charged for, a page of its stack say, would have it killed.
+ * What has to be left of a limit. The next page that a task at its limit is charged
+ * for, one of its stack say, would have it killed.
  */
 #define HEAP_CHARGE_SPARE	(SZ_512K >> PAGE_SHIFT)
 
-/* Is so little left, of the group or of one above? */
-static bool heap_charge_tight(struct obj_cgroup *payer)
+/* How long to wait before parked folios are looked at, at first and at most. */
+#define HEAP_PARKED_PAUSE_MIN	(HZ / 4)
+#define HEAP_PARKED_PAUSE_MAX	(2 * HZ)
+
+/* -- internals of memory cgroups ------------------------------------------ */
+
+/*
+ * Return the counter of a cgroup, whose parents are those of the cgroups above. No
+ * function tells how much is left of a limit: mem_cgroup_margin() is static, and
+ * mem_cgroup_get_max() adds swap, which kernel memory cannot use.
+ *
+ * Context: RCU read-side, or the caller holds the cgroup.
+ */
+static struct page_counter *heap_charge_counter(struct obj_cgroup *objcg)
 {
-	struct mem_cgroup *memcg;
-	unsigned long used;
+	return &obj_cgroup_memcg(objcg)->memory;
+}
+
+/*
+ * Make a folio what __GFP_ACCOUNT makes of it: charged to an objcg, whose reference
+ * goes with it. The page allocator then uncharges it when it is freed:
+ * __folio_put() and its relatives call mem_cgroup_uncharge() for the folio's size.
+ * There is no function to charge pages that exist without charging them anew, which
+ * may fail.
+ */
+static void heap_charge_set_folio(struct folio *folio, struct obj_cgroup *objcg)
+{
+	WRITE_ONCE(folio->memcg_data, (unsigned long)objcg | MEMCG_DATA_KMEM);
+}
+
+/* -- buffers -------------------------------------------------------------- */
+
+/* Test whether less than the spare is left of the group's limit, or one above. */
+static bool heap_charge_is_tight(struct obj_cgroup *objcg)
+{
+	struct page_counter *counter;
 
 	guard(rcu)();
-	for (memcg = obj_cgroup_memcg(payer); memcg;
-	     memcg = parent_mem_cgroup(memcg)) {
-		used = page_counter_read(&memcg->memory);
-		if (used + HEAP_CHARGE_SPARE > READ_ONCE(memcg->memory.max))
+	for (counter = heap_charge_counter(objcg); counter;
+	     counter = counter->parent)
+		if (page_counter_read(counter) + HEAP_CHARGE_SPARE >
+		    READ_ONCE(counter->max))
 			return true;
-	}
 	return false;
 }
 
-/* See to it that it is left, which may take reclaim. */
-static int heap_charge_spare(struct obj_cgroup *payer)
+/* Make sure that the spare is left, by reclaim if need be. */
+static int heap_charge_spare(struct obj_cgroup *objcg)
 {
 	const size_t bytes = HEAP_CHARGE_SPARE << PAGE_SHIFT;
 	int ret;
 
-	if (!heap_charge_tight(payer))
+	if (!heap_charge_is_tight(objcg))
 		return 0;
 
-	ret = obj_cgroup_charge(payer, HEAP_CHARGE_GFP, bytes);
+	ret = obj_cgroup_charge(objcg, HEAP_CHARGE_GFP, bytes);
 	if (!ret)
-		obj_cgroup_uncharge(payer, bytes);
+		obj_cgroup_uncharge(objcg, bytes);
 	return ret;
 }
 
-/* Is this more than the group, or one above, may ever have? */
-static bool heap_charge_impossible(struct obj_cgroup *payer,
-				   unsigned long nr_pages)
+/* Test whether this is more than the group, or one above, may ever have. */
+static bool heap_charge_is_impossible(struct obj_cgroup *objcg,
+				      unsigned long nr_pages)
 {
-	struct mem_cgroup *memcg;
+	struct page_counter *counter;
 	unsigned long max;
 
 	guard(rcu)();
-	for (memcg = obj_cgroup_memcg(payer); memcg;
-	     memcg = parent_mem_cgroup(memcg)) {
-		max = READ_ONCE(memcg->memory.max);
+	for (counter = heap_charge_counter(objcg); counter;
+	     counter = counter->parent) {
+		max = READ_ONCE(counter->max);
 		if (max < HEAP_CHARGE_SPARE ||
 		    nr_pages > max - HEAP_CHARGE_SPARE)
 			return true;
@@ -85,81 +133,160 @@ static bool heap_charge_impossible(struct obj_cgroup *payer,
 }
 
 /**
- * heap_charge - let the running task pay
- * @payer: who pays, for heap_uncharge(); NULL when nobody has to
- * @nr_pages: what for
+ * heap_charge - charge pages to the cgroup of the running task
+ * @objcg: set to what was charged, for heap_uncharge(); NULL if nothing was
+ * @nr_pages: how many pages
  *
- * It is the running task's memory cgroup that is charged, or the one that
- * set_active_memcg() names.
+ * Charges the memory cgroup of the running task, or the one that set_active_memcg()
+ * names.
  *
  * Context: Process context. May sleep, for reclaim.
- * Return: 0; -ENOMEM when this would be too much for the group, or one above, or
- * leave it nearly nothing.
+ * Return: 0; -ENOMEM if this exceeds a limit of the group, or of one above, or leaves
+ * nearly nothing of it.
  */
-int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages)
+int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages)
 {
 	unsigned long done, step;
 	int ret;
 
-	*payer = mem_accounting && memcg_kmem_online() ?
+	*objcg = mem_accounting && memcg_kmem_online() ?
 		 get_obj_cgroup_from_current() : NULL;
-	if (!*payer)
+	if (!*objcg)
 		return 0;
 
 	/* Reclaim would swap out all of the group, for nothing. */
 	done = 0;
 	ret = -ENOMEM;
-	if (heap_charge_impossible(*payer, nr_pages))
+	if (heap_charge_is_impossible(*objcg, nr_pages))
 		goto err_uncharge;
 
 	for (done = 0; done < nr_pages; done += step) {
 		step = min(nr_pages - done, HEAP_CHARGE_STEP);
-		ret = obj_cgroup_charge(*payer, HEAP_CHARGE_GFP, step << PAGE_SHIFT);
+		ret = obj_cgroup_charge(*objcg, HEAP_CHARGE_GFP, step << PAGE_SHIFT);
 		if (ret)
 			goto err_uncharge;
 	}
 
-	ret = heap_charge_spare(*payer);
+	ret = heap_charge_spare(*objcg);
 	if (ret)
 		goto err_uncharge;
 	return 0;
 
 err_uncharge:
-	heap_uncharge(*payer, done);
-	*payer = NULL;
+	heap_uncharge(*objcg, done);
+	*objcg = NULL;
 	return ret;
 }
 
 /**
- * heap_uncharge - what was paid for is gone
- * @payer: what heap_charge() made of it; NULL is fine
- * @nr_pages: as many as were charged
+ * heap_uncharge - uncharge pages
+ * @objcg: what heap_charge() has set, whose reference is dropped; NULL is allowed
+ * @nr_pages: how many pages are still charged by it
  *
  * Context: Any but NMI.
  */
-void heap_uncharge(struct obj_cgroup *payer, unsigned long nr_pages)
+void heap_uncharge(struct obj_cgroup *objcg, unsigned long nr_pages)
 {
 	unsigned long step;
 
-	if (!payer)
+	if (!objcg)
 		return;
 	for (; nr_pages; nr_pages -= step) {
 		step = min(nr_pages, HEAP_CHARGE_STEP);
-		obj_cgroup_uncharge(payer, step << PAGE_SHIFT);
+		obj_cgroup_uncharge(objcg, step << PAGE_SHIFT);
 	}
-	obj_cgroup_put(payer);
+	obj_cgroup_put(objcg);
+}
+
+/* -- folios that outlive their buffer ------------------------------------- */
+
+/**
+ * struct heap_parked - a folio that was mapped when its buffer was released
+ * @node: entry of heap_parked_list; heap_parked_lock
+ * @folio: the folio, with a reference
+ * @objcg: what it is charged to, with a reference
+ */
+struct heap_parked {
+	struct list_head node;
+	struct folio *folio;
+	struct obj_cgroup *objcg;
+};
+
+static void heap_parked_work(struct work_struct *work);
+
+static LIST_HEAD(heap_parked_list);
+static DEFINE_SPINLOCK(heap_parked_lock);
+static unsigned long heap_parked_pause = HEAP_PARKED_PAUSE_MIN;
+static DECLARE_DELAYED_WORK(heap_parked_poll, heap_parked_work);
+
+static void heap_parked_free(struct heap_parked *parked)
+{
+	heap_uncharge(parked->objcg, folio_nr_pages(parked->folio));
+	heap_folio_free(parked->folio);
+	kfree(parked);
+}
+
+/*
+ * Free what has no other user. All other references may go at any time, but with
+ * none left there is no way to get another, see heap_pool_may_reuse().
+ */
+static void heap_parked_work(struct work_struct *work)
+{
+	struct heap_parked *parked, *next;
+	LIST_HEAD(list);
+
+	spin_lock(&heap_parked_lock);
+	list_splice_init(&heap_parked_list, &list);
+	heap_parked_pause = min(2 * heap_parked_pause, HEAP_PARKED_PAUSE_MAX);
+	spin_unlock(&heap_parked_lock);
+
+	list_for_each_entry_safe(parked, next, &list, node) {
+		if (folio_ref_count(parked->folio) == 1) {
+			list_del(&parked->node);
+			heap_parked_free(parked);
+		}
+		cond_resched();
+	}
+
+	spin_lock(&heap_parked_lock);
+	list_splice(&list, &heap_parked_list);
+	if (!list_empty(&heap_parked_list))
+		queue_delayed_work(system_unbound_wq, &heap_parked_poll,
+				   heap_parked_pause);
+	spin_unlock(&heap_parked_lock);
+}
+
+/* Keep a mapped folio and its charge until it has no other user. */
+static void heap_charge_park(struct obj_cgroup *objcg, struct folio *folio)
+{
+	struct heap_parked *parked;
+
+	/* The buffer is released anyway, and the charge must not be lost. */
+	parked = kmalloc(sizeof(*parked), GFP_KERNEL | __GFP_NOFAIL);
+	folio_get(folio);
+	obj_cgroup_get(objcg);
+	*parked = (struct heap_parked){ .folio = folio, .objcg = objcg };
+
+	spin_lock(&heap_parked_lock);
+	list_add_tail(&parked->node, &heap_parked_list);
+	heap_parked_pause = HEAP_PARKED_PAUSE_MIN;
+	queue_delayed_work(system_unbound_wq, &heap_parked_poll,
+			   heap_parked_pause);
+	spin_unlock(&heap_parked_lock);
 }
 
 /**
- * heap_charge_move - let a folio carry its part of a charge
- * @payer: what heap_charge() made of it; NULL is fine
+ * heap_charge_move - let a folio keep its part of a charge
+ * @objcg: what heap_charge() has set; NULL is allowed
  * @folio: a folio of the buffer, to which the caller has a reference
  *
- * For a folio that outlives its buffer. It becomes what a page allocated with
- * __GFP_ACCOUNT is, and the charge ends when the last reference goes, as for any
- * such page: __folio_put() and its relatives call mem_cgroup_uncharge() for the
- * folio's size. Nothing is charged or uncharged here; both ways count in the same
- * pages of the same cgroup.
+ * For a folio that outlives its buffer. Nothing is charged or uncharged here: the
+ * pages stay charged to the same cgroup, until the folio is free.
+ *
+ * A folio that is not mapped gets the charge, see heap_charge_set_folio(). One that is
+ * mapped is parked. What remains is a mapping that begins while the charge is moved: it
+ * may be counted for the node and its end for the cgroup, a page each time, in a
+ * statistic alone.
  *
  * A kernel page must not get into the page cache, whose lists are those of the
  * folio's cgroup: the objcg of a cgroup that is removed goes to the parent and the
@@ -168,17 +295,21 @@ void heap_uncharge(struct obj_cgroup *payer, unsigned long nr_pages)
  * Being dirty is such a flag, and freeing the page clears it. No heap's page is for
  * the page cache, so one that is charged to no cgroup is marked too.
  *
- * Context: Any.
- * Return: for how many pages heap_uncharge() must not be called any more.
+ * Context: Process context. May sleep.
+ * Return: the number of pages that heap_uncharge() must leave out.
  */
-unsigned long heap_charge_move(struct obj_cgroup *payer, struct folio *folio)
+unsigned long heap_charge_move(struct obj_cgroup *objcg, struct folio *folio)
 {
 	/* Whether it is charged or not. */
 	folio_set_dirty(folio);
-	if (!payer || WARN_ON_ONCE(folio->memcg_data))
+	if (!objcg || WARN_ON_ONCE(folio->memcg_data))
 		return 0;
 
-	obj_cgroup_get(payer);
-	WRITE_ONCE(folio->memcg_data, (unsigned long)payer | MEMCG_DATA_KMEM);
+	if (folio_mapped(folio)) {
+		heap_charge_park(objcg, folio);
+	} else {
+		obj_cgroup_get(objcg);
+		heap_charge_set_folio(folio, objcg);
+	}
 	return folio_nr_pages(folio);
 }

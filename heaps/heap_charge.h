@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who pays for a buffer
+ * Charge buffers to memory cgroups
  *
- * Needs linux/dma-heap.h for nothing but the switch. Where there are no memory
- * cgroups, nobody pays.
+ * Without CONFIG_MEMCG nothing is charged. Needs linux/dma-heap.h for the switch.
  */
 #ifndef _DMA_BUF_HEAP_CHARGE_H
 #define _DMA_BUF_HEAP_CHARGE_H
@@ -14,22 +13,22 @@
 struct obj_cgroup;
 
 #ifdef CONFIG_MEMCG
-int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages);
-void heap_uncharge(struct obj_cgroup *payer, unsigned long nr_pages);
-unsigned long heap_charge_move(struct obj_cgroup *payer, struct folio *folio);
+int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages);
+void heap_uncharge(struct obj_cgroup *objcg, unsigned long nr_pages);
+unsigned long heap_charge_move(struct obj_cgroup *objcg, struct folio *folio);
 #else
-static inline int heap_charge(struct obj_cgroup **payer, unsigned long nr_pages)
+static inline int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages)
 {
-	*payer = NULL;
+	*objcg = NULL;
 	return 0;
 }
 
-static inline void heap_uncharge(struct obj_cgroup *payer,
+static inline void heap_uncharge(struct obj_cgroup *objcg,
 				 unsigned long nr_pages)
 {
 }
 
-static inline unsigned long heap_charge_move(struct obj_cgroup *payer,
+static inline unsigned long heap_charge_move(struct obj_cgroup *objcg,
 					     struct folio *folio)
 {
 	folio_set_dirty(folio);

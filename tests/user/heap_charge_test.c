@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who pays for the buffers of heaps: memory cgroups, from user space.
+ * Tests of how buffers of heaps are charged to memory cgroups, from user space.
  *
- * A heap is a fixture variant by name. Nobody pays where the kernel was booted with
+ * A heap is a fixture variant by name. Nothing is charged if the kernel was booted with
  * dma_heap.mem_accounting=0; then that is what is tested, and the rest skipped.
  */
 #include "sys_file.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/if.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -170,7 +173,7 @@ FIXTURE_VARIANT_ADD(charge, system) { "system", 'Y' };
 FIXTURE_VARIANT_ADD(charge, cma) { "default_cma_region", 'Y' };
 FIXTURE_VARIANT_ADD(charge, off) { "system", 'N' };
 
-/* What the child does for the test: each order is a size, each answer a result. */
+/* Serve the test in the child: each order is a size, each answer a result. */
 static void child_serve(int heap, int orders, int answers)
 {
 	long long len, answer;
@@ -191,7 +194,7 @@ static void child_serve(int heap, int orders, int answers)
 	_exit(0);
 }
 
-/* Have the child allocate so much, and give back what it had; 0 or -errno. */
+/* Have the child allocate @len bytes, after it closed what it had; 0 or -errno. */
 static long long child_alloc(int to_child, int from_child, long long len)
 {
 	long long answer;
@@ -215,7 +218,7 @@ FIXTURE_SETUP(charge)
 	if (self->heap < 0)
 		SKIP(return, "no heap named %s", variant->heap);
 
-	snprintf(self->group, sizeof(self->group), "payer%d", getpid());
+	snprintf(self->group, sizeof(self->group), "charge%d", getpid());
 	snprintf(text, sizeof(text), "%s/%s", cgroot, self->group);
 	ASSERT_EQ(0, mkdir(text, 0755));
 	ASSERT_EQ(0, pipe(orders));
@@ -254,7 +257,7 @@ FIXTURE_TEARDOWN(charge)
 
 #define CHILD_ALLOC(_len)	child_alloc(self->to_child, self->from_child, _len)
 
-/* What so many bytes cost. */
+/* What so many bytes are charged. */
 #define CHARGED(_bytes)		(variant->accounting == 'Y' ? (long long)(_bytes) : 0)
 
 static int pidfd_of(pid_t pid)
@@ -307,7 +310,7 @@ TEST_F(charge, lasts_as_long_as_the_buffer)
 	long long before = cg_current(self->group);
 	int round;
 
-	/* The second time from the shelves, which makes no difference. */
+	/* The second time from the pool, which makes no difference. */
 	for (round = 0; round < 2; round++) {
 		ASSERT_EQ(0, CHILD_ALLOC(32 * MIB));
 		EXPECT_TRUE(balance_is(self->group, before + CHARGED(32 * MIB)));
@@ -316,7 +319,7 @@ TEST_F(charge, lasts_as_long_as_the_buffer)
 	}
 }
 
-TEST_F(charge, over_the_limit_is_enomem_and_kills_nobody)
+TEST_F(charge, over_the_limit_is_enomem_and_kills_no_task)
 {
 	long long before = cg_current(self->group);
 	char text[32];
@@ -609,7 +612,162 @@ TEST_F(charge, of_pinned_pages_outlives_the_group)
 	EXPECT_TRUE(balance_is(self->group, before));
 }
 
-/* --------------------------------------------------- at the cost of others */
+/* ------------------------------------------------------------ mapped pages */
+
+#define MAPPED_PAGES	1024
+
+/* Bring the loopback device up, and make a connection to itself; 0 or -errno. */
+static int open_loopback(int ends[2])
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct ifreq request = { .ifr_name = "lo" };
+	socklen_t len = sizeof(addr);
+	int listener, ret = -ENOTCONN;
+
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	if (listener < 0)
+		return -errno;
+	ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+	request.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (!ioctl(listener, SIOCSIFFLAGS, &request) &&
+	    !bind(listener, (struct sockaddr *)&addr, len) && !listen(listener, 1) &&
+	    !getsockname(listener, (struct sockaddr *)&addr, &len) &&
+	    !connect(ends[0], (struct sockaddr *)&addr, len)) {
+		ends[1] = accept(listener, NULL, NULL);
+		ret = ends[1] < 0 ? -errno : 0;
+	}
+	close(listener);
+	return ret;
+}
+
+/* Send the page of a new buffer, have it mapped at @at, close the buffer; 0 or -errno. */
+static int receive_page(int heap, const int pipe[2], const int ends[2], void *at)
+{
+	struct tcp_zerocopy_receive receive = {
+		.address = (uintptr_t)at, .length = (__u32)page_size(),
+	};
+	struct pollfd ready = { .fd = ends[1], .events = POLLIN };
+	socklen_t len = sizeof(receive);
+	struct iovec iov;
+	int fd, ret;
+
+	fd = heap_alloc(heap, page_size());
+	if (fd < 0)
+		return fd;
+	iov.iov_len = page_size();
+	ret = map_rw(fd, iov.iov_len, &iov.iov_base);
+	close(fd);
+	if (ret)
+		return ret;
+	memset(iov.iov_base, 0x5a, iov.iov_len);
+	if (vmsplice(pipe[1], &iov, 1, 0) != (ssize_t)iov.iov_len ||
+	    splice(pipe[0], NULL, ends[0], NULL, iov.iov_len, 0) != (ssize_t)iov.iov_len ||
+	    poll(&ready, 1, 10000) != 1)
+		ret = -EIO;
+	else
+		ret = (int)sysret(getsockopt(ends[1], IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE,
+					     &receive, &len));
+	if (!ret && receive.length != page_size())
+		ret = -EMEDIUMTYPE;
+	/* The buffer is released here, and its page stays mapped at @at. */
+	munmap(iov.iov_base, iov.iov_len);
+	return ret;
+}
+
+/* In the group: map pages of sockets, say how that went, unmap them when told to. */
+static void map_received(int heap, int orders, int answers)
+{
+	size_t size = MAPPED_PAGES * page_size();
+	int pipes[2], ends[2], ret;
+	char *mem = NULL, byte;
+
+	ret = pipe(pipes) ? -errno : open_loopback(ends);
+	if (!ret) {
+		mem = mmap(NULL, size, PROT_READ, MAP_SHARED, ends[1], 0);
+		if (mem == MAP_FAILED)
+			ret = -errno;
+	}
+	for (int i = 0; i < MAPPED_PAGES && !ret; i++) {
+		ret = receive_page(heap, pipes, ends, mem + (size_t)i * page_size());
+		if (!ret && mem[(size_t)i * page_size()] != 0x5a)
+			ret = -EILSEQ;
+	}
+	/* What the stack of the network still refers to goes with the sockets. */
+	if (write(answers, &ret, sizeof(ret)) != sizeof(ret) ||
+	    read(orders, &byte, 1) != 1)
+		_exit(1);
+	if (mem)
+		munmap(mem, size);
+	if (write(answers, &ret, sizeof(ret)) != sizeof(ret))
+		_exit(1);
+	pause();
+	_exit(0);
+}
+
+/* The pages of the group's files that are mapped; flushed every two seconds. */
+static long long cg_file_mapped(const char *group)
+{
+	sleep(3);
+	return cg_read(group, "memory.stat", "file_mapped");
+}
+
+/*
+ * A socket maps pages of buffers that are gone: they stay charged until the mapping is
+ * gone as well, whose end is not counted where its beginning was not. A file that
+ * is mapped meanwhile keeps the statistic from ending at 0.
+ */
+TEST_F(charge, lasts_as_long_as_pages_are_mapped)
+{
+	const long long bytes = MAPPED_PAGES * (long long)page_size();
+	long long before, mapped;
+	int orders[2], answers[2], file, ret;
+	void *mem;
+	pid_t pid;
+
+	if (variant->accounting != 'Y' || strcmp(variant->heap, "system"))
+		SKIP(return, "nothing is charged, or can be sent");
+	ASSERT_EQ(0, pipe(orders));
+	ASSERT_EQ(0, pipe(answers));
+	file = memfd_create("mapped", MFD_CLOEXEC);
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, ftruncate(file, 2 * bytes));
+	pid = cg_fork(self->group);
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (map_rw(file, 2 * (size_t)bytes, &mem))
+			_exit(1);
+		memset(mem, 1, 2 * (size_t)bytes);
+		if (write(answers[1], &pid, sizeof(pid)) != sizeof(pid) ||
+		    read(orders[0], &ret, 1) != 1)
+			_exit(1);
+		map_received(self->heap, orders[0], answers[1]);
+	}
+	ASSERT_EQ((ssize_t)sizeof(ret), read(answers[0], &ret, sizeof(ret)));
+	mapped = cg_file_mapped(self->group);
+	EXPECT_LE(bytes, mapped);
+	before = cg_current(self->group);
+
+	ASSERT_EQ(1, write(orders[1], "m", 1));
+	ASSERT_EQ((ssize_t)sizeof(ret), read(answers[0], &ret, sizeof(ret)));
+	if (ret)
+		SKIP(kill(pid, SIGKILL); waitpid(pid, NULL, 0); return,
+		     "no page of a socket can be mapped: %s", strerror(-ret));
+	EXPECT_LE(before + bytes - SLACK, cg_current(self->group));
+	sleep(1);
+	EXPECT_LE(before + bytes - SLACK, cg_current(self->group));
+
+	ASSERT_EQ(1, write(orders[1], "u", 1));
+	ASSERT_EQ((ssize_t)sizeof(ret), read(answers[0], &ret, sizeof(ret)));
+	EXPECT_TRUE(balance_is(self->group, before));
+	EXPECT_LE(mapped - SLACK / 2, cg_file_mapped(self->group));
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	close(file);
+}
+
+/* -------------------------------------------------- charged to another group */
 
 /* What allocating at the cost of @pid gives a process of @group with these rights. */
 static int alloc_from(const char *group, int heap, pid_t pid, bool capable)
