@@ -40,6 +40,30 @@ static inline uint64_t page_pfn(const void *addr)
 	return entry >> 63 ? entry & ((1ull << 55) - 1) : 0;
 }
 
+/*
+ * The frames of all pages of a mapping, in one read; 0 for those that are not in the
+ * page table. 0 or -errno.
+ */
+static inline int page_pfns(const void *mem, size_t pages, uint64_t *pfns)
+{
+	off_t at = (off_t)((uintptr_t)mem / page_size() * 8);
+	int fd = xopen("/proc/self/pagemap", O_RDONLY);
+	ssize_t got;
+	size_t i;
+
+	if (fd < 0)
+		return fd;
+	got = sysret(pread(fd, pfns, pages * 8, at));
+	close(fd);
+	if (got < 0)
+		return (int)got;
+	if (got != (ssize_t)(pages * 8))
+		return -EIO;
+	for (i = 0; i < pages; i++)
+		pfns[i] = pfns[i] >> 63 ? pfns[i] & ((1ull << 55) - 1) : 0;
+	return 0;
+}
+
 static inline void page_break(uint64_t pfn)
 {
 	/* What memory_failure() says of such a page is not what matters. */
