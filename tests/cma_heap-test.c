@@ -121,7 +121,7 @@ static void cma_heap_test_too_much(struct kunit *test)
 	struct cma_heap_test *stage = test->priv;
 	struct dma_buf *dmabuf;
 
-	dmabuf = cma_heap_test_alloc(stage, SZ_1G * 1024ull);
+	dmabuf = cma_heap_test_alloc(stage, SZ_1G);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, PTR_ERR_OR_ZERO(dmabuf));
 	KUNIT_EXPECT_EQ(test, 0, stage->mock->starts);
 }

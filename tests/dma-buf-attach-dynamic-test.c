@@ -324,7 +324,7 @@ static void test_race_attach_move(struct kunit *test)
 {
 	struct mock_importer stays = {}, visits = {};
 	struct mock_exporter *mock;
-	struct mock_race *rival;
+	struct mock_race *thread;
 	struct dma_buf *dmabuf;
 	struct comer *comer;
 	int turns;
@@ -340,28 +340,28 @@ static void test_race_attach_move(struct kunit *test)
 	comer->dev = mock_device_create(test);
 	mock_importer_follow(test, dmabuf, &stays);
 
-	rival = mock_race_start(test, comer_turn, comer);
-	while (!atomic_read(&comer->wrong) && mock_race_again(rival)) {
-		mock_race_pause(rival);
+	thread = mock_race_start(test, comer_turn, comer);
+	while (!atomic_read(&comer->wrong) && mock_race_again(thread)) {
+		mock_race_pause(thread);
 		visits.attach = dma_buf_dynamic_attach(dmabuf, stays.attach->dev,
 						       &mock_importer_ops, &visits);
-		mock_race_resume(rival);
+		mock_race_resume(thread);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, visits.attach);
 		KUNIT_EXPECT_EQ(test, comer_move(comer), 0);
-		mock_race_pause(rival);
+		mock_race_pause(thread);
 		dma_buf_detach(dmabuf, visits.attach);
-		mock_race_resume(rival);
+		mock_race_resume(thread);
 	}
-	mock_race_stop(test, rival);
-	turns = atomic_read(&rival->turns);
+	mock_race_stop(test, thread);
+	turns = atomic_read(&thread->turns);
 
 	KUNIT_EXPECT_EQ(test, atomic_read(&comer->wrong), 0);
-	KUNIT_EXPECT_EQ(test, stays.moves, rival->rounds);
-	KUNIT_EXPECT_EQ(test, visits.moves, rival->rounds);
+	KUNIT_EXPECT_EQ(test, stays.moves, thread->rounds);
+	KUNIT_EXPECT_EQ(test, visits.moves, thread->rounds);
 	dma_buf_detach(dmabuf, stays.attach);
 	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 0);
 	expect_mock_calls(test, mock, MOCK_OP_ATTACH, MOCK_OP_DETACH,
-			  turns + rival->rounds + 1, turns + rival->rounds + 1);
+			  turns + thread->rounds + 1, turns + thread->rounds + 1);
 	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, turns, turns);
 	dma_buf_put(dmabuf);
 	kunit_info(test, "%d came and went\n", turns);

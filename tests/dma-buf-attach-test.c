@@ -568,7 +568,7 @@ static void test_race_attach_attach(struct kunit *test)
 	struct attach_race *race = kunit_kzalloc(test, sizeof(*race),
 						 GFP_KERNEL);
 	struct dma_buf_attachment *attach;
-	struct mock_race *rival;
+	struct mock_race *thread;
 	struct device *dev;
 
 	if (num_online_cpus() < 2)
@@ -578,20 +578,20 @@ static void test_race_attach_attach(struct kunit *test)
 	race->dev = mock_device_create(test);
 	dev = mock_device_create(test);
 
-	rival = mock_race_start(test, attach_race_turn, race);
-	while (!atomic_read(&race->wrong) && mock_race_again(rival)) {
+	thread = mock_race_start(test, attach_race_turn, race);
+	while (!atomic_read(&race->wrong) && mock_race_again(thread)) {
 		/* At any point of an attach or detach of the other thread. */
-		mock_race_pause(rival);
+		mock_race_pause(thread);
 		attach = dma_buf_attach(race->dmabuf, dev);
-		mock_race_resume(rival);
+		mock_race_resume(thread);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
 		if (!mock_importer_has(race->dmabuf, attach))
 			atomic_inc(&race->wrong);
-		mock_race_pause(rival);
+		mock_race_pause(thread);
 		dma_buf_detach(race->dmabuf, attach);
-		mock_race_resume(rival);
+		mock_race_resume(thread);
 	}
-	mock_race_stop(test, rival);
+	mock_race_stop(test, thread);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
 	KUNIT_EXPECT_EQ(test, mock_importer_count(race->dmabuf), 0);
 	dma_buf_put(race->dmabuf);

@@ -651,7 +651,7 @@ static void test_race_begin_map(struct kunit *test)
 	struct bounce_race *race = kunit_kzalloc(test, sizeof(*race),
 						 GFP_KERNEL);
 	struct dma_buf_attachment *comes;
-	struct mock_race *rival;
+	struct mock_race *thread;
 	struct sg_table *sgt;
 
 	if (num_online_cpus() < 2)
@@ -662,21 +662,21 @@ static void test_race_begin_map(struct kunit *test)
 	/* A mapping without bounce buffers would be passed over. */
 	dma_reset_need_sync(comes->dev);
 
-	rival = mock_race_start(test, bounce_race_turn, race);
-	while (!atomic_read(&race->wrong) && mock_race_again(rival)) {
+	thread = mock_race_start(test, bounce_race_turn, race);
+	while (!atomic_read(&race->wrong) && mock_race_again(thread)) {
 		/*
 		 * To the device only, so that it does not change the content.
 		 */
-		mock_race_pause(rival);
+		mock_race_pause(thread);
 		sgt = dma_buf_map_attachment_unlocked(comes, DMA_TO_DEVICE);
-		mock_race_resume(rival);
+		mock_race_resume(thread);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-		mock_race_wait_turn(rival);
-		mock_race_pause(rival);
+		mock_race_wait_turn(thread);
+		mock_race_pause(thread);
 		dma_buf_unmap_attachment_unlocked(comes, sgt, DMA_TO_DEVICE);
-		mock_race_resume(rival);
+		mock_race_resume(thread);
 	}
-	mock_race_stop(test, rival);
+	mock_race_stop(test, thread);
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
 	dma_buf_detach(race->bounce.dmabuf, comes);
 	bounce_close(&race->bounce);

@@ -304,7 +304,7 @@ static bool census_settles(const struct census *want)
 	return false;
 }
 
-/* With nothing on the shelves, and what caches will give back given back. */
+/* With an empty pool, and after caches have been dropped. */
 static long long memory_available(void)
 {
 	heap_set_limit("system", 0);
@@ -622,7 +622,7 @@ static time_t now(void)
 
 int main(int argc, char **argv)
 {
-	long long shelf_limit, memory_before, memory_after;
+	long long pool_limit, memory_before, memory_after;
 	unsigned long calls = 0, kinds = 0;
 	struct census before;
 	int programs = 0;
@@ -645,7 +645,7 @@ int main(int argc, char **argv)
 	ksft_set_plan(ARRAY_SIZE(ops) + 3);
 
 	end = now() + options.seconds;
-	shelf_limit = heap_total("system", "pool_limit_bytes");
+	pool_limit = heap_total("system", "pool_limit_bytes");
 	before = census_take();
 	if (options.program >= 0) {
 		ksft_test_result_skip("a seed replays: this one does\n");
@@ -665,8 +665,8 @@ int main(int argc, char **argv)
 		programs += 2;
 	}
 	memory_after = memory_available();
-	if (shelf_limit >= 0)
-		heap_set_limit("system", shelf_limit);
+	if (pool_limit >= 0)
+		heap_set_limit("system", pool_limit);
 
 	ksft_test_result(!failed, "programs leave nothing behind, and end\n");
 	ksft_print_msg("memory available: %lld MiB before, %lld MiB after\n",

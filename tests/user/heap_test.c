@@ -316,7 +316,7 @@ TEST_F(heap, totals_follow_the_buffers)
 }
 
 /* The piece that is just being zeroed goes a little later than the others. */
-static bool shelves_settle(const char *heap, long long bytes)
+static bool pool_settles(const char *heap, long long bytes)
 {
 	int tries;
 
@@ -328,16 +328,16 @@ static bool shelves_settle(const char *heap, long long bytes)
 	return false;
 }
 
-TEST_F(heap, shelves_keep_their_limit)
+TEST_F(heap, pool_keeps_its_limit)
 {
 	long long limit = heap_total(self->name, "pool_limit_bytes");
 	size_t len = 512 * page_size();
 	int fd;
 
 	if (limit < 0)
-		SKIP(return, "no shelves");
+		SKIP(return, "no pool");
 	ASSERT_EQ(0, heap_set_limit(self->name, 0));
-	EXPECT_TRUE(shelves_settle(self->name, 0));
+	EXPECT_TRUE(pool_settles(self->name, 0));
 	ASSERT_GIVES(fd, heap_alloc(self->heap, len));
 	close(fd);
 	EXPECT_EQ(0, heap_total(self->name, "pool_bytes"));
@@ -347,7 +347,7 @@ TEST_F(heap, shelves_keep_their_limit)
 	close(fd);
 	EXPECT_GE((long long)len / 2, heap_total(self->name, "pool_bytes"));
 	ASSERT_EQ(0, heap_set_limit(self->name, 0));
-	EXPECT_TRUE(shelves_settle(self->name, 0));
+	EXPECT_TRUE(pool_settles(self->name, 0));
 	EXPECT_REFUSED(EINVAL, heap_set_limit(self->name, -1));
 	EXPECT_EQ(0, heap_set_limit(self->name, limit));
 }
@@ -533,12 +533,12 @@ static int result_of_killed_alloc(int heap, __u64 len, long ns)
 	return result;
 }
 
-/* What the next buffer could have: what waits for it on shelves is not lost. */
+/* What the next buffer could have: what the pool keeps for it is not lost. */
 static long long memory_left(const char *heap)
 {
-	long long shelves = heap_total(heap, "pool_bytes");
+	long long pooled = heap_total(heap, "pool_bytes");
 
-	return meminfo_bytes("MemFree") + (shelves > 0 ? shelves : 0);
+	return meminfo_bytes("MemFree") + (pooled > 0 ? pooled : 0);
 }
 
 TEST_F(heap, a_fatal_signal_ends_a_long_allocation_with_eintr)

@@ -2,7 +2,7 @@
 /*
  * What one owner of memory leaves to the next: nothing. Buffers of every size and
  * heap are filled, freed and taken again by every way that memory goes from one
- * to the other: zeroed in the background, straight from the shelf, through the
+ * to the other: zeroed in the background, straight from the pool, through the
  * page allocator, in smaller pieces and in larger ones. Each byte is looked at.
  *
  * And what a read-only descriptor lets its owner write: nothing, by no way. And
@@ -17,7 +17,7 @@
 #define MIB		0x100000ul
 #define SECRET		0xa5
 
-static void shelf_wait_clean(const char *heap)
+static void pool_wait_clean(const char *heap)
 {
 	int tries;
 
@@ -108,10 +108,10 @@ TEST_F(reuse, of_the_same_size_at_once_or_zeroed_in_the_background)
 		len = reuse_sizes[i] * page_size();
 		fill_and_free(_metadata, self->heap, len, variant->most, "first");
 		fill_and_free(_metadata, self->heap, len, variant->most, "at once");
-		shelf_wait_clean(variant->heap);
+		pool_wait_clean(variant->heap);
 		fill_and_free(_metadata, self->heap, len, variant->most, "zeroed");
 	}
-	/* Did it go by the shelves, where there are some? */
+	/* Did it go through the pool, where there is one? */
 	if (hits >= 0)
 		EXPECT_LT(hits, heap_total(variant->heap, "pool_hits"));
 }
@@ -121,7 +121,7 @@ TEST_F(reuse, through_the_page_allocator)
 	size_t i, len;
 
 	heap_set_limit(variant->heap, 0);
-	shelf_wait_clean(variant->heap);
+	pool_wait_clean(variant->heap);
 	for (i = 0; i < ARRAY_SIZE(reuse_sizes); i++) {
 		len = reuse_sizes[i] * page_size();
 		fill_and_free(_metadata, self->heap, len, variant->most, "first");

@@ -81,7 +81,7 @@ static bool memory_returns(long long before)
 
 FIXTURE(pressure) {
 	int heap;
-	long long limit;	/* of the shelves */
+	long long limit;	/* of the pool */
 	long long kills;
 	int canary;
 	char *memory;		/* the same, of an ordinary program */

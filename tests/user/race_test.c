@@ -2,7 +2,7 @@
 /*
  * Two threads of one program, on two CPUs, at the same descriptors.
  *
- * A rival does one thing over and over while the test plays its rounds. What
+ * A race thread does one thing over and over while the test plays its rounds. What
  * comes of a call is either what it gives alone, or one of the errnos of a
  * descriptor that is gone or names something else by now. Afterwards every
  * buffer and every descriptor is where it was. What else may go wrong, the
@@ -21,10 +21,10 @@
 #define SECONDS		3
 #define PATIENCE_MS	300000	/* for what must come */
 
-/* What a test shares with its rival. */
+/* What a test shares with its race thread. */
 struct race {
 	void (*turn)(struct race *race);
-	pthread_t rival;
+	pthread_t thread;
 	atomic_bool over;
 	atomic_int turns;
 	atomic_int wrong;		/* the errno of what must not be */
@@ -37,7 +37,7 @@ struct race {
 	long buffers;
 };
 
-static void *rival_thread(void *data)
+static void *race_thread(void *data)
 {
 	struct race *race = data;
 
@@ -56,7 +56,7 @@ static int race_start(struct race *race, void (*turn)(struct race *race))
 	race->fds = count_open_fds();
 	race->buffers = count_buffers();
 	clock_gettime(CLOCK_MONOTONIC, &race->began);
-	return -pthread_create(&race->rival, NULL, rival_thread, race);
+	return -pthread_create(&race->thread, NULL, race_thread, race);
 }
 
 static bool race_again(struct race *race)
@@ -82,7 +82,7 @@ static void race_dawdle(struct race *race)
 		sched_yield();
 }
 
-/* Most rounds begin when the rival is at it, be the machine as busy as it may. */
+/* Most rounds begin when the race thread is at it, be the machine as busy as it may. */
 static void race_meet(struct race *race)
 {
 	int turns = race->turns;
@@ -94,7 +94,7 @@ static void race_meet(struct race *race)
 static void race_stop(struct race *race)
 {
 	race->over = true;
-	pthread_join(race->rival, NULL);
+	pthread_join(race->thread, NULL);
 }
 
 /* Nothing is left, nothing was wrong, and there was a race at all. */
@@ -284,7 +284,7 @@ static int next_fd(int heap, int udmabuf, int memfd, int round)
 	return fd;
 }
 
-/* Closes whatever the rival's calls have opened: it cannot know which is whose. */
+/* Closes what the race thread's calls have opened: it cannot know which is whose. */
 static void close_above(int fd)
 {
 	close_range((unsigned int)fd, ~0U, 0);
@@ -316,7 +316,7 @@ TEST_F(race, close_against_every_ioctl)
 			close(fd);
 		if (other >= 0)
 			close(other);
-		/* What the rival has opened by now goes as well, in mid-flight. */
+		/* What the race thread has opened by now goes as well, in mid-flight. */
 		if (race->rounds % 8 == 0)
 			close_above(lowest);
 	}
@@ -433,7 +433,7 @@ TEST_F(race, import_against_export)
 
 #define TIMELINES	24
 
-/* A fence of each, for the rival to import one after the other. */
+/* A fence of each, for the race thread to import one after the other. */
 static int timelines[TIMELINES];
 static int pending[TIMELINES];
 /* How many imports into the present buffer it has begun, and how many ended. */

@@ -127,7 +127,7 @@ static __s64 round_dirty(size_t size)
 }
 
 /*
- * The same without a pause, long enough that shelves are as full as they get: so
+ * The same without a pause, long enough that the pool is as full as it gets: so
  * what is zeroed in the background is in the figure, too.
  */
 static __s64 round_tight(size_t size)
