@@ -137,9 +137,14 @@ guest_input() {
 	done
 }
 
+# The first complaint of the kernel, from which the others follow, or the last lines.
+guest_log_shown() {
+	! "$ROOT/scripts/guest-log" --first 25 "$kernel_log" || tail -n 15 "$kernel_log"
+}
+
 guest_stopped() {
 	printf '%s: %s, the guest was stopped; its log is %s\n' "${0##*/}" "$1" "$kernel_log" >&2
-	tail -n 15 "$kernel_log" >&2
+	guest_log_shown >&2
 }
 
 guest_main() {
@@ -184,7 +189,7 @@ guest_main() {
 	elif [ -z "$status" ]; then
 		printf '%s: the guest did not come to an end; its log is %s\n' \
 			"${0##*/}" "$kernel_log" >&2
-		tail -n 15 "$kernel_log" >&2
+		guest_log_shown >&2
 		status=70
 	fi
 	if ! "$ROOT/scripts/guest-log" "$kernel_log" >&2; then
