@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Sourced by boot-uml.sh and boot-qemu.sh: what both guests have in common,
-# from the command line to the exit status. The sourcing script sets
+# Sourced by boot-uml.sh and boot-qemu.sh: command line, time limits and exit status
+# of a guest. The sourcing script sets
 #
 #   default_kernel   name of the configuration to boot
 #   default_memory   in the guest's own notation
@@ -75,7 +75,7 @@ guest_options() {
 		shift 2
 	done
 	command=$*
-	[ -n "$command$shell" ] || die "what shall the guest run? see --help"
+	[ -n "$command$shell" ] || die "no COMMAND, see --help"
 }
 
 # The one line that init leaves on the kernel log.
@@ -95,8 +95,8 @@ guest_output() {
 	tee -- "$out/output.log"
 }
 
-# How much the guest has said so far. A kernel that is stuck says so again and again,
-# which is no progress: then only what the command says is.
+# How much the guest has printed so far. A kernel that is stuck reports that again and
+# again, which is no progress: then only the output of the command counts.
 guest_progress() {
 	local logs=("$out/output.log")
 
@@ -105,9 +105,8 @@ guest_progress() {
 	stat -c %s -- "${logs[@]}" 2>/dev/null || true
 }
 
-# End the guest when it has said nothing for too long, or when this script is gone.
-# How much it says in a minute depends on what else this machine does, but silence
-# means the same everywhere.
+# End the guest when it has been silent for too long, or when this script is gone. How
+# long a test takes depends on the load of the machine; silence does not.
 guest_watch() {
 	local seen='' now silent=0 pid
 
@@ -128,8 +127,8 @@ guest_watch() {
 	[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
 }
 
-# The input of a shell. Where it can end, its end is typed, and typed again, as a
-# program in the guest may be the one that reads it.
+# The input of a shell. Its end is sent again and again, as a program in the guest may
+# read it instead of the shell.
 guest_input() {
 	cat
 	while sleep 1; do
@@ -137,7 +136,7 @@ guest_input() {
 	done
 }
 
-# The first complaint of the kernel, from which the others follow, or the last lines.
+# The first report of the kernel, as later ones follow from it, or the last lines.
 guest_log_shown() {
 	! "$ROOT/scripts/guest-log" --first 25 "$kernel_log" || tail -n 15 "$kernel_log"
 }

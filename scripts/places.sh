@@ -10,7 +10,7 @@ BUILD=${DMA_BUF_BUILD:-$ROOT/build}
 export ROOT BUILD
 mkdir -p -- "$BUILD"
 
-# One line to the person who typed the command, then out.
+# Print one line and exit.
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 	exit 1

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the whole test module says of itself, once for all its suites.
+ * Description of the test module, which holds all suites.
  */
 #include <linux/module.h>
 
