@@ -8,7 +8,7 @@
  * What it owns: the regions, for good.
  * Locks: none; one thing after another, as the machine boots.
  * May call: memblock, CMA, the CMA heap.
- * Never here: what ought to become of it; that is cma_heap-test.c's to say.
+ * Never here: what ought to become of it; that is cma_heap_kunit.c's to say.
  * Units: bytes.
  */
 #include <linux/cma.h>

@@ -24,7 +24,7 @@
 
 #include <uapi/linux/dma-buf.h>
 
-#include "dma-buf-poll-test.h"
+#include "dma_buf_poll_kunit.h"
 #include "mock_exporter.h"
 #include "mock_fence.h"
 #include "mock_files.h"

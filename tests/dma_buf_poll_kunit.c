@@ -13,7 +13,7 @@
 #include <linux/poll.h>
 #include <linux/wait.h>
 
-#include "dma-buf-poll-test.h"
+#include "dma_buf_poll_kunit.h"
 #include "mock_exporter.h"
 #include "mock_fence.h"
 #include "mock_files.h"

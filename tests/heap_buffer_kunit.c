@@ -4,7 +4,7 @@
  *
  * The pages come from the mock heap, in one piece or in many, and the mock keeps
  * a reference on each: so a page that is put once too often, or not at all, shows in
- * its count. Lists of pages as such are in dma-buf-pages_kunit.c.
+ * its count. Lists of pages as such are in dma_buf_pages_kunit.c.
  */
 #include <kunit/test.h>
 

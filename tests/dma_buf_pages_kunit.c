@@ -5,7 +5,7 @@
  * Lists are laid out by hand over the pages of one folio, so that it is known what
  * is adjacent. Tables are made by hand as well where it matters what an IOMMU might
  * have made of them. What cache maintenance does to the bytes of a buffer is in
- * dma-buf-bounce-test.c.
+ * dma_buf_bounce_kunit.c.
  */
 #include <kunit/test.h>
 

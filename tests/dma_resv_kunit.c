@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit suite of dma-resv.c: which fences an object holds, and which ones a
- * query returns. Readers against writers are tested in dma-resv-race-test.c.
+ * query returns. Readers against writers are tested in dma_resv_race_kunit.c.
  */
 #include <kunit/test.h>
 
 #include <linux/dma-resv.h>
 #include <linux/rcupdate.h>
 
-#include "dma-resv-test.h"
+#include "dma_resv_kunit.h"
 
 /* ---- helpers ------------------------------------------------------------ */
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit suite of dma-resv-query.c: waiting for the fences of an object, and the
- * other queries. Signalling is tested in dma-resv-test.c, readers against
- * writers in dma-resv-race-test.c.
+ * other queries. Signalling is tested in dma_resv_kunit.c, readers against
+ * writers in dma_resv_race_kunit.c.
  */
 #include <kunit/test.h>
 
@@ -11,7 +11,7 @@
 #include <linux/seq_file.h>
 #include <linux/workqueue.h>
 
-#include "dma-resv-test.h"
+#include "dma_resv_kunit.h"
 
 /* Succeeds if an object without fences has nothing to wait for. */
 static void dma_resv_wait_test_empty(struct kunit *test)

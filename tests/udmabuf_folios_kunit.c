@@ -3,7 +3,7 @@
  * KUnit suite of udmabuf-folios.c
  *
  * Pins of real shmem memory, a file per case. Walks over lists are in
- * dma-buf-pages_kunit.c, dma-bufs in udmabuf-test.c.
+ * dma_buf_pages_kunit.c, dma-bufs in udmabuf_kunit.c.
  */
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>

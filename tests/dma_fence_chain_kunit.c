@@ -2,7 +2,7 @@
 /*
  * Tests of dma-fence-chain.c: points on a timeline, how they are found, when
  * they signal, and how a chain shrinks and is released. See
- * dma-fence-race-test.c for what needs two CPUs.
+ * dma_fence_race_kunit.c for what needs two CPUs.
  */
 #include <kunit/test.h>
 
