@@ -20,7 +20,7 @@ static const struct mock_exporter_params dynamic_exporter = {
 	.dynamic = true,
 };
 
-static void test_attach_peer2peer(struct kunit *test)
+static void dma_buf_attach_dynamic_test_attach_peer2peer(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
 	struct device *dev = mock_device_create(test);
@@ -42,7 +42,7 @@ static void test_attach_peer2peer(struct kunit *test)
 }
 
 /* For a static importer the buffer is pinned and mapped by the attach. */
-static void test_static_importer_pins(struct kunit *test)
+static void dma_buf_attach_dynamic_test_static_importer_pins(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -68,7 +68,8 @@ static void test_static_importer_pins(struct kunit *test)
 }
 
 /* For a dynamic importer of a static buffer it is mapped by the attach, too. */
-static void test_dynamic_importer_of_static(struct kunit *test)
+static void
+dma_buf_attach_dynamic_test_dynamic_importer_of_static(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -93,7 +94,7 @@ static void test_dynamic_importer_of_static(struct kunit *test)
 }
 
 /* Both dynamic: mapped on demand, and pinned only without move notification. */
-static void test_dynamic_both(struct kunit *test)
+static void dma_buf_attach_dynamic_test_dynamic_both(struct kunit *test)
 {
 	int pins = IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) ? 0 : 1;
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
@@ -126,7 +127,7 @@ static void test_dynamic_both(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_pin(struct kunit *test)
+static void dma_buf_attach_dynamic_test_pin(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -147,7 +148,7 @@ static void test_pin(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_pin_refuses_static(struct kunit *test)
+static void dma_buf_attach_dynamic_test_pin_refuses_static(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -166,7 +167,7 @@ static void test_pin_refuses_static(struct kunit *test)
 }
 
 /* Dynamic importers are notified, and new mappings lead to the new place. */
-static void test_move_notify(struct kunit *test)
+static void dma_buf_attach_dynamic_test_move_notify(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
 	struct mock_importer one = {}, two = {};
@@ -205,7 +206,8 @@ static void test_move_notify(struct kunit *test)
 }
 
 /* A dynamic importer waits for fences by itself, so mapping does not. */
-static void test_dynamic_map_does_not_wait(struct kunit *test)
+static void
+dma_buf_attach_dynamic_test_dynamic_map_does_not_wait(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &dynamic_exporter);
 	struct dma_fence *move = mock_fence_create(test);
@@ -320,7 +322,7 @@ static int comer_move(struct comer *comer)
  * attaches and detaches as well. A detach that changes the list without the
  * lock is found by KASAN.
  */
-static void test_race_attach_move(struct kunit *test)
+static void dma_buf_attach_dynamic_test_race_attach_move(struct kunit *test)
 {
 	struct mock_importer stays = {}, visits = {};
 	struct mock_exporter *mock;
@@ -368,15 +370,15 @@ static void test_race_attach_move(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_attach_dynamic_cases[] = {
-	KUNIT_CASE(test_attach_peer2peer),
-	KUNIT_CASE(test_static_importer_pins),
-	KUNIT_CASE(test_dynamic_importer_of_static),
-	KUNIT_CASE(test_dynamic_both),
-	KUNIT_CASE(test_pin),
-	KUNIT_CASE(test_pin_refuses_static),
-	KUNIT_CASE(test_move_notify),
-	KUNIT_CASE(test_dynamic_map_does_not_wait),
-	KUNIT_CASE_SLOW(test_race_attach_move),
+	KUNIT_CASE(dma_buf_attach_dynamic_test_attach_peer2peer),
+	KUNIT_CASE(dma_buf_attach_dynamic_test_static_importer_pins),
+	KUNIT_CASE(dma_buf_attach_dynamic_test_dynamic_importer_of_static),
+	KUNIT_CASE(dma_buf_attach_dynamic_test_dynamic_both),
+	KUNIT_CASE(dma_buf_attach_dynamic_test_pin),
+	KUNIT_CASE(dma_buf_attach_dynamic_test_pin_refuses_static),
+	KUNIT_CASE(dma_buf_attach_dynamic_test_move_notify),
+	KUNIT_CASE(dma_buf_attach_dynamic_test_dynamic_map_does_not_wait),
+	KUNIT_CASE_SLOW(dma_buf_attach_dynamic_test_race_attach_move),
 	{}
 };
 

@@ -30,7 +30,7 @@ static const struct mock_exporter_params dynamic_exporter = {
 	.dynamic = true,
 };
 
-static void test_attach(struct kunit *test)
+static void dma_buf_attach_test_attach(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -55,7 +55,7 @@ static void test_attach(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_attach_without_ops(struct kunit *test)
+static void dma_buf_attach_test_attach_without_ops(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.without = BIT(MOCK_OP_ATTACH) | BIT(MOCK_OP_DETACH),
@@ -68,7 +68,7 @@ static void test_attach_without_ops(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_attach_refuses(struct kunit *test)
+static void dma_buf_attach_test_attach_refuses(struct kunit *test)
 {
 	static const struct dma_buf_attach_ops no_notify = {
 		.allow_peer2peer = true,
@@ -87,7 +87,7 @@ static void test_attach_refuses(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_detach_refuses(struct kunit *test)
+static void dma_buf_attach_test_detach_refuses(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_buf *other = mock_exporter_create(test, NULL);
@@ -155,7 +155,7 @@ static const struct attach_failure attach_failures[] = {
 
 KUNIT_ARRAY_PARAM_DESC(attach_failure, attach_failures, desc);
 
-static void test_attach_fails(struct kunit *test)
+static void dma_buf_attach_test_attach_fails(struct kunit *test)
 {
 	const struct attach_failure *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, param->exporter);
@@ -192,7 +192,7 @@ static const enum dma_data_direction directions[] = {
 	DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE,
 };
 
-static void test_map(struct kunit *test)
+static void dma_buf_attach_test_map(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -222,7 +222,7 @@ static void test_map(struct kunit *test)
 }
 
 /* The same two calls, with the lock held. */
-static void test_map_locked(struct kunit *test)
+static void dma_buf_attach_test_map_locked(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -244,7 +244,7 @@ static void test_map_locked(struct kunit *test)
 }
 
 /* Two mappings of one attachment are two tables, unmapped in any order. */
-static void test_map_twice(struct kunit *test)
+static void dma_buf_attach_test_map_twice(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -265,7 +265,7 @@ static void test_map_twice(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_map_hides_pages(struct kunit *test)
+static void dma_buf_attach_test_map_hides_pages(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
@@ -288,7 +288,7 @@ static void test_map_hides_pages(struct kunit *test)
 }
 
 /* A table of an exporter without pages, which sets orig_nents to 0. */
-static void test_map_without_cpu_list(struct kunit *test)
+static void dma_buf_attach_test_map_without_cpu_list(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -307,7 +307,7 @@ static void test_map_without_cpu_list(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_map_fails(struct kunit *test)
+static void dma_buf_attach_test_map_fails(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -328,7 +328,7 @@ static void test_map_fails(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_map_refuses(struct kunit *test)
+static void dma_buf_attach_test_map_refuses(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -351,7 +351,7 @@ static void test_map_refuses(struct kunit *test)
 }
 
 /* The first mapping is kept, and returned for directions that it includes. */
-static void test_cached_mapping(struct kunit *test)
+static void dma_buf_attach_test_cached_mapping(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &caching_exporter);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -380,7 +380,7 @@ static void test_cached_mapping(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_cached_mapping_both_ways(struct kunit *test)
+static void dma_buf_attach_test_cached_mapping_both_ways(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, &caching_exporter);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -420,7 +420,7 @@ static int mapper_thread(void *data)
 	return 0;
 }
 
-static void test_map_waits_for_moves(struct kunit *test)
+static void dma_buf_attach_test_map_waits_for_moves(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *move = mock_fence_create(test);
@@ -452,7 +452,7 @@ static void test_map_waits_for_moves(struct kunit *test)
 }
 
 /* A signal ends the wait, and the mapping of the exporter is undone. */
-static void test_map_interrupted(struct kunit *test)
+static void dma_buf_attach_test_map_interrupted(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -511,7 +511,7 @@ static int attacher_thread(void *data)
 }
 
 /* Attach and detach change the list only with the reservation lock. */
-static void test_attach_locks(struct kunit *test)
+static void dma_buf_attach_test_attach_locks(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct attacher attacher = {
@@ -563,7 +563,7 @@ static void attach_race_turn(void *data)
  * Two threads attach and detach. An attach or a detach without the reservation
  * lock is found by list debugging, or by a wrong count.
  */
-static void test_race_attach_attach(struct kunit *test)
+static void dma_buf_attach_test_race_attach_attach(struct kunit *test)
 {
 	struct attach_race *race = kunit_kzalloc(test, sizeof(*race),
 						 GFP_KERNEL);
@@ -598,24 +598,25 @@ static void test_race_attach_attach(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_attach_cases[] = {
-	KUNIT_CASE(test_attach),
-	KUNIT_CASE(test_attach_without_ops),
-	KUNIT_CASE(test_attach_refuses),
-	KUNIT_CASE(test_detach_refuses),
-	KUNIT_CASE_PARAM(test_attach_fails, attach_failure_gen_params),
-	KUNIT_CASE(test_map),
-	KUNIT_CASE(test_map_locked),
-	KUNIT_CASE(test_map_twice),
-	KUNIT_CASE(test_map_hides_pages),
-	KUNIT_CASE(test_map_without_cpu_list),
-	KUNIT_CASE(test_map_fails),
-	KUNIT_CASE(test_map_refuses),
-	KUNIT_CASE(test_cached_mapping),
-	KUNIT_CASE(test_cached_mapping_both_ways),
-	KUNIT_CASE(test_map_waits_for_moves),
-	KUNIT_CASE(test_map_interrupted),
-	KUNIT_CASE(test_attach_locks),
-	KUNIT_CASE_SLOW(test_race_attach_attach),
+	KUNIT_CASE(dma_buf_attach_test_attach),
+	KUNIT_CASE(dma_buf_attach_test_attach_without_ops),
+	KUNIT_CASE(dma_buf_attach_test_attach_refuses),
+	KUNIT_CASE(dma_buf_attach_test_detach_refuses),
+	KUNIT_CASE_PARAM(dma_buf_attach_test_attach_fails,
+			 attach_failure_gen_params),
+	KUNIT_CASE(dma_buf_attach_test_map),
+	KUNIT_CASE(dma_buf_attach_test_map_locked),
+	KUNIT_CASE(dma_buf_attach_test_map_twice),
+	KUNIT_CASE(dma_buf_attach_test_map_hides_pages),
+	KUNIT_CASE(dma_buf_attach_test_map_without_cpu_list),
+	KUNIT_CASE(dma_buf_attach_test_map_fails),
+	KUNIT_CASE(dma_buf_attach_test_map_refuses),
+	KUNIT_CASE(dma_buf_attach_test_cached_mapping),
+	KUNIT_CASE(dma_buf_attach_test_cached_mapping_both_ways),
+	KUNIT_CASE(dma_buf_attach_test_map_waits_for_moves),
+	KUNIT_CASE(dma_buf_attach_test_map_interrupted),
+	KUNIT_CASE(dma_buf_attach_test_attach_locks),
+	KUNIT_CASE_SLOW(dma_buf_attach_test_race_attach_attach),
 	{}
 };
 

@@ -217,7 +217,8 @@ static const struct {
 	{ 1, SIZE - 1 }, { 0, SIZE },
 };
 
-static void test_begin_moves_exactly_these_bytes(struct kunit *test)
+static void
+dma_buf_bounce_test_begin_moves_exactly_these_bytes(struct kunit *test)
 {
 	struct bounce bounce;
 	int i;
@@ -244,7 +245,8 @@ static void test_begin_moves_exactly_these_bytes(struct kunit *test)
 	bounce_close(&bounce);
 }
 
-static void test_end_moves_exactly_these_bytes(struct kunit *test)
+static void
+dma_buf_bounce_test_end_moves_exactly_these_bytes(struct kunit *test)
 {
 	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
 	struct bounce bounce;
@@ -373,7 +375,7 @@ static void bounce_expect_bracket(struct kunit *test, struct bounce *bounce,
 	bounce_expect(test, seen, offset, length, into ? CPU : DEVICE, DEVICE);
 }
 
-static void test_pair(struct kunit *test)
+static void dma_buf_bounce_test_pair(struct kunit *test)
 {
 	const struct bounce_pair *pair = test->param_value;
 	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
@@ -406,7 +408,7 @@ static void test_pair(struct kunit *test)
 }
 
 /* If the device writes nothing, memory does not change. */
-static void test_map_keeps_content(struct kunit *test)
+static void dma_buf_bounce_test_map_keeps_content(struct kunit *test)
 {
 	struct bounce bounce;
 	int i;
@@ -474,18 +476,18 @@ static void bounce_several(struct kunit *test, bool one_device)
 	bounce_destroy(&bounce[0]);
 }
 
-static void test_several_devices(struct kunit *test)
+static void dma_buf_bounce_test_several_devices(struct kunit *test)
 {
 	bounce_several(test, false);
 }
 
-static void test_one_device_several_times(struct kunit *test)
+static void dma_buf_bounce_test_one_device_several_times(struct kunit *test)
 {
 	bounce_several(test, true);
 }
 
 /* What one device writes reaches another by an access of the CPU. */
-static void test_from_one_to_another(struct kunit *test)
+static void dma_buf_bounce_test_from_one_to_another(struct kunit *test)
 {
 	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
 	struct bounce writer, reader;
@@ -547,7 +549,7 @@ static int bounce_beginner_thread(void *data)
 }
 
 /* The copy is made after the wait, so it has what the device wrote last. */
-static void test_begin_copies_after_the_wait(struct kunit *test)
+static void dma_buf_bounce_test_begin_copies_after_the_wait(struct kunit *test)
 {
 	struct bounce_beginner beginner = {};
 	struct dma_fence *fence;
@@ -587,7 +589,7 @@ static void test_begin_copies_after_the_wait(struct kunit *test)
 }
 
 /* No segment is longer than the largest bounce buffer. */
-static void test_long_pieces(struct kunit *test)
+static void dma_buf_bounce_test_long_pieces(struct kunit *test)
 {
 	struct dma_buf_attachment *attach;
 	struct mock_heap *heap;
@@ -646,7 +648,7 @@ static void bounce_race_turn(void *data)
  * that does not take the lock of the list of mappings, and a begin that walks
  * the list without it.
  */
-static void test_race_begin_map(struct kunit *test)
+static void dma_buf_bounce_test_race_begin_map(struct kunit *test)
 {
 	struct bounce_race *race = kunit_kzalloc(test, sizeof(*race),
 						 GFP_KERNEL);
@@ -683,17 +685,24 @@ static void test_race_begin_map(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_bounce_cases[] = {
-	KUNIT_CASE(test_long_pieces),
-	KUNIT_CASE_PARAM(test_begin_moves_exactly_these_bytes,
+	KUNIT_CASE(dma_buf_bounce_test_long_pieces),
+	KUNIT_CASE_PARAM(dma_buf_bounce_test_begin_moves_exactly_these_bytes,
 			 bounce_gen_params),
-	KUNIT_CASE_PARAM(test_end_moves_exactly_these_bytes, bounce_gen_params),
-	KUNIT_CASE_PARAM(test_pair, bounce_pair_gen_params),
-	KUNIT_CASE_PARAM(test_map_keeps_content, bounce_gen_params),
-	KUNIT_CASE_PARAM(test_several_devices, bounce_gen_params),
-	KUNIT_CASE_PARAM(test_one_device_several_times, bounce_gen_params),
-	KUNIT_CASE_PARAM(test_from_one_to_another, bounce_gen_params),
-	KUNIT_CASE_PARAM(test_begin_copies_after_the_wait, bounce_gen_params),
-	KUNIT_CASE_PARAM_ATTR(test_race_begin_map, bounce_gen_params,
+	KUNIT_CASE_PARAM(dma_buf_bounce_test_end_moves_exactly_these_bytes,
+			 bounce_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_bounce_test_pair, bounce_pair_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_bounce_test_map_keeps_content,
+			 bounce_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_bounce_test_several_devices,
+			 bounce_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_bounce_test_one_device_several_times,
+			 bounce_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_bounce_test_from_one_to_another,
+			 bounce_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_bounce_test_begin_copies_after_the_wait,
+			 bounce_gen_params),
+	KUNIT_CASE_PARAM_ATTR(dma_buf_bounce_test_race_begin_map,
+			      bounce_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	{}
 };

@@ -91,7 +91,7 @@ static const struct sync_case sync_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(sync, sync_cases, desc);
 
-static void test_ioctl_sync(struct kunit *test)
+static void dma_buf_cpu_test_ioctl_sync(struct kunit *test)
 {
 	const struct sync_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -113,7 +113,7 @@ static void test_ioctl_sync(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_begin_end(struct kunit *test)
+static void dma_buf_cpu_test_begin_end(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -132,7 +132,7 @@ static void test_begin_end(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_begin_end_without_ops(struct kunit *test)
+static void dma_buf_cpu_test_begin_end_without_ops(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.without = BIT(MOCK_OP_BEGIN_CPU) | BIT(MOCK_OP_END_CPU),
@@ -145,7 +145,7 @@ static void test_begin_end_without_ops(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_begin_end_refuse(struct kunit *test)
+static void dma_buf_cpu_test_begin_end_refuse(struct kunit *test)
 {
 	mock_fence_expect_misuse(test);
 	KUNIT_EXPECT_EQ(test, dma_buf_begin_cpu_access(NULL, DMA_TO_DEVICE),
@@ -205,7 +205,7 @@ static int beginner_thread(void *data)
 	return 0;
 }
 
-static void test_begin_waits(struct kunit *test)
+static void dma_buf_cpu_test_begin_waits(struct kunit *test)
 {
 	const struct wait_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -249,7 +249,7 @@ static void test_begin_waits(struct kunit *test)
  * An exporter that defers work until the CPU needs its result: the fence of
  * this work signals because of the begin, so a wait before it would never end.
  */
-static void test_begin_flushes(struct kunit *test)
+static void dma_buf_cpu_test_begin_flushes(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = mock_fence_create(test);
@@ -280,7 +280,7 @@ static void test_begin_flushes(struct kunit *test)
 }
 
 /* When the exporter refuses, there is no wait for devices. */
-static void test_begin_refused_before_the_wait(struct kunit *test)
+static void dma_buf_cpu_test_begin_refused_before_the_wait(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = mock_fence_create(test);
@@ -311,7 +311,7 @@ static void test_begin_refused_before_the_wait(struct kunit *test)
 }
 
 /* A signal ends the wait. */
-static void test_begin_interrupted(struct kunit *test)
+static void dma_buf_cpu_test_begin_interrupted(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -413,7 +413,7 @@ static void expect_pages(struct kunit *test, struct mock_exporter *mock,
 	}
 }
 
-static void test_mmap(struct kunit *test)
+static void dma_buf_cpu_test_mmap(struct kunit *test)
 {
 	const struct mmap_case *param = test->param_value;
 	struct mock_exporter_params params = {
@@ -438,7 +438,7 @@ static void test_mmap(struct kunit *test)
 }
 
 /* A last page that the buffer fills only in part cannot be mapped. */
-static void test_mmap_odd_size(struct kunit *test)
+static void dma_buf_cpu_test_mmap_odd_size(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.size = PAGE_SIZE + 100,
@@ -512,7 +512,7 @@ static const struct mmap_case relay_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(relay, relay_cases, desc);
 
-static void test_mmap_relayed(struct kunit *test)
+static void dma_buf_cpu_test_mmap_relayed(struct kunit *test)
 {
 	const struct mmap_case *param = test->param_value;
 	struct mock_exporter_params params = {
@@ -544,7 +544,7 @@ static void test_mmap_relayed(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_mmap_refuses(struct kunit *test)
+static void dma_buf_cpu_test_mmap_refuses(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 
@@ -556,7 +556,7 @@ static void test_mmap_refuses(struct kunit *test)
 }
 
 /* Three users, one mapping. */
-static void test_vmap_counts(struct kunit *test)
+static void dma_buf_cpu_test_vmap_counts(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -589,7 +589,7 @@ static void test_vmap_counts(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_vmap_locked(struct kunit *test)
+static void dma_buf_cpu_test_vmap_locked(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -608,7 +608,7 @@ static void test_vmap_locked(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_vmap_fails(struct kunit *test)
+static void dma_buf_cpu_test_vmap_fails(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -626,7 +626,7 @@ static void test_vmap_fails(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_vmap_without_op(struct kunit *test)
+static void dma_buf_cpu_test_vmap_without_op(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.without = BIT(MOCK_OP_VMAP) | BIT(MOCK_OP_VUNMAP),
@@ -639,7 +639,7 @@ static void test_vmap_without_op(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_vmap_refuses(struct kunit *test)
+static void dma_buf_cpu_test_vmap_refuses(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -671,23 +671,23 @@ static void test_vmap_refuses(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_cpu_cases[] = {
-	KUNIT_CASE_PARAM(test_ioctl_sync, sync_gen_params),
-	KUNIT_CASE(test_begin_end),
-	KUNIT_CASE(test_begin_end_without_ops),
-	KUNIT_CASE(test_begin_end_refuse),
-	KUNIT_CASE_PARAM(test_begin_waits, wait_gen_params),
-	KUNIT_CASE(test_begin_flushes),
-	KUNIT_CASE(test_begin_refused_before_the_wait),
-	KUNIT_CASE(test_begin_interrupted),
-	KUNIT_CASE_PARAM(test_mmap, mmap_gen_params),
-	KUNIT_CASE(test_mmap_odd_size),
-	KUNIT_CASE_PARAM(test_mmap_relayed, relay_gen_params),
-	KUNIT_CASE(test_mmap_refuses),
-	KUNIT_CASE(test_vmap_counts),
-	KUNIT_CASE(test_vmap_locked),
-	KUNIT_CASE(test_vmap_fails),
-	KUNIT_CASE(test_vmap_without_op),
-	KUNIT_CASE(test_vmap_refuses),
+	KUNIT_CASE_PARAM(dma_buf_cpu_test_ioctl_sync, sync_gen_params),
+	KUNIT_CASE(dma_buf_cpu_test_begin_end),
+	KUNIT_CASE(dma_buf_cpu_test_begin_end_without_ops),
+	KUNIT_CASE(dma_buf_cpu_test_begin_end_refuse),
+	KUNIT_CASE_PARAM(dma_buf_cpu_test_begin_waits, wait_gen_params),
+	KUNIT_CASE(dma_buf_cpu_test_begin_flushes),
+	KUNIT_CASE(dma_buf_cpu_test_begin_refused_before_the_wait),
+	KUNIT_CASE(dma_buf_cpu_test_begin_interrupted),
+	KUNIT_CASE_PARAM(dma_buf_cpu_test_mmap, mmap_gen_params),
+	KUNIT_CASE(dma_buf_cpu_test_mmap_odd_size),
+	KUNIT_CASE_PARAM(dma_buf_cpu_test_mmap_relayed, relay_gen_params),
+	KUNIT_CASE(dma_buf_cpu_test_mmap_refuses),
+	KUNIT_CASE(dma_buf_cpu_test_vmap_counts),
+	KUNIT_CASE(dma_buf_cpu_test_vmap_locked),
+	KUNIT_CASE(dma_buf_cpu_test_vmap_fails),
+	KUNIT_CASE(dma_buf_cpu_test_vmap_without_op),
+	KUNIT_CASE(dma_buf_cpu_test_vmap_refuses),
 	{}
 };
 

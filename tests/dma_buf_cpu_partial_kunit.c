@@ -128,7 +128,7 @@ static const struct partial_case partial_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(partial, partial_cases, desc);
 
-static void test_ioctl_sync_partial(struct kunit *test)
+static void dma_buf_cpu_partial_test_ioctl_sync_partial(struct kunit *test)
 {
 	const struct partial_case *param = test->param_value;
 	const struct mock_exporter_params params = { .without = param->without };
@@ -156,7 +156,7 @@ static void test_ioctl_sync_partial(struct kunit *test)
 
 /* ---- the same for drivers */
 
-static void test_calls(struct kunit *test)
+static void dma_buf_cpu_partial_test_calls(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -181,7 +181,7 @@ static void test_calls(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_refuses(struct kunit *test)
+static void dma_buf_cpu_partial_test_refuses(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	static const struct {
@@ -217,7 +217,7 @@ static void test_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_misuses(test), 2);
 }
 
-static void test_fails_as_the_exporter(struct kunit *test)
+static void dma_buf_cpu_partial_test_fails_as_the_exporter(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -298,7 +298,7 @@ static const struct length_case length_cases[] = {
 KUNIT_ARRAY_PARAM_DESC(length, length_cases, desc);
 
 /* The exporter is called before the wait, which its work may end. */
-static void test_waits_before(struct kunit *test)
+static void dma_buf_cpu_partial_test_waits_before(struct kunit *test)
 {
 	const struct length_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -322,7 +322,7 @@ static void test_waits_before(struct kunit *test)
 }
 
 /* Work that the exporter queues is waited for, too. */
-static void test_waits_after(struct kunit *test)
+static void dma_buf_cpu_partial_test_waits_after(struct kunit *test)
 {
 	const struct length_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -346,7 +346,7 @@ static void test_waits_after(struct kunit *test)
 }
 
 /* A signal ends the wait. */
-static void test_interrupted(struct kunit *test)
+static void dma_buf_cpu_partial_test_interrupted(struct kunit *test)
 {
 	const struct length_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -370,7 +370,7 @@ static void test_interrupted(struct kunit *test)
 }
 
 /* An end does not wait for fences. */
-static void test_end_does_not_wait(struct kunit *test)
+static void dma_buf_cpu_partial_test_end_does_not_wait(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = add_writer(test, dmabuf);
@@ -386,14 +386,18 @@ static void test_end_does_not_wait(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_cpu_partial_cases[] = {
-	KUNIT_CASE_PARAM(test_ioctl_sync_partial, partial_gen_params),
-	KUNIT_CASE(test_calls),
-	KUNIT_CASE(test_refuses),
-	KUNIT_CASE(test_fails_as_the_exporter),
-	KUNIT_CASE_PARAM(test_waits_before, length_gen_params),
-	KUNIT_CASE_PARAM(test_waits_after, length_gen_params),
-	KUNIT_CASE_PARAM(test_interrupted, length_gen_params),
-	KUNIT_CASE(test_end_does_not_wait),
+	KUNIT_CASE_PARAM(dma_buf_cpu_partial_test_ioctl_sync_partial,
+			 partial_gen_params),
+	KUNIT_CASE(dma_buf_cpu_partial_test_calls),
+	KUNIT_CASE(dma_buf_cpu_partial_test_refuses),
+	KUNIT_CASE(dma_buf_cpu_partial_test_fails_as_the_exporter),
+	KUNIT_CASE_PARAM(dma_buf_cpu_partial_test_waits_before,
+			 length_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_cpu_partial_test_waits_after,
+			 length_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_cpu_partial_test_interrupted,
+			 length_gen_params),
+	KUNIT_CASE(dma_buf_cpu_partial_test_end_does_not_wait),
 	{}
 };
 

@@ -39,7 +39,7 @@ static const char *line_of(struct kunit *test, struct dma_buf *dmabuf, long coun
 	return line;
 }
 
-static void test_header_and_total(struct kunit *test)
+static void dma_buf_debugfs_test_header_and_total(struct kunit *test)
 {
 	const char *text = bufinfo(test);
 
@@ -50,7 +50,7 @@ static void test_header_and_total(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(text, " bytes\n"));
 }
 
-static void test_line(struct kunit *test)
+static void dma_buf_debugfs_test_line(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -75,7 +75,7 @@ static void test_line(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, strstr(bufinfo(test), "wallpaper"));
 }
 
-static void test_devices(struct kunit *test)
+static void dma_buf_debugfs_test_devices(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct device *dev = mock_device_create(test);
@@ -97,7 +97,7 @@ static void test_devices(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_fences(struct kunit *test)
+static void dma_buf_debugfs_test_fences(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = mock_fence_create(test);
@@ -114,7 +114,7 @@ static void test_fences(struct kunit *test)
 }
 
 /* Bookkeeping fences are not listed. */
-static void test_no_bookkeeping(struct kunit *test)
+static void dma_buf_debugfs_test_no_bookkeeping(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = mock_fence_create(test);
@@ -131,11 +131,11 @@ static void test_no_bookkeeping(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_debugfs_cases[] = {
-	KUNIT_CASE(test_header_and_total),
-	KUNIT_CASE(test_line),
-	KUNIT_CASE(test_devices),
-	KUNIT_CASE(test_fences),
-	KUNIT_CASE(test_no_bookkeeping),
+	KUNIT_CASE(dma_buf_debugfs_test_header_and_total),
+	KUNIT_CASE(dma_buf_debugfs_test_line),
+	KUNIT_CASE(dma_buf_debugfs_test_devices),
+	KUNIT_CASE(dma_buf_debugfs_test_fences),
+	KUNIT_CASE(dma_buf_debugfs_test_no_bookkeeping),
 	{}
 };
 

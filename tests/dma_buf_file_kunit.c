@@ -72,7 +72,7 @@ static const struct seek_case seek_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(seek, seek_cases, desc);
 
-static void test_llseek(struct kunit *test)
+static void dma_buf_file_test_llseek(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.size = SEEK_BYTES,
@@ -111,7 +111,7 @@ static const char *fdinfo(struct kunit *test, struct file *file)
 	return m.buf;
 }
 
-static void test_fdinfo(struct kunit *test)
+static void dma_buf_file_test_fdinfo(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.size = 2 * PAGE_SIZE,
@@ -136,7 +136,7 @@ static void test_fdinfo(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_path(struct kunit *test)
+static void dma_buf_file_test_path(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	char path[64];
@@ -156,7 +156,7 @@ static void test_path(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_inode(struct kunit *test)
+static void dma_buf_file_test_inode(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.size = 5 * PAGE_SIZE,
@@ -208,7 +208,7 @@ static const struct command_case command_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(command, command_cases, desc);
 
-static void test_ioctl_unknown(struct kunit *test)
+static void dma_buf_file_test_ioctl_unknown(struct kunit *test)
 {
 	const struct command_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -230,7 +230,7 @@ static const struct command_case pointer_cases[] = {
 KUNIT_ARRAY_PARAM_DESC(pointer, pointer_cases, desc);
 
 /* Nothing is mapped at the address. */
-static void test_ioctl_fault(struct kunit *test)
+static void dma_buf_file_test_ioctl_fault(struct kunit *test)
 {
 	const struct command_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -244,7 +244,7 @@ static void test_ioctl_fault(struct kunit *test)
 }
 
 /* Programs of the other word size have the same commands. */
-static void test_compat_ioctl(struct kunit *test)
+static void dma_buf_file_test_compat_ioctl(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 
@@ -255,13 +255,13 @@ static void test_compat_ioctl(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_file_cases[] = {
-	KUNIT_CASE_PARAM(test_llseek, seek_gen_params),
-	KUNIT_CASE(test_fdinfo),
-	KUNIT_CASE(test_path),
-	KUNIT_CASE(test_inode),
-	KUNIT_CASE_PARAM(test_ioctl_unknown, command_gen_params),
-	KUNIT_CASE_PARAM(test_ioctl_fault, pointer_gen_params),
-	KUNIT_CASE(test_compat_ioctl),
+	KUNIT_CASE_PARAM(dma_buf_file_test_llseek, seek_gen_params),
+	KUNIT_CASE(dma_buf_file_test_fdinfo),
+	KUNIT_CASE(dma_buf_file_test_path),
+	KUNIT_CASE(dma_buf_file_test_inode),
+	KUNIT_CASE_PARAM(dma_buf_file_test_ioctl_unknown, command_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_file_test_ioctl_fault, pointer_gen_params),
+	KUNIT_CASE(dma_buf_file_test_compat_ioctl),
 	{}
 };
 

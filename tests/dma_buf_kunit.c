@@ -86,7 +86,7 @@ static const struct export_case export_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(export, export_cases, desc);
 
-static void test_export(struct kunit *test)
+static void dma_buf_test_export(struct kunit *test)
 {
 	const struct export_case *param = test->param_value;
 	struct mock_exporter *mock = mock_exporter_prepare(test,
@@ -113,7 +113,7 @@ static void test_export(struct kunit *test)
 }
 
 /* The fields have what the export was given. */
-static void test_export_fields(struct kunit *test)
+static void dma_buf_test_export_fields(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.size = 3 * PAGE_SIZE,
@@ -138,7 +138,7 @@ static void test_export_fields(struct kunit *test)
 }
 
 /* Of the flags of open(2), the file keeps the access mode and O_NONBLOCK. */
-static void test_export_flags(struct kunit *test)
+static void dma_buf_test_export_flags(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.flags = O_RDWR | O_NONBLOCK | O_CLOEXEC | O_APPEND | O_TRUNC |
@@ -150,7 +150,7 @@ static void test_export_flags(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_export_makes_a_resv(struct kunit *test)
+static void dma_buf_test_export_makes_a_resv(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 
@@ -163,7 +163,7 @@ static void test_export_makes_a_resv(struct kunit *test)
 }
 
 /* A resv of the exporter is used, and still valid after the release. */
-static void test_export_takes_a_resv(struct kunit *test)
+static void dma_buf_test_export_takes_a_resv(struct kunit *test)
 {
 	struct mock_exporter_params params = {};
 	struct mock_exporter *mock;
@@ -184,7 +184,7 @@ static void test_export_takes_a_resv(struct kunit *test)
 	dma_resv_fini(&resv);
 }
 
-static void test_release_comes_last(struct kunit *test)
+static void dma_buf_test_release_comes_last(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -212,7 +212,7 @@ static int references_to_us(void)
 #endif
 }
 
-static void test_export_holds_the_module(struct kunit *test)
+static void dma_buf_test_export_holds_the_module(struct kunit *test)
 {
 	struct mock_exporter *mock;
 	struct dma_buf *dmabuf;
@@ -238,7 +238,7 @@ static void test_export_holds_the_module(struct kunit *test)
  * When an importer drops its reference before it detaches, the buffer and the
  * module of its exporter stay until the last attachment is gone, and no longer.
  */
-static void test_release_while_attached(struct kunit *test)
+static void dma_buf_test_release_while_attached(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -270,7 +270,7 @@ static void test_release_while_attached(struct kunit *test)
 }
 
 /* dma_buf_fd() takes the reference over, dma_buf_get() takes another. */
-static void test_fd_and_get(struct kunit *test)
+static void dma_buf_test_fd_and_get(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -290,12 +290,12 @@ static void test_fd_and_get(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, dma_buf_get(fd), ERR_PTR(-EBADF));
 }
 
-static void test_fd_without_buffer(struct kunit *test)
+static void dma_buf_test_fd_without_buffer(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, dma_buf_fd(NULL, 0), -EINVAL);
 }
 
-static void test_get_refuses(struct kunit *test)
+static void dma_buf_test_get_refuses(struct kunit *test)
 {
 	static const struct file_operations other_ops;
 	struct file *file;
@@ -318,7 +318,7 @@ static void test_get_refuses(struct kunit *test)
 	mock_files_flush();
 }
 
-static void test_put_refuses(struct kunit *test)
+static void dma_buf_test_put_refuses(struct kunit *test)
 {
 	mock_fence_expect_misuse(test);
 	dma_buf_put(NULL);
@@ -326,7 +326,7 @@ static void test_put_refuses(struct kunit *test)
 }
 
 /* __free(dma_buf_put) puts a buffer, and ignores errors and NULL. */
-static void test_cleanup(struct kunit *test)
+static void dma_buf_test_cleanup(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -379,7 +379,7 @@ static const struct name_case name_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(name, name_cases, desc);
 
-static void test_set_name(struct kunit *test)
+static void dma_buf_test_set_name(struct kunit *test)
 {
 	static const unsigned int spellings[] = {
 		DMA_BUF_SET_NAME, DMA_BUF_SET_NAME_A, DMA_BUF_SET_NAME_B,
@@ -402,7 +402,7 @@ static void test_set_name(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_set_name_fault(struct kunit *test)
+static void dma_buf_test_set_name_fault(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 
@@ -432,7 +432,7 @@ static int get_put_thread(void *data)
 	return 0;
 }
 
-static void test_race_get_put(struct kunit *test)
+static void dma_buf_test_race_get_put(struct kunit *test)
 {
 	struct task_struct *threads[2];
 	struct mock_exporter *mock;
@@ -460,22 +460,22 @@ static void test_race_get_put(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_cases[] = {
-	KUNIT_CASE_PARAM(test_export, export_gen_params),
-	KUNIT_CASE(test_export_fields),
-	KUNIT_CASE(test_export_flags),
-	KUNIT_CASE(test_export_makes_a_resv),
-	KUNIT_CASE(test_export_takes_a_resv),
-	KUNIT_CASE(test_release_comes_last),
-	KUNIT_CASE(test_export_holds_the_module),
-	KUNIT_CASE(test_release_while_attached),
-	KUNIT_CASE(test_fd_and_get),
-	KUNIT_CASE(test_fd_without_buffer),
-	KUNIT_CASE(test_get_refuses),
-	KUNIT_CASE(test_put_refuses),
-	KUNIT_CASE(test_cleanup),
-	KUNIT_CASE_PARAM(test_set_name, name_gen_params),
-	KUNIT_CASE(test_set_name_fault),
-	KUNIT_CASE(test_race_get_put),
+	KUNIT_CASE_PARAM(dma_buf_test_export, export_gen_params),
+	KUNIT_CASE(dma_buf_test_export_fields),
+	KUNIT_CASE(dma_buf_test_export_flags),
+	KUNIT_CASE(dma_buf_test_export_makes_a_resv),
+	KUNIT_CASE(dma_buf_test_export_takes_a_resv),
+	KUNIT_CASE(dma_buf_test_release_comes_last),
+	KUNIT_CASE(dma_buf_test_export_holds_the_module),
+	KUNIT_CASE(dma_buf_test_release_while_attached),
+	KUNIT_CASE(dma_buf_test_fd_and_get),
+	KUNIT_CASE(dma_buf_test_fd_without_buffer),
+	KUNIT_CASE(dma_buf_test_get_refuses),
+	KUNIT_CASE(dma_buf_test_put_refuses),
+	KUNIT_CASE(dma_buf_test_cleanup),
+	KUNIT_CASE_PARAM(dma_buf_test_set_name, name_gen_params),
+	KUNIT_CASE(dma_buf_test_set_name_fault),
+	KUNIT_CASE(dma_buf_test_race_get_put),
 	{}
 };
 

@@ -91,7 +91,7 @@ KUNIT_ARRAY_PARAM_DESC(poll, poll_cases, desc);
  * One wake-up in any case: by the fence; or, where there is none to wait for,
  * at once, because an edge-triggered epoll polls again only after a wake-up.
  */
-static void test_poll(struct kunit *test)
+static void dma_buf_poll_test_poll(struct kunit *test)
 {
 	const struct poll_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -114,7 +114,7 @@ static void test_poll(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_poll_idle(struct kunit *test)
+static void dma_buf_poll_test_poll_idle(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	const __poll_t both = EPOLLIN | EPOLLOUT;
@@ -129,7 +129,7 @@ static void test_poll_idle(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_poll_signalled(struct kunit *test)
+static void dma_buf_poll_test_poll_signalled(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = mock_fence_create(test);
@@ -144,7 +144,7 @@ static void test_poll_signalled(struct kunit *test)
 }
 
 /* A fence of a reader holds back EPOLLOUT only. */
-static void test_poll_both_ways(struct kunit *test)
+static void dma_buf_poll_test_poll_both_ways(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = mock_fence_create(test);
@@ -164,7 +164,7 @@ static void test_poll_both_ways(struct kunit *test)
 }
 
 /* A fence of a writer holds back both: two callbacks on it, two wake-ups. */
-static void test_poll_two_callbacks(struct kunit *test)
+static void dma_buf_poll_test_poll_two_callbacks(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = mock_fence_create(test);
@@ -185,7 +185,7 @@ static void test_poll_two_callbacks(struct kunit *test)
 }
 
 /* The second poller waits on the callback of the first. */
-static void test_poll_shares_callback(struct kunit *test)
+static void dma_buf_poll_test_poll_shares_callback(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = mock_fence_create(test);
@@ -205,7 +205,7 @@ static void test_poll_shares_callback(struct kunit *test)
 }
 
 /* Of two fences the first wakes; polling again arms the second. */
-static void test_poll_rearms(struct kunit *test)
+static void dma_buf_poll_test_poll_rearms(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fences[2];
@@ -233,7 +233,7 @@ static void test_poll_rearms(struct kunit *test)
 }
 
 /* An armed callback holds the buffer, and releases it when it has run. */
-static void test_poll_holds_the_buffer(struct kunit *test)
+static void dma_buf_poll_test_poll_holds_the_buffer(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
@@ -277,7 +277,7 @@ static int signaller_thread(void *data)
  * In any order of the two, poll either finds the buffer ready or is woken. An
  * implementation that tests the fence and arms afterwards loses wake-ups here.
  */
-static void test_race_poll_signal(struct kunit *test)
+static void dma_buf_poll_test_race_poll_signal(struct kunit *test)
 {
 	struct signaller signaller = {};
 	struct watcher watcher;
@@ -312,15 +312,15 @@ static void test_race_poll_signal(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_poll_cases[] = {
-	KUNIT_CASE_PARAM(test_poll, poll_gen_params),
-	KUNIT_CASE(test_poll_idle),
-	KUNIT_CASE(test_poll_signalled),
-	KUNIT_CASE(test_poll_both_ways),
-	KUNIT_CASE(test_poll_two_callbacks),
-	KUNIT_CASE(test_poll_shares_callback),
-	KUNIT_CASE(test_poll_rearms),
-	KUNIT_CASE(test_poll_holds_the_buffer),
-	KUNIT_CASE(test_race_poll_signal),
+	KUNIT_CASE_PARAM(dma_buf_poll_test_poll, poll_gen_params),
+	KUNIT_CASE(dma_buf_poll_test_poll_idle),
+	KUNIT_CASE(dma_buf_poll_test_poll_signalled),
+	KUNIT_CASE(dma_buf_poll_test_poll_both_ways),
+	KUNIT_CASE(dma_buf_poll_test_poll_two_callbacks),
+	KUNIT_CASE(dma_buf_poll_test_poll_shares_callback),
+	KUNIT_CASE(dma_buf_poll_test_poll_rearms),
+	KUNIT_CASE(dma_buf_poll_test_poll_holds_the_buffer),
+	KUNIT_CASE(dma_buf_poll_test_race_poll_signal),
 	{}
 };
 

@@ -22,7 +22,7 @@ static const char *stat(struct kunit *test, unsigned long ino, const char *which
 	return mock_user_read(test, "sysfs", path);
 }
 
-static void test_files(struct kunit *test)
+static void dma_buf_stats_test_files(struct kunit *test)
 {
 	static const struct mock_exporter_params params = {
 		.size = 3 * PAGE_SIZE,
@@ -42,7 +42,7 @@ static void test_files(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, stat(test, ino, "size"), ERR_PTR(-ENOENT));
 }
 
-static void test_needs_a_name(struct kunit *test)
+static void dma_buf_stats_test_needs_a_name(struct kunit *test)
 {
 	struct mock_exporter *mock = mock_exporter_prepare(test, NULL);
 	struct dma_buf *dmabuf;
@@ -60,7 +60,7 @@ static void test_needs_a_name(struct kunit *test)
 }
 
 /* Succeeds if there is no uevent for a directory, even on request. */
-static void test_no_uevents(struct kunit *test)
+static void dma_buf_stats_test_no_uevents(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct kobject *kobj = &dmabuf->sysfs_entry->kobj;
@@ -72,9 +72,9 @@ static void test_no_uevents(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_stats_cases[] = {
-	KUNIT_CASE(test_files),
-	KUNIT_CASE(test_needs_a_name),
-	KUNIT_CASE(test_no_uevents),
+	KUNIT_CASE(dma_buf_stats_test_files),
+	KUNIT_CASE(dma_buf_stats_test_needs_a_name),
+	KUNIT_CASE(dma_buf_stats_test_no_uevents),
 	{}
 };
 

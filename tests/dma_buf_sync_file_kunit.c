@@ -59,7 +59,7 @@ static long export_sync_file(struct kunit *test, struct dma_buf *dmabuf,
 	return ret;
 }
 
-static void test_export_flags(struct kunit *test)
+static void dma_buf_sync_file_test_export_flags(struct kunit *test)
 {
 	const struct flags_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -108,7 +108,7 @@ static const struct export_case export_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(export, export_cases, desc);
 
-static void test_export_usage(struct kunit *test)
+static void dma_buf_sync_file_test_export_usage(struct kunit *test)
 {
 	const struct export_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -134,7 +134,7 @@ static void test_export_usage(struct kunit *test)
 }
 
 /* A sync file has all fences of its moment, and none that is added later. */
-static void test_export_is_a_snapshot(struct kunit *test)
+static void dma_buf_sync_file_test_export_is_a_snapshot(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *exported, *fences[3];
@@ -175,7 +175,7 @@ static int next_fd(void)
 }
 
 /* When the answer cannot be written, no descriptor and no sync file is left. */
-static void test_export_fault(struct kunit *test)
+static void dma_buf_sync_file_test_export_fault(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_buf *memory = mock_exporter_create(test, NULL);
@@ -228,7 +228,7 @@ static long import_sync_file(struct kunit *test, struct dma_buf *dmabuf,
 			       &args);
 }
 
-static void test_import_flags(struct kunit *test)
+static void dma_buf_sync_file_test_import_flags(struct kunit *test)
 {
 	const struct flags_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -291,7 +291,7 @@ static int importer_thread(void *data)
 	return 0;
 }
 
-static void test_import_is_not_interrupted(struct kunit *test)
+static void dma_buf_sync_file_test_import_is_not_interrupted(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct importer_thread importer = {
@@ -321,7 +321,7 @@ static void test_import_is_not_interrupted(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_import_refuses(struct kunit *test)
+static void dma_buf_sync_file_test_import_refuses(struct kunit *test)
 {
 	static const struct file_operations other_ops;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
@@ -355,7 +355,7 @@ static void test_import_refuses(struct kunit *test)
 }
 
 /* A container is imported as the fences that it consists of. */
-static void test_import_array(struct kunit *test)
+static void dma_buf_sync_file_test_import_array(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence **parts, **found, *part[5];
@@ -398,7 +398,7 @@ static void test_import_array(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-static void test_import_signalled(struct kunit *test)
+static void dma_buf_sync_file_test_import_signalled(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_fence *fence = mock_fence_create(test);
@@ -416,7 +416,7 @@ static void test_import_signalled(struct kunit *test)
 }
 
 /* Fences exported from one buffer and imported into another hold that back. */
-static void test_export_import(struct kunit *test)
+static void dma_buf_sync_file_test_export_import(struct kunit *test)
 {
 	struct dma_buf *from = mock_exporter_create(test, NULL);
 	struct dma_buf *to = mock_exporter_create(test, NULL);
@@ -440,16 +440,17 @@ static void test_export_import(struct kunit *test)
 }
 
 static struct kunit_case dma_buf_sync_file_cases[] = {
-	KUNIT_CASE_PARAM(test_export_flags, flags_gen_params),
-	KUNIT_CASE_PARAM(test_export_usage, export_gen_params),
-	KUNIT_CASE(test_export_is_a_snapshot),
-	KUNIT_CASE(test_export_fault),
-	KUNIT_CASE_PARAM(test_import_flags, flags_gen_params),
-	KUNIT_CASE(test_import_is_not_interrupted),
-	KUNIT_CASE(test_import_refuses),
-	KUNIT_CASE(test_import_array),
-	KUNIT_CASE(test_import_signalled),
-	KUNIT_CASE(test_export_import),
+	KUNIT_CASE_PARAM(dma_buf_sync_file_test_export_flags, flags_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_sync_file_test_export_usage,
+			 export_gen_params),
+	KUNIT_CASE(dma_buf_sync_file_test_export_is_a_snapshot),
+	KUNIT_CASE(dma_buf_sync_file_test_export_fault),
+	KUNIT_CASE_PARAM(dma_buf_sync_file_test_import_flags, flags_gen_params),
+	KUNIT_CASE(dma_buf_sync_file_test_import_is_not_interrupted),
+	KUNIT_CASE(dma_buf_sync_file_test_import_refuses),
+	KUNIT_CASE(dma_buf_sync_file_test_import_array),
+	KUNIT_CASE(dma_buf_sync_file_test_import_signalled),
+	KUNIT_CASE(dma_buf_sync_file_test_export_import),
 	{}
 };
 

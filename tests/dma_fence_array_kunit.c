@@ -55,7 +55,7 @@ static unsigned int enabled_members(struct fixture *fix)
 
 /* -- creation and release -------------------------------------------------- */
 
-static void array_create(struct kunit *test)
+static void dma_fence_array_test_create(struct kunit *test)
 {
 	struct fixture fix;
 
@@ -79,7 +79,7 @@ static void array_create(struct kunit *test)
 }
 
 /* Succeeds if memory allocated beforehand can be initialized or freed. */
-static void array_alloc_then_init(struct kunit *test)
+static void dma_fence_array_test_alloc_then_init(struct kunit *test)
 {
 	struct dma_fence *member = mock_fence_create(test);
 	struct dma_fence_array *array;
@@ -100,7 +100,7 @@ static void array_alloc_then_init(struct kunit *test)
 	dma_fence_put(&array->base);
 }
 
-static void array_misuse(struct kunit *test)
+static void dma_fence_array_test_misuse(struct kunit *test)
 {
 	struct dma_fence *member = mock_fence_create(test);
 	struct dma_fence **table, *table_on_stack[] = { member };
@@ -164,7 +164,7 @@ KUNIT_ARRAY_PARAM_DESC(mode, mode_cases, name);
 /* Members signal in another order than they are stored. */
 static const int finish_order[MEMBERS] = { 2, 0, 3, 1 };
 
-static void array_signals(struct kunit *test)
+static void dma_fence_array_test_signals(struct kunit *test)
 {
 	const struct mode_case *param = test->param_value;
 	int needed = param->any ? 1 : MEMBERS;
@@ -190,7 +190,7 @@ static void array_signals(struct kunit *test)
 }
 
 /* No member is marked as signalled: their drivers have to be asked. */
-static void array_signals_peek(struct kunit *test)
+static void dma_fence_array_test_signals_peek(struct kunit *test)
 {
 	for (int any = 0; any <= 1; any++) {
 		int needed = any ? 1 : MEMBERS;
@@ -225,7 +225,7 @@ static void count_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
 }
 
 /* Succeeds if the callbacks of the members signal the array, without a test. */
-static void array_calls_back(struct kunit *test)
+static void dma_fence_array_test_calls_back(struct kunit *test)
 {
 	const struct mode_case *param = test->param_value;
 	struct count_cb count = {};
@@ -253,7 +253,7 @@ static void array_calls_back(struct kunit *test)
 }
 
 /* Enough members have signalled when signalling is enabled. */
-static void array_enabled_late(struct kunit *test)
+static void dma_fence_array_test_enabled_late(struct kunit *test)
 {
 	const struct mode_case *param = test->param_value;
 	struct fixture fix;
@@ -268,7 +268,7 @@ static void array_enabled_late(struct kunit *test)
 }
 
 /* Succeeds if a callback on a member holds a reference to the array. */
-static void array_outlives_its_user(struct kunit *test)
+static void dma_fence_array_test_outlives_its_user(struct kunit *test)
 {
 	struct fixture fix;
 
@@ -353,18 +353,18 @@ static void array_result(struct kunit *test, bool waited)
 	fixture_put(&fix);
 }
 
-static void array_result_waited(struct kunit *test)
+static void dma_fence_array_test_result_waited(struct kunit *test)
 {
 	array_result(test, true);
 }
 
-static void array_result_peeked(struct kunit *test)
+static void dma_fence_array_test_result_peeked(struct kunit *test)
 {
 	array_result(test, false);
 }
 
 /* Two members signal before the array is tested: the earlier one decides. */
-static void array_any_takes_the_earlier(struct kunit *test)
+static void dma_fence_array_test_any_takes_the_earlier(struct kunit *test)
 {
 	struct fixture fix;
 
@@ -464,7 +464,7 @@ KUNIT_ARRAY_PARAM_DESC(timeless, timeless_cases, name);
  * Succeeds if an array finds its result with interrupts off, although the time
  * of a member cannot be stored before they are on again.
  */
-static void array_result_without_time(struct kunit *test)
+static void dma_fence_array_test_result_without_time(struct kunit *test)
 {
 	const struct timeless_case *param = test->param_value;
 	int count = param->earlier ? 3 : 2;
@@ -500,7 +500,7 @@ static void array_result_without_time(struct kunit *test)
 }
 
 /* Succeeds if the names of an array stay valid until its release. */
-static void array_names_stay(struct kunit *test)
+static void dma_fence_array_test_names_stay(struct kunit *test)
 {
 	struct fixture fix;
 
@@ -517,7 +517,7 @@ static void array_names_stay(struct kunit *test)
  * Succeeds if an array without a result reads neither as failed nor as
  * signalled.
  */
-static void array_pending_status(struct kunit *test)
+static void dma_fence_array_test_pending_status(struct kunit *test)
 {
 	struct fixture fix;
 
@@ -533,7 +533,7 @@ static void array_pending_status(struct kunit *test)
 
 /* -- access to members ----------------------------------------------------- */
 
-static void array_iterate(struct kunit *test)
+static void dma_fence_array_test_iterate(struct kunit *test)
 {
 	struct dma_fence *fence;
 	struct fixture fix;
@@ -561,7 +561,7 @@ static void array_iterate(struct kunit *test)
 	fixture_put(&fix);
 }
 
-static void array_match_context(struct kunit *test)
+static void dma_fence_array_test_match_context(struct kunit *test)
 {
 	u64 context = dma_fence_context_alloc(2);
 	struct dma_fence_array *array;
@@ -589,7 +589,7 @@ static void array_match_context(struct kunit *test)
 	dma_fence_put(&array->base);
 }
 
-static void array_deadline(struct kunit *test)
+static void dma_fence_array_test_deadline(struct kunit *test)
 {
 	struct fixture fix;
 
@@ -603,23 +603,24 @@ static void array_deadline(struct kunit *test)
 }
 
 static struct kunit_case dma_fence_array_cases[] = {
-	KUNIT_CASE(array_create),
-	KUNIT_CASE(array_alloc_then_init),
-	KUNIT_CASE(array_misuse),
-	KUNIT_CASE_PARAM(array_signals, mode_gen_params),
-	KUNIT_CASE(array_signals_peek),
-	KUNIT_CASE_PARAM(array_calls_back, mode_gen_params),
-	KUNIT_CASE_PARAM(array_enabled_late, mode_gen_params),
-	KUNIT_CASE(array_outlives_its_user),
-	KUNIT_CASE_PARAM(array_result_waited, result_gen_params),
-	KUNIT_CASE_PARAM(array_result_peeked, result_gen_params),
-	KUNIT_CASE(array_any_takes_the_earlier),
-	KUNIT_CASE_PARAM(array_result_without_time, timeless_gen_params),
-	KUNIT_CASE(array_pending_status),
-	KUNIT_CASE(array_names_stay),
-	KUNIT_CASE(array_iterate),
-	KUNIT_CASE(array_match_context),
-	KUNIT_CASE(array_deadline),
+	KUNIT_CASE(dma_fence_array_test_create),
+	KUNIT_CASE(dma_fence_array_test_alloc_then_init),
+	KUNIT_CASE(dma_fence_array_test_misuse),
+	KUNIT_CASE_PARAM(dma_fence_array_test_signals, mode_gen_params),
+	KUNIT_CASE(dma_fence_array_test_signals_peek),
+	KUNIT_CASE_PARAM(dma_fence_array_test_calls_back, mode_gen_params),
+	KUNIT_CASE_PARAM(dma_fence_array_test_enabled_late, mode_gen_params),
+	KUNIT_CASE(dma_fence_array_test_outlives_its_user),
+	KUNIT_CASE_PARAM(dma_fence_array_test_result_waited, result_gen_params),
+	KUNIT_CASE_PARAM(dma_fence_array_test_result_peeked, result_gen_params),
+	KUNIT_CASE(dma_fence_array_test_any_takes_the_earlier),
+	KUNIT_CASE_PARAM(dma_fence_array_test_result_without_time,
+			 timeless_gen_params),
+	KUNIT_CASE(dma_fence_array_test_pending_status),
+	KUNIT_CASE(dma_fence_array_test_names_stay),
+	KUNIT_CASE(dma_fence_array_test_iterate),
+	KUNIT_CASE(dma_fence_array_test_match_context),
+	KUNIT_CASE(dma_fence_array_test_deadline),
 	{}
 };
 

@@ -77,7 +77,7 @@ static unsigned int timeline_index(struct timeline *line,
 
 /* -- initialization and release -------------------------------------------- */
 
-static void chain_sanitycheck(struct kunit *test)
+static void dma_fence_chain_test_sanitycheck(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct dma_fence *node = chain_add(test, NULL, fence, 1);
@@ -102,7 +102,7 @@ static void chain_sanitycheck(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void chain_alloc_free(struct kunit *test)
+static void dma_fence_chain_test_alloc_free(struct kunit *test)
 {
 	struct dma_fence_chain *node = dma_fence_chain_alloc();
 	struct dma_fence_chain *gone __free(dma_fence_chain_free) =
@@ -132,7 +132,7 @@ static const struct seqno_case seqno_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(seqno, seqno_cases, name);
 
-static void chain_seqno(struct kunit *test)
+static void dma_fence_chain_test_seqno(struct kunit *test)
 {
 	const struct seqno_case *param = test->param_value;
 	struct dma_fence *fence = mock_fence_create(test);
@@ -153,7 +153,7 @@ static void chain_seqno(struct kunit *test)
 }
 
 /* Succeeds if the names of a node stay valid until its release. */
-static void chain_names_stay(struct kunit *test)
+static void dma_fence_chain_test_names_stay(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct dma_fence *node = chain_add(test, NULL, fence, 1);
@@ -167,7 +167,7 @@ static void chain_names_stay(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void chain_misuse_nested(struct kunit *test)
+static void dma_fence_chain_test_misuse_nested(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct dma_fence *inner = chain_add(test, NULL, fence, 1);
@@ -182,7 +182,7 @@ static void chain_misuse_nested(struct kunit *test)
 }
 
 /* Releasing far more nodes than a kernel stack has room for by recursion. */
-static void chain_release_long(struct kunit *test)
+static void dma_fence_chain_test_release_long(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct dma_fence *tail = NULL, *node;
@@ -199,7 +199,7 @@ static void chain_release_long(struct kunit *test)
 }
 
 /* Succeeds if a second reference to a node in the middle keeps the rest. */
-static void chain_release_shared(struct kunit *test)
+static void dma_fence_chain_test_release_shared(struct kunit *test)
 {
 	struct timeline line;
 
@@ -221,7 +221,7 @@ static void chain_release_shared(struct kunit *test)
 
 /* -- walking --------------------------------------------------------------- */
 
-static void chain_walk(struct kunit *test)
+static void dma_fence_chain_test_walk(struct kunit *test)
 {
 	struct dma_fence *plain = mock_fence_create(test), *iter;
 	struct dma_fence *first, *second;
@@ -250,7 +250,7 @@ static void chain_walk(struct kunit *test)
 	dma_fence_put(plain);
 }
 
-static void chain_walk_collects(struct kunit *test)
+static void dma_fence_chain_test_walk_collects(struct kunit *test)
 {
 	struct timeline line;
 	struct dma_fence *iter;
@@ -293,7 +293,7 @@ static int find(struct kunit *test, struct timeline *line, u64 seqno)
 	return ret;
 }
 
-static void chain_find_seqno(struct kunit *test)
+static void dma_fence_chain_test_find_seqno(struct kunit *test)
 {
 	struct dma_fence *fence = NULL;
 	struct timeline line;
@@ -316,7 +316,7 @@ static void chain_find_seqno(struct kunit *test)
 }
 
 /* Points that have been passed need not be waited for. */
-static void chain_find_signaled(struct kunit *test)
+static void dma_fence_chain_test_find_signaled(struct kunit *test)
 {
 	struct timeline line;
 
@@ -332,7 +332,7 @@ static void chain_find_signaled(struct kunit *test)
 }
 
 /* The point itself has signalled, an older one has not: that one is found. */
-static void chain_find_out_of_order(struct kunit *test)
+static void dma_fence_chain_test_find_out_of_order(struct kunit *test)
 {
 	struct timeline line;
 
@@ -346,7 +346,7 @@ static void chain_find_out_of_order(struct kunit *test)
 }
 
 /* No node of that number: the next later one covers it. */
-static void chain_find_gap(struct kunit *test)
+static void dma_fence_chain_test_find_gap(struct kunit *test)
 {
 	struct timeline line;
 
@@ -363,7 +363,7 @@ static void chain_find_gap(struct kunit *test)
 /*
  * A node that starts a new timeline does not cover points of the previous one.
  */
-static void chain_find_other_context(struct kunit *test)
+static void dma_fence_chain_test_find_other_context(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct dma_fence *old = chain_add(test, NULL, fence, 5);
@@ -394,7 +394,7 @@ static void expect_nodes(struct kunit *test, struct timeline *line,
 				i < done);
 }
 
-static void chain_signal_forward(struct kunit *test)
+static void dma_fence_chain_test_signal_forward(struct kunit *test)
 {
 	struct timeline line;
 
@@ -407,7 +407,7 @@ static void chain_signal_forward(struct kunit *test)
 	timeline_put(&line);
 }
 
-static void chain_signal_backward(struct kunit *test)
+static void dma_fence_chain_test_signal_backward(struct kunit *test)
 {
 	struct timeline line;
 
@@ -422,7 +422,7 @@ static void chain_signal_backward(struct kunit *test)
 }
 
 /* Signalling of every node is enabled before any fence signals. */
-static void chain_signal_enabled(struct kunit *test)
+static void dma_fence_chain_test_signal_enabled(struct kunit *test)
 {
 	struct timeline line;
 
@@ -443,7 +443,7 @@ static void chain_signal_enabled(struct kunit *test)
 }
 
 /* No fence is marked as signalled: the drivers have to be asked. */
-static void chain_signal_peek(struct kunit *test)
+static void dma_fence_chain_test_signal_peek(struct kunit *test)
 {
 	struct timeline line;
 
@@ -507,7 +507,7 @@ static void wait_while_signaling(struct kunit *test, const unsigned int *order,
 
 #define WAIT_COUNT	64
 
-static void chain_wait_forward(struct kunit *test)
+static void dma_fence_chain_test_wait_forward(struct kunit *test)
 {
 	unsigned int order[WAIT_COUNT];
 
@@ -516,7 +516,7 @@ static void chain_wait_forward(struct kunit *test)
 	wait_while_signaling(test, order, WAIT_COUNT);
 }
 
-static void chain_wait_backward(struct kunit *test)
+static void dma_fence_chain_test_wait_backward(struct kunit *test)
 {
 	unsigned int order[WAIT_COUNT];
 
@@ -525,7 +525,7 @@ static void chain_wait_backward(struct kunit *test)
 	wait_while_signaling(test, order, WAIT_COUNT);
 }
 
-static void chain_wait_random(struct kunit *test)
+static void dma_fence_chain_test_wait_random(struct kunit *test)
 {
 	unsigned int order[WAIT_COUNT];
 
@@ -539,7 +539,7 @@ static void chain_wait_random(struct kunit *test)
 }
 
 /* Succeeds if the callback alone holds a reference to the node. */
-static void chain_outlives_its_user(struct kunit *test)
+static void dma_fence_chain_test_outlives_its_user(struct kunit *test)
 {
 	struct timeline line;
 
@@ -554,7 +554,7 @@ static void chain_outlives_its_user(struct kunit *test)
 	/* The mock fences must be released when the case ends. */
 }
 
-static void chain_deadline(struct kunit *test)
+static void dma_fence_chain_test_deadline(struct kunit *test)
 {
 	struct timeline line;
 
@@ -568,29 +568,29 @@ static void chain_deadline(struct kunit *test)
 }
 
 static struct kunit_case dma_fence_chain_cases[] = {
-	KUNIT_CASE(chain_sanitycheck),
-	KUNIT_CASE(chain_alloc_free),
-	KUNIT_CASE_PARAM(chain_seqno, seqno_gen_params),
-	KUNIT_CASE(chain_names_stay),
-	KUNIT_CASE(chain_misuse_nested),
-	KUNIT_CASE(chain_release_long),
-	KUNIT_CASE(chain_release_shared),
-	KUNIT_CASE(chain_walk),
-	KUNIT_CASE(chain_walk_collects),
-	KUNIT_CASE(chain_find_seqno),
-	KUNIT_CASE(chain_find_signaled),
-	KUNIT_CASE(chain_find_out_of_order),
-	KUNIT_CASE(chain_find_gap),
-	KUNIT_CASE(chain_find_other_context),
-	KUNIT_CASE(chain_signal_forward),
-	KUNIT_CASE(chain_signal_backward),
-	KUNIT_CASE(chain_signal_enabled),
-	KUNIT_CASE(chain_signal_peek),
-	KUNIT_CASE(chain_wait_forward),
-	KUNIT_CASE(chain_wait_backward),
-	KUNIT_CASE(chain_wait_random),
-	KUNIT_CASE(chain_outlives_its_user),
-	KUNIT_CASE(chain_deadline),
+	KUNIT_CASE(dma_fence_chain_test_sanitycheck),
+	KUNIT_CASE(dma_fence_chain_test_alloc_free),
+	KUNIT_CASE_PARAM(dma_fence_chain_test_seqno, seqno_gen_params),
+	KUNIT_CASE(dma_fence_chain_test_names_stay),
+	KUNIT_CASE(dma_fence_chain_test_misuse_nested),
+	KUNIT_CASE(dma_fence_chain_test_release_long),
+	KUNIT_CASE(dma_fence_chain_test_release_shared),
+	KUNIT_CASE(dma_fence_chain_test_walk),
+	KUNIT_CASE(dma_fence_chain_test_walk_collects),
+	KUNIT_CASE(dma_fence_chain_test_find_seqno),
+	KUNIT_CASE(dma_fence_chain_test_find_signaled),
+	KUNIT_CASE(dma_fence_chain_test_find_out_of_order),
+	KUNIT_CASE(dma_fence_chain_test_find_gap),
+	KUNIT_CASE(dma_fence_chain_test_find_other_context),
+	KUNIT_CASE(dma_fence_chain_test_signal_forward),
+	KUNIT_CASE(dma_fence_chain_test_signal_backward),
+	KUNIT_CASE(dma_fence_chain_test_signal_enabled),
+	KUNIT_CASE(dma_fence_chain_test_signal_peek),
+	KUNIT_CASE(dma_fence_chain_test_wait_forward),
+	KUNIT_CASE(dma_fence_chain_test_wait_backward),
+	KUNIT_CASE(dma_fence_chain_test_wait_random),
+	KUNIT_CASE(dma_fence_chain_test_outlives_its_user),
+	KUNIT_CASE(dma_fence_chain_test_deadline),
 	{}
 };
 

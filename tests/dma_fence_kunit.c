@@ -40,7 +40,7 @@ static bool fence_flag(struct dma_fence *fence, int bit)
 
 /* -- initialization and release -------------------------------------------- */
 
-static void fence_sanitycheck(struct kunit *test)
+static void dma_fence_test_sanitycheck(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 
@@ -57,7 +57,7 @@ static void fence_sanitycheck(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_released(test), 1);
 }
 
-static void fence_refcount(struct kunit *test)
+static void dma_fence_test_refcount(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 
@@ -72,7 +72,7 @@ static void fence_refcount(struct kunit *test)
 	dma_fence_put(NULL);
 }
 
-static void fence_refcount_rcu(struct kunit *test)
+static void dma_fence_test_refcount_rcu(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct dma_fence __rcu *slot = NULL;
@@ -93,7 +93,7 @@ static void fence_refcount_rcu(struct kunit *test)
 	rcu_read_unlock();
 }
 
-static void fence_cleanup_helpers(struct kunit *test)
+static void dma_fence_test_cleanup_helpers(struct kunit *test)
 {
 	struct dma_fence *kept = mock_fence_create(test);
 
@@ -118,7 +118,7 @@ static void fence_cleanup_helpers(struct kunit *test)
 	dma_fence_put(kept);
 }
 
-static void fence_context(struct kunit *test)
+static void dma_fence_test_context(struct kunit *test)
 {
 	u64 first = dma_fence_context_alloc(3);
 	u64 second = dma_fence_context_alloc(1);
@@ -132,7 +132,7 @@ static void fence_context(struct kunit *test)
 
 /* -- signalling ------------------------------------------------------------ */
 
-static void fence_signaling(struct kunit *test)
+static void dma_fence_test_signaling(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 
@@ -148,7 +148,7 @@ static void fence_signaling(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_signaling_locked(struct kunit *test)
+static void dma_fence_test_signaling_locked(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	unsigned long flags;
@@ -164,7 +164,7 @@ static void fence_signaling_locked(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_timestamps(struct kunit *test)
+static void dma_fence_test_timestamps(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	ktime_t before = ktime_get();
@@ -183,7 +183,7 @@ static void fence_timestamps(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_peek(struct kunit *test)
+static void dma_fence_test_peek(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct mock_fence *mock = to_mock_fence(fence);
@@ -208,7 +208,7 @@ static void fence_peek(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_bare_driver(struct kunit *test)
+static void dma_fence_test_bare_driver(struct kunit *test)
 {
 	struct dma_fence *fence;
 	struct seen_cb seen = {};
@@ -266,7 +266,7 @@ static void mortal_driver_go(struct dma_fence *fence, struct mortal_driver *driv
 	fence->lock = NULL;
 }
 
-static void fence_outlives_its_driver(struct kunit *test)
+static void dma_fence_test_outlives_its_driver(struct kunit *test)
 {
 	struct seen_cb early = {}, late = {};
 	struct mortal_driver *driver;
@@ -300,7 +300,7 @@ static void fence_outlives_its_driver(struct kunit *test)
 }
 
 /* Succeeds if the comparison of seqnos does not need the ops. */
-static void fence_outlives_a_driver_of_64_bits(struct kunit *test)
+static void dma_fence_test_outlives_a_driver_of_64_bits(struct kunit *test)
 {
 	struct mortal_driver *driver;
 	struct dma_fence *fence = mortal_fence_create(test, &driver, true);
@@ -320,7 +320,7 @@ static void fence_outlives_a_driver_of_64_bits(struct kunit *test)
 }
 
 /* Succeeds if a fence whose driver has a release op keeps its ops. */
-static void fence_with_release_keeps_its_ops(struct kunit *test)
+static void dma_fence_test_with_release_keeps_its_ops(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 
@@ -331,7 +331,7 @@ static void fence_with_release_keeps_its_ops(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_released(test), 1);
 }
 
-static void fence_status(struct kunit *test)
+static void dma_fence_test_status(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 
@@ -356,7 +356,7 @@ static const struct error_case error_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(error, error_cases, name);
 
-static void fence_error(struct kunit *test)
+static void dma_fence_test_error(struct kunit *test)
 {
 	const struct error_case *param = test->param_value;
 	struct dma_fence *fence = mock_fence_create(test);
@@ -375,7 +375,7 @@ static void fence_error(struct kunit *test)
 
 /* -- enabling -------------------------------------------------------------- */
 
-static void fence_enable_once(struct kunit *test)
+static void dma_fence_test_enable_once(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct seen_cb seen[3] = {};
@@ -394,7 +394,7 @@ static void fence_enable_once(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_enable_late(struct kunit *test)
+static void dma_fence_test_enable_late(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 
@@ -404,7 +404,7 @@ static void fence_enable_late(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_enable_refused(struct kunit *test)
+static void dma_fence_test_enable_refused(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct mock_fence *mock = to_mock_fence(fence);
@@ -422,7 +422,7 @@ static void fence_enable_refused(struct kunit *test)
 
 /* -- callbacks ------------------------------------------------------------- */
 
-static void fence_add_callback(struct kunit *test)
+static void dma_fence_test_add_callback(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct seen_cb seen = {};
@@ -438,7 +438,7 @@ static void fence_add_callback(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_late_add_callback(struct kunit *test)
+static void dma_fence_test_late_add_callback(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct seen_cb seen = {};
@@ -454,7 +454,7 @@ static void fence_late_add_callback(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_rm_callback(struct kunit *test)
+static void dma_fence_test_rm_callback(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct seen_cb seen = {};
@@ -468,7 +468,7 @@ static void fence_rm_callback(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_late_rm_callback(struct kunit *test)
+static void dma_fence_test_late_rm_callback(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct seen_cb seen = {};
@@ -481,7 +481,7 @@ static void fence_late_rm_callback(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_callback_order(struct kunit *test)
+static void dma_fence_test_callback_order(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct seen_cb seen[5] = {};
@@ -510,7 +510,7 @@ static void suicide_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
 	dma_fence_put(fence);
 }
 
-static void fence_callback_frees_itself(struct kunit *test)
+static void dma_fence_test_callback_frees_itself(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 
@@ -555,7 +555,7 @@ static const struct later_case later_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(later, later_cases, name);
 
-static void fence_later(struct kunit *test)
+static void dma_fence_test_later(struct kunit *test)
 {
 	const struct later_case *param = test->param_value;
 	const struct dma_fence_ops *ops =
@@ -582,7 +582,7 @@ static void fence_later(struct kunit *test)
 
 /* -- stubs ----------------------------------------------------------------- */
 
-static void fence_stub(struct kunit *test)
+static void dma_fence_test_stub(struct kunit *test)
 {
 	struct dma_fence *stub = dma_fence_get_stub();
 	struct dma_fence *again = dma_fence_get_stub();
@@ -605,7 +605,7 @@ static void fence_stub(struct kunit *test)
 	KUNIT_EXPECT_GE(test, kref_read(&stub->refcount), 1);
 }
 
-static void fence_private_stub(struct kunit *test)
+static void dma_fence_test_private_stub(struct kunit *test)
 {
 	struct dma_fence *one = dma_fence_allocate_private_stub(1111);
 	struct dma_fence *two = dma_fence_allocate_private_stub(2222);
@@ -625,7 +625,7 @@ static void fence_private_stub(struct kunit *test)
 
 /* -- deadlines ------------------------------------------------------------- */
 
-static void fence_deadline(struct kunit *test)
+static void dma_fence_test_deadline(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct mock_fence *mock = to_mock_fence(fence);
@@ -658,7 +658,7 @@ static const char *described(struct kunit *test, struct dma_fence *fence)
 	return seq.buf;
 }
 
-static void fence_describe(struct kunit *test)
+static void dma_fence_test_describe(struct kunit *test)
 {
 	struct dma_fence *fence;
 
@@ -678,7 +678,7 @@ static void fence_describe(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void fence_names(struct kunit *test)
+static void dma_fence_test_names(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct mock_fence *mock = to_mock_fence(fence);
@@ -702,7 +702,7 @@ static void fence_names(struct kunit *test)
 
 /* -- lockdep --------------------------------------------------------------- */
 
-static void fence_annotations(struct kunit *test)
+static void dma_fence_test_annotations(struct kunit *test)
 {
 	bool outer, inner, atomic;
 
@@ -734,7 +734,7 @@ static void fence_annotations(struct kunit *test)
 }
 
 /* Succeeds if waiting inside a section is allowed, and leaves that open. */
-static void fence_wait_in_annotation(struct kunit *test)
+static void dma_fence_test_wait_in_annotation(struct kunit *test)
 {
 	struct dma_fence *fence = dma_fence_get_stub();
 	bool outer, inner;
@@ -751,7 +751,7 @@ static void fence_wait_in_annotation(struct kunit *test)
 
 /* -- misuse ---------------------------------------------------------------- */
 
-static void fence_misuse_arguments(struct kunit *test)
+static void dma_fence_test_misuse_arguments(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct seen_cb seen = {};
@@ -785,7 +785,7 @@ static void fence_misuse_arguments(struct kunit *test)
 }
 
 /* Succeeds if releasing a pending fence calls its callbacks with an error. */
-static void fence_misuse_abandoned(struct kunit *test)
+static void dma_fence_test_misuse_abandoned(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct seen_cb seen = {};
@@ -801,7 +801,7 @@ static void fence_misuse_abandoned(struct kunit *test)
 }
 
 /* Succeeds if releasing a pending fence without callbacks does not warn. */
-static void fence_release_pending(struct kunit *test)
+static void dma_fence_test_release_pending(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 
@@ -845,7 +845,7 @@ static const struct init_case init_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(init, init_cases, name);
 
-static void fence_misuse_init(struct kunit *test)
+static void dma_fence_test_misuse_init(struct kunit *test)
 {
 	const struct init_case *param = test->param_value;
 	struct mock_fence *mock;
@@ -873,42 +873,42 @@ static void fence_misuse_init(struct kunit *test)
 }
 
 static struct kunit_case dma_fence_cases[] = {
-	KUNIT_CASE(fence_sanitycheck),
-	KUNIT_CASE(fence_refcount),
-	KUNIT_CASE(fence_refcount_rcu),
-	KUNIT_CASE(fence_cleanup_helpers),
-	KUNIT_CASE(fence_context),
-	KUNIT_CASE(fence_signaling),
-	KUNIT_CASE(fence_signaling_locked),
-	KUNIT_CASE(fence_timestamps),
-	KUNIT_CASE(fence_peek),
-	KUNIT_CASE(fence_bare_driver),
-	KUNIT_CASE(fence_outlives_its_driver),
-	KUNIT_CASE(fence_outlives_a_driver_of_64_bits),
-	KUNIT_CASE(fence_with_release_keeps_its_ops),
-	KUNIT_CASE(fence_status),
-	KUNIT_CASE_PARAM(fence_error, error_gen_params),
-	KUNIT_CASE(fence_enable_once),
-	KUNIT_CASE(fence_enable_late),
-	KUNIT_CASE(fence_enable_refused),
-	KUNIT_CASE(fence_add_callback),
-	KUNIT_CASE(fence_late_add_callback),
-	KUNIT_CASE(fence_rm_callback),
-	KUNIT_CASE(fence_late_rm_callback),
-	KUNIT_CASE(fence_callback_order),
-	KUNIT_CASE(fence_callback_frees_itself),
-	KUNIT_CASE_PARAM(fence_later, later_gen_params),
-	KUNIT_CASE(fence_stub),
-	KUNIT_CASE(fence_private_stub),
-	KUNIT_CASE(fence_deadline),
-	KUNIT_CASE(fence_describe),
-	KUNIT_CASE(fence_names),
-	KUNIT_CASE(fence_annotations),
-	KUNIT_CASE(fence_wait_in_annotation),
-	KUNIT_CASE(fence_misuse_arguments),
-	KUNIT_CASE(fence_misuse_abandoned),
-	KUNIT_CASE(fence_release_pending),
-	KUNIT_CASE_PARAM(fence_misuse_init, init_gen_params),
+	KUNIT_CASE(dma_fence_test_sanitycheck),
+	KUNIT_CASE(dma_fence_test_refcount),
+	KUNIT_CASE(dma_fence_test_refcount_rcu),
+	KUNIT_CASE(dma_fence_test_cleanup_helpers),
+	KUNIT_CASE(dma_fence_test_context),
+	KUNIT_CASE(dma_fence_test_signaling),
+	KUNIT_CASE(dma_fence_test_signaling_locked),
+	KUNIT_CASE(dma_fence_test_timestamps),
+	KUNIT_CASE(dma_fence_test_peek),
+	KUNIT_CASE(dma_fence_test_bare_driver),
+	KUNIT_CASE(dma_fence_test_outlives_its_driver),
+	KUNIT_CASE(dma_fence_test_outlives_a_driver_of_64_bits),
+	KUNIT_CASE(dma_fence_test_with_release_keeps_its_ops),
+	KUNIT_CASE(dma_fence_test_status),
+	KUNIT_CASE_PARAM(dma_fence_test_error, error_gen_params),
+	KUNIT_CASE(dma_fence_test_enable_once),
+	KUNIT_CASE(dma_fence_test_enable_late),
+	KUNIT_CASE(dma_fence_test_enable_refused),
+	KUNIT_CASE(dma_fence_test_add_callback),
+	KUNIT_CASE(dma_fence_test_late_add_callback),
+	KUNIT_CASE(dma_fence_test_rm_callback),
+	KUNIT_CASE(dma_fence_test_late_rm_callback),
+	KUNIT_CASE(dma_fence_test_callback_order),
+	KUNIT_CASE(dma_fence_test_callback_frees_itself),
+	KUNIT_CASE_PARAM(dma_fence_test_later, later_gen_params),
+	KUNIT_CASE(dma_fence_test_stub),
+	KUNIT_CASE(dma_fence_test_private_stub),
+	KUNIT_CASE(dma_fence_test_deadline),
+	KUNIT_CASE(dma_fence_test_describe),
+	KUNIT_CASE(dma_fence_test_names),
+	KUNIT_CASE(dma_fence_test_annotations),
+	KUNIT_CASE(dma_fence_test_wait_in_annotation),
+	KUNIT_CASE(dma_fence_test_misuse_arguments),
+	KUNIT_CASE(dma_fence_test_misuse_abandoned),
+	KUNIT_CASE(dma_fence_test_release_pending),
+	KUNIT_CASE_PARAM(dma_fence_test_misuse_init, init_gen_params),
 	{}
 };
 

@@ -164,7 +164,7 @@ static void count_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
  * Succeeds if a callback that is added while the fence signals is either called
  * or refused. Caught: an add that does not test the fence again under the lock.
  */
-static void race_signal_callback(struct kunit *test)
+static void dma_fence_race_test_signal_callback(struct kunit *test)
 {
 	struct race *race = race_create(test);
 	struct mock_race *peer = race_start(test, race, signal_turn);
@@ -198,7 +198,7 @@ static void race_signal_callback(struct kunit *test)
  * signalled, one that does not take the lock, and a signal that drops it for
  * the callbacks.
  */
-static void race_remove_callback(struct kunit *test)
+static void dma_fence_race_test_remove_callback(struct kunit *test)
 {
 	static const enum race_mode modes[] = {
 		RACE_AIM, RACE_INSIDE, RACE_AIM, RACE_HELD,
@@ -318,12 +318,12 @@ static void race_wait(struct kunit *test, unsigned int count)
 	kunit_info(test, "%u had to sleep\n", slept);
 }
 
-static void race_wait_one(struct kunit *test)
+static void dma_fence_race_test_wait_one(struct kunit *test)
 {
 	race_wait(test, 1);
 }
 
-static void race_wait_any(struct kunit *test)
+static void dma_fence_race_test_wait_any(struct kunit *test)
 {
 	race_wait(test, 2);
 }
@@ -349,7 +349,7 @@ static bool enable_checked(struct dma_fence *fence)
  * fence, and if no fence signals before it has returned. Caught: an enabling
  * that does not test the fence again under the lock, and one without the lock.
  */
-static void race_enable(struct kunit *test)
+static void dma_fence_race_test_enable(struct kunit *test)
 {
 	static const enum race_mode modes[] = {
 		RACE_AIM, RACE_HELD, RACE_AIM, RACE_OUTSIDE,
@@ -404,7 +404,7 @@ static void signal_put_turn(void *data)
  * Succeeds if the last put releases the fence, once, whichever thread it is in.
  * Caught: a release that reads the callback list of a signalled fence.
  */
-static void race_last_put(struct kunit *test)
+static void dma_fence_race_test_last_put(struct kunit *test)
 {
 	struct race *race = race_create(test);
 	struct mock_race *peer = race_start(test, race, signal_put_turn);
@@ -447,7 +447,7 @@ static void lookup_turn(void *data)
  * Succeeds if a look-up under RCU returns a fence with references, or none.
  * Caught, by KASAN: a fence that is freed without a grace period.
  */
-static void race_lookup(struct kunit *test)
+static void dma_fence_race_test_lookup(struct kunit *test)
 {
 	struct race *race = race_create(test);
 	struct mock_race *peer = mock_race_start(test, lookup_turn, race);
@@ -498,7 +498,7 @@ static void find_turn(void *data)
  * Succeeds if a search in a shrinking chain finds a node that covers the point.
  * Caught: a search that stops one node too early.
  */
-static void race_find_seqno(struct kunit *test)
+static void dma_fence_race_test_find_seqno(struct kunit *test)
 {
 	struct race *race = race_create(test);
 	struct mock_race *peer;
@@ -627,12 +627,12 @@ static void race_array(struct kunit *test, bool any)
 	mock_race_stop(test, peer);
 }
 
-static void race_array_all(struct kunit *test)
+static void dma_fence_race_test_array_all(struct kunit *test)
 {
 	race_array(test, false);
 }
 
-static void race_array_any(struct kunit *test)
+static void dma_fence_race_test_array_any(struct kunit *test)
 {
 	race_array(test, true);
 }
@@ -670,7 +670,7 @@ static void is_signaled_turn(void *data)
  * op that reads the count after the members, and one that reads it after the
  * ENABLE_SIGNAL bit.
  */
-static void race_array_peek(struct kunit *test)
+static void dma_fence_race_test_array_peek(struct kunit *test)
 {
 	struct race *race = race_create(test);
 	struct mock_race *peer;
@@ -786,9 +786,9 @@ static void count_turn(void *data)
 /*
  * Succeeds if each array signals once when its two members signal at the same
  * time. Aimed at a count that is read by one instruction and written by
- * another, but by chance: see race_array_count_members().
+ * another, but by chance: see dma_fence_race_test_array_count_members().
  */
-static void race_array_count(struct kunit *test)
+static void dma_fence_race_test_array_count(struct kunit *test)
 {
 	struct race *race = race_create(test);
 	struct count_arrays *all;
@@ -850,7 +850,7 @@ static void count_members_turn(void *data)
  * one lost update is enough for the array never to signal, and there are 256 of
  * them in each of at least 64 rounds.
  */
-static void race_array_count_members(struct kunit *test)
+static void dma_fence_race_test_array_count_members(struct kunit *test)
 {
 	struct race *race = race_create(test);
 	struct mock_race *peer;
@@ -950,9 +950,9 @@ static int count_watched_round(struct race *race, struct dma_fence_array *array,
  * and the first access to the count is held up, before the next instruction,
  * until the other CPU accesses it. Aimed at a count that is read by one
  * instruction and written by another. Not known to have failed with that on two
- * CPUs: rely on race_array_count_members().
+ * CPUs: rely on dma_fence_race_test_array_count_members().
  */
-static void race_array_count_watched(struct kunit *test)
+static void dma_fence_race_test_array_count_watched(struct kunit *test)
 {
 	struct race *race = race_create(test);
 	struct mock_race *peer = race_start(test, race, signal_turn);
@@ -985,7 +985,7 @@ static void race_array_count_watched(struct kunit *test)
 
 #else
 
-static void race_array_count_watched(struct kunit *test)
+static void dma_fence_race_test_array_count_watched(struct kunit *test)
 {
 	kunit_skip(test, "needs watchpoints");
 }
@@ -1165,7 +1165,7 @@ static noinline bool frame_round(struct kunit *test, struct race *race,
  * signalled, or once its callbacks have run; a signal that reads the lock
  * pointer from the fence to unlock.
  */
-static void race_frame(struct kunit *test)
+static void dma_fence_race_test_frame(struct kunit *test)
 {
 	const struct frame_case *param = test->param_value;
 	struct race *race = race_create(test);
@@ -1182,21 +1182,21 @@ static void race_frame(struct kunit *test)
 }
 
 static struct kunit_case dma_fence_race_cases[] = {
-	KUNIT_CASE_SLOW(race_signal_callback),
-	KUNIT_CASE_SLOW(race_remove_callback),
-	KUNIT_CASE_SLOW(race_wait_one),
-	KUNIT_CASE_SLOW(race_wait_any),
-	KUNIT_CASE_SLOW(race_enable),
-	KUNIT_CASE_SLOW(race_last_put),
-	KUNIT_CASE_SLOW(race_lookup),
-	KUNIT_CASE_SLOW(race_find_seqno),
-	KUNIT_CASE_SLOW(race_array_all),
-	KUNIT_CASE_SLOW(race_array_any),
-	KUNIT_CASE_SLOW(race_array_peek),
-	KUNIT_CASE_SLOW(race_array_count),
-	KUNIT_CASE_SLOW(race_array_count_members),
-	KUNIT_CASE_SLOW(race_array_count_watched),
-	KUNIT_CASE_PARAM_ATTR(race_frame, frame_gen_params,
+	KUNIT_CASE_SLOW(dma_fence_race_test_signal_callback),
+	KUNIT_CASE_SLOW(dma_fence_race_test_remove_callback),
+	KUNIT_CASE_SLOW(dma_fence_race_test_wait_one),
+	KUNIT_CASE_SLOW(dma_fence_race_test_wait_any),
+	KUNIT_CASE_SLOW(dma_fence_race_test_enable),
+	KUNIT_CASE_SLOW(dma_fence_race_test_last_put),
+	KUNIT_CASE_SLOW(dma_fence_race_test_lookup),
+	KUNIT_CASE_SLOW(dma_fence_race_test_find_seqno),
+	KUNIT_CASE_SLOW(dma_fence_race_test_array_all),
+	KUNIT_CASE_SLOW(dma_fence_race_test_array_any),
+	KUNIT_CASE_SLOW(dma_fence_race_test_array_peek),
+	KUNIT_CASE_SLOW(dma_fence_race_test_array_count),
+	KUNIT_CASE_SLOW(dma_fence_race_test_array_count_members),
+	KUNIT_CASE_SLOW(dma_fence_race_test_array_count_watched),
+	KUNIT_CASE_PARAM_ATTR(dma_fence_race_test_frame, frame_gen_params,
 			      {.speed = KUNIT_SPEED_SLOW}),
 	{}
 };

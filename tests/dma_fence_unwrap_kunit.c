@@ -66,7 +66,7 @@ static void expect_contents(struct kunit *test, struct dma_fence *head,
 
 /* -- iterating ------------------------------------------------------------- */
 
-static void unwrap_sanitycheck(struct kunit *test)
+static void dma_fence_unwrap_test_sanitycheck(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct dma_fence_unwrap cursor;
@@ -83,7 +83,7 @@ static void unwrap_sanitycheck(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void unwrap_array(struct kunit *test)
+static void dma_fence_unwrap_test_array(struct kunit *test)
 {
 	struct dma_fence *fence[3];
 
@@ -94,7 +94,7 @@ static void unwrap_array(struct kunit *test)
 }
 
 /* Newest first. */
-static void unwrap_chain(struct kunit *test)
+static void dma_fence_unwrap_test_chain(struct kunit *test)
 {
 	struct dma_fence *fence[3], *visited[3];
 
@@ -106,7 +106,7 @@ static void unwrap_chain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_live(test), 0);
 }
 
-static void unwrap_chain_array(struct kunit *test)
+static void dma_fence_unwrap_test_chain_array(struct kunit *test)
 {
 	struct dma_fence *fence[4], *arrays[2];
 
@@ -119,7 +119,7 @@ static void unwrap_chain_array(struct kunit *test)
 }
 
 /* Signalled members of an array are returned; signalled nodes are not. */
-static void unwrap_signaled(struct kunit *test)
+static void dma_fence_unwrap_test_signaled(struct kunit *test)
 {
 	struct dma_fence *fence[3], *chain;
 
@@ -136,7 +136,7 @@ static void unwrap_signaled(struct kunit *test)
 }
 
 /* A break is allowed if the caller puts the node of the cursor. */
-static void unwrap_leave_early(struct kunit *test)
+static void dma_fence_unwrap_test_leave_early(struct kunit *test)
 {
 	struct dma_fence *fence[3], *chain, *first;
 	struct dma_fence_unwrap cursor;
@@ -274,7 +274,7 @@ static struct dma_fence *world_argument(struct kunit *test,
 	return list[0];
 }
 
-static void unwrap_merge(struct kunit *test)
+static void dma_fence_unwrap_test_merge(struct kunit *test)
 {
 	const struct merge_case *param = test->param_value;
 	struct dma_fence *argument[4], *expected[16], *merged;
@@ -311,7 +311,7 @@ static void unwrap_merge(struct kunit *test)
 }
 
 /* Merges of merges stay flat. */
-static void unwrap_merge_complex(struct kunit *test)
+static void dma_fence_unwrap_test_merge_complex(struct kunit *test)
 {
 	struct dma_fence *fence[MOST], *one, *two, *all;
 	u64 context = dma_fence_context_alloc(MOST);
@@ -335,7 +335,7 @@ static void unwrap_merge_complex(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_live(test), 0);
 }
 
-static void unwrap_merge_64bit_seqno(struct kunit *test)
+static void dma_fence_unwrap_test_merge_64bit_seqno(struct kunit *test)
 {
 	u64 context = dma_fence_context_alloc(1);
 	struct dma_fence *early, *late, *merged;
@@ -352,7 +352,7 @@ static void unwrap_merge_64bit_seqno(struct kunit *test)
 }
 
 /* With 32 bits the seqnos have wrapped around: the small one is the later. */
-static void unwrap_merge_wrapped_seqno(struct kunit *test)
+static void dma_fence_unwrap_test_merge_wrapped_seqno(struct kunit *test)
 {
 	u64 context = dma_fence_context_alloc(1);
 	struct dma_fence *early, *late, *merged;
@@ -367,7 +367,7 @@ static void unwrap_merge_wrapped_seqno(struct kunit *test)
 }
 
 /* All have signalled: the result is a stub with the time of the last. */
-static void unwrap_merge_timestamp(struct kunit *test)
+static void dma_fence_unwrap_test_merge_timestamp(struct kunit *test)
 {
 	static const int times[] = { 1000, 3000, 2000 };
 	struct dma_fence *fence[3], *chain, *array, *merged;
@@ -394,7 +394,7 @@ static void unwrap_merge_timestamp(struct kunit *test)
 	dma_fence_put(chain);
 }
 
-static void unwrap_merge_nothing(struct kunit *test)
+static void dma_fence_unwrap_test_merge_nothing(struct kunit *test)
 {
 	struct dma_fence *merged;
 
@@ -405,18 +405,18 @@ static void unwrap_merge_nothing(struct kunit *test)
 }
 
 static struct kunit_case dma_fence_unwrap_cases[] = {
-	KUNIT_CASE(unwrap_sanitycheck),
-	KUNIT_CASE(unwrap_array),
-	KUNIT_CASE(unwrap_chain),
-	KUNIT_CASE(unwrap_chain_array),
-	KUNIT_CASE(unwrap_signaled),
-	KUNIT_CASE(unwrap_leave_early),
-	KUNIT_CASE_PARAM(unwrap_merge, merge_gen_params),
-	KUNIT_CASE(unwrap_merge_complex),
-	KUNIT_CASE(unwrap_merge_64bit_seqno),
-	KUNIT_CASE(unwrap_merge_wrapped_seqno),
-	KUNIT_CASE(unwrap_merge_timestamp),
-	KUNIT_CASE(unwrap_merge_nothing),
+	KUNIT_CASE(dma_fence_unwrap_test_sanitycheck),
+	KUNIT_CASE(dma_fence_unwrap_test_array),
+	KUNIT_CASE(dma_fence_unwrap_test_chain),
+	KUNIT_CASE(dma_fence_unwrap_test_chain_array),
+	KUNIT_CASE(dma_fence_unwrap_test_signaled),
+	KUNIT_CASE(dma_fence_unwrap_test_leave_early),
+	KUNIT_CASE_PARAM(dma_fence_unwrap_test_merge, merge_gen_params),
+	KUNIT_CASE(dma_fence_unwrap_test_merge_complex),
+	KUNIT_CASE(dma_fence_unwrap_test_merge_64bit_seqno),
+	KUNIT_CASE(dma_fence_unwrap_test_merge_wrapped_seqno),
+	KUNIT_CASE(dma_fence_unwrap_test_merge_timestamp),
+	KUNIT_CASE(dma_fence_unwrap_test_merge_nothing),
 	{}
 };
 

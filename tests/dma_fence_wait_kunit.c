@@ -67,7 +67,7 @@ KUNIT_ARRAY_PARAM_DESC(wait, wait_cases, name);
 /*
  * Succeeds if a timeout of 0 enables signalling and tests, but does not sleep.
  */
-static void wait_zero(struct kunit *test)
+static void dma_fence_wait_test_zero(struct kunit *test)
 {
 	const struct wait_case *param = test->param_value;
 	struct dma_fence *fence = mock_fence_create(test);
@@ -79,7 +79,7 @@ static void wait_zero(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void wait_signaled(struct kunit *test)
+static void dma_fence_wait_test_signaled(struct kunit *test)
 {
 	const struct wait_case *param = test->param_value;
 	struct dma_fence *fence = mock_fence_create(test);
@@ -92,7 +92,7 @@ static void wait_signaled(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void wait_refused(struct kunit *test)
+static void dma_fence_wait_test_refused(struct kunit *test)
 {
 	const struct wait_case *param = test->param_value;
 	struct dma_fence *fence = mock_fence_create(test);
@@ -104,7 +104,7 @@ static void wait_refused(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void wait_runs_out(struct kunit *test)
+static void dma_fence_wait_test_runs_out(struct kunit *test)
 {
 	const struct wait_case *param = test->param_value;
 	struct dma_fence *fence = mock_fence_create(test);
@@ -120,7 +120,7 @@ static void wait_runs_out(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void wait_signaled_later(struct kunit *test)
+static void dma_fence_wait_test_signaled_later(struct kunit *test)
 {
 	const struct wait_case *param = test->param_value;
 	struct dma_fence *fence = mock_fence_create(test);
@@ -135,7 +135,7 @@ static void wait_signaled_later(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void wait_interrupted(struct kunit *test)
+static void dma_fence_wait_test_interrupted(struct kunit *test)
 {
 	const struct wait_case *param = test->param_value;
 	struct dma_fence *fence = mock_fence_create(test);
@@ -157,7 +157,7 @@ static void wait_interrupted(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-static void wait_negative(struct kunit *test)
+static void dma_fence_wait_test_negative(struct kunit *test)
 {
 	const struct wait_case *param = test->param_value;
 	struct dma_fence *fence = mock_fence_create(test);
@@ -170,7 +170,7 @@ static void wait_negative(struct kunit *test)
 }
 
 /* Succeeds if dma_fence_wait() returns 0 for a signalled fence. */
-static void wait_unlimited(struct kunit *test)
+static void dma_fence_wait_test_unlimited(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 	struct later_signal later;
@@ -189,7 +189,7 @@ static void wait_unlimited(struct kunit *test)
 }
 
 /* Succeeds if waiting for a fence with an error succeeds. */
-static void wait_for_failure(struct kunit *test)
+static void dma_fence_wait_test_for_failure(struct kunit *test)
 {
 	struct dma_fence *fence = mock_fence_create(test);
 
@@ -207,7 +207,7 @@ static signed long own_wait(struct dma_fence *fence, bool intr,
 	return dma_fence_test_signaled_flag(fence) ? 4321 : -EIO;
 }
 
-static void wait_of_the_driver(struct kunit *test)
+static void dma_fence_wait_test_of_the_driver(struct kunit *test)
 {
 	struct dma_fence_ops *ops;
 	struct dma_fence *fence;
@@ -247,7 +247,7 @@ static void any_put(struct any_fences *any)
 		dma_fence_put(any->fences[i]);
 }
 
-static void wait_any_zero(struct kunit *test)
+static void dma_fence_wait_test_any_zero(struct kunit *test)
 {
 	struct any_fences any;
 	u32 idx = 77;
@@ -266,7 +266,7 @@ static void wait_any_zero(struct kunit *test)
 	any_put(&any);
 }
 
-static void wait_any_signaled(struct kunit *test)
+static void dma_fence_wait_test_any_signaled(struct kunit *test)
 {
 	struct any_fences any;
 	u32 idx = 77;
@@ -282,7 +282,7 @@ static void wait_any_signaled(struct kunit *test)
 }
 
 /* Succeeds if a driver may refuse while the callbacks are added. */
-static void wait_any_refused(struct kunit *test)
+static void dma_fence_wait_test_any_refused(struct kunit *test)
 {
 	struct any_fences any;
 	u32 idx = 77;
@@ -296,7 +296,7 @@ static void wait_any_refused(struct kunit *test)
 	any_put(&any);
 }
 
-static void wait_any_runs_out(struct kunit *test)
+static void dma_fence_wait_test_any_runs_out(struct kunit *test)
 {
 	struct any_fences any;
 	u32 idx = 77;
@@ -314,7 +314,7 @@ static void wait_any_runs_out(struct kunit *test)
 	any_put(&any);
 }
 
-static void wait_any_signaled_later(struct kunit *test)
+static void dma_fence_wait_test_any_signaled_later(struct kunit *test)
 {
 	struct later_signal later;
 	struct any_fences any;
@@ -335,7 +335,7 @@ static void wait_any_signaled_later(struct kunit *test)
 	}
 }
 
-static void wait_any_interrupted(struct kunit *test)
+static void dma_fence_wait_test_any_interrupted(struct kunit *test)
 {
 	struct any_fences any;
 
@@ -353,7 +353,7 @@ static void wait_any_interrupted(struct kunit *test)
 	any_put(&any);
 }
 
-static void wait_any_misuse(struct kunit *test)
+static void dma_fence_wait_test_any_misuse(struct kunit *test)
 {
 	struct any_fences any;
 
@@ -371,23 +371,23 @@ static void wait_any_misuse(struct kunit *test)
 }
 
 static struct kunit_case dma_fence_wait_cases[] = {
-	KUNIT_CASE_PARAM(wait_zero, wait_gen_params),
-	KUNIT_CASE_PARAM(wait_signaled, wait_gen_params),
-	KUNIT_CASE_PARAM(wait_refused, wait_gen_params),
-	KUNIT_CASE_PARAM(wait_runs_out, wait_gen_params),
-	KUNIT_CASE_PARAM(wait_signaled_later, wait_gen_params),
-	KUNIT_CASE_PARAM(wait_interrupted, wait_gen_params),
-	KUNIT_CASE_PARAM(wait_negative, wait_gen_params),
-	KUNIT_CASE(wait_unlimited),
-	KUNIT_CASE(wait_for_failure),
-	KUNIT_CASE(wait_of_the_driver),
-	KUNIT_CASE(wait_any_zero),
-	KUNIT_CASE(wait_any_signaled),
-	KUNIT_CASE(wait_any_refused),
-	KUNIT_CASE(wait_any_runs_out),
-	KUNIT_CASE(wait_any_signaled_later),
-	KUNIT_CASE(wait_any_interrupted),
-	KUNIT_CASE(wait_any_misuse),
+	KUNIT_CASE_PARAM(dma_fence_wait_test_zero, wait_gen_params),
+	KUNIT_CASE_PARAM(dma_fence_wait_test_signaled, wait_gen_params),
+	KUNIT_CASE_PARAM(dma_fence_wait_test_refused, wait_gen_params),
+	KUNIT_CASE_PARAM(dma_fence_wait_test_runs_out, wait_gen_params),
+	KUNIT_CASE_PARAM(dma_fence_wait_test_signaled_later, wait_gen_params),
+	KUNIT_CASE_PARAM(dma_fence_wait_test_interrupted, wait_gen_params),
+	KUNIT_CASE_PARAM(dma_fence_wait_test_negative, wait_gen_params),
+	KUNIT_CASE(dma_fence_wait_test_unlimited),
+	KUNIT_CASE(dma_fence_wait_test_for_failure),
+	KUNIT_CASE(dma_fence_wait_test_of_the_driver),
+	KUNIT_CASE(dma_fence_wait_test_any_zero),
+	KUNIT_CASE(dma_fence_wait_test_any_signaled),
+	KUNIT_CASE(dma_fence_wait_test_any_refused),
+	KUNIT_CASE(dma_fence_wait_test_any_runs_out),
+	KUNIT_CASE(dma_fence_wait_test_any_signaled_later),
+	KUNIT_CASE(dma_fence_wait_test_any_interrupted),
+	KUNIT_CASE(dma_fence_wait_test_any_misuse),
 	{}
 };
 

@@ -14,7 +14,7 @@
 #include "dma_resv_kunit.h"
 
 /* Succeeds if an object without fences has nothing to wait for. */
-static void dma_resv_wait_test_empty(struct kunit *test)
+static void dma_resv_query_test_dma_resv_wait_test_empty(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
 	struct dma_fence **fences, *fence;
@@ -35,7 +35,8 @@ static void dma_resv_wait_test_empty(struct kunit *test)
 }
 
 /* Succeeds if one fence is returned as it is, and several as one array. */
-static void dma_resv_wait_test_get_singleton(struct kunit *test)
+static void
+dma_resv_query_test_dma_resv_wait_test_get_singleton(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
 	struct dma_fence *kernel, *read, *single;
@@ -66,7 +67,8 @@ static void dma_resv_wait_test_get_singleton(struct kunit *test)
 }
 
 /* Succeeds if a test does not wait, and a wait follows usage and timeout. */
-static void dma_resv_wait_test_wait_timeout(struct kunit *test)
+static void
+dma_resv_query_test_dma_resv_wait_test_wait_timeout(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
 	struct dma_fence *fence;
@@ -103,7 +105,8 @@ static void late_signal_work(struct work_struct *work)
 }
 
 /* Succeeds if a wait ends when the last of its fences has signalled. */
-static void dma_resv_wait_test_wait_wakes(struct kunit *test)
+static void
+dma_resv_query_test_dma_resv_wait_test_wait_wakes(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
 	struct late_signal late;
@@ -124,7 +127,8 @@ static void dma_resv_wait_test_wait_wakes(struct kunit *test)
 }
 
 /* Succeeds if the deadline reaches the fences of the usage, and no others. */
-static void dma_resv_wait_test_set_deadline(struct kunit *test)
+static void
+dma_resv_query_test_dma_resv_wait_test_set_deadline(struct kunit *test)
 {
 	enum dma_resv_usage usage = param_usage(test), add;
 	struct dma_fence *fences[ARRAY_SIZE(usage_cases)];
@@ -147,7 +151,7 @@ static void dma_resv_wait_test_set_deadline(struct kunit *test)
 }
 
 /* Succeeds if each fence has a line with its usage, driver and timeline. */
-static void dma_resv_wait_test_describe(struct kunit *test)
+static void dma_resv_query_test_dma_resv_wait_test_describe(struct kunit *test)
 {
 	struct dma_resv *obj = resv_create(test);
 	struct seq_file seq = { .size = 1024 };
@@ -179,12 +183,13 @@ static void dma_resv_wait_test_describe(struct kunit *test)
 }
 
 static struct kunit_case dma_resv_query_cases[] = {
-	KUNIT_CASE(dma_resv_wait_test_empty),
-	KUNIT_CASE(dma_resv_wait_test_get_singleton),
-	KUNIT_CASE(dma_resv_wait_test_wait_timeout),
-	KUNIT_CASE(dma_resv_wait_test_wait_wakes),
-	KUNIT_CASE_PARAM(dma_resv_wait_test_set_deadline, usage_gen_params),
-	KUNIT_CASE(dma_resv_wait_test_describe),
+	KUNIT_CASE(dma_resv_query_test_dma_resv_wait_test_empty),
+	KUNIT_CASE(dma_resv_query_test_dma_resv_wait_test_get_singleton),
+	KUNIT_CASE(dma_resv_query_test_dma_resv_wait_test_wait_timeout),
+	KUNIT_CASE(dma_resv_query_test_dma_resv_wait_test_wait_wakes),
+	KUNIT_CASE_PARAM(dma_resv_query_test_dma_resv_wait_test_set_deadline,
+			 usage_gen_params),
+	KUNIT_CASE(dma_resv_query_test_dma_resv_wait_test_describe),
 	{}
 };
 

@@ -159,7 +159,7 @@ static void race_replaced_round(struct kunit *test, struct race *race)
  * restarts; by the warning of refcount_t, a reference to a fence that has none
  * left; and by KASAN, a list that is freed without a grace period.
  */
-static void race_list_replaced(struct kunit *test)
+static void dma_resv_race_test_list_replaced(struct kunit *test)
 {
 	struct race *race = race_create(test);
 
@@ -270,7 +270,7 @@ static void race_readers_round(struct kunit *test, struct race *race)
  * Succeeds if no reader ever misses a fence, finds one twice, or gets one that
  * is released. Caught: a snapshot that keeps fences when the walk restarts.
  */
-static void race_readers(struct kunit *test)
+static void dma_resv_race_test_readers(struct kunit *test)
 {
 	struct race *race = race_create(test);
 
@@ -298,8 +298,8 @@ static void race_readers(struct kunit *test)
 }
 
 static struct kunit_case dma_resv_race_cases[] = {
-	KUNIT_CASE_SLOW(race_list_replaced),
-	KUNIT_CASE_SLOW(race_readers),
+	KUNIT_CASE_SLOW(dma_resv_race_test_list_replaced),
+	KUNIT_CASE_SLOW(dma_resv_race_test_readers),
 	{}
 };
 

@@ -272,7 +272,7 @@ static const struct fence_story fence_stories[] = {
 
 KUNIT_ARRAY_PARAM_DESC(fence_story, fence_stories, description);
 
-static void fail_nth_fences(struct kunit *test)
+static void fail_nth_test_fences(struct kunit *test)
 {
 	const struct fence_story *story = test->param_value;
 	struct stage *stage = stage_with_fences(test);
@@ -282,7 +282,7 @@ static void fail_nth_fences(struct kunit *test)
 }
 
 /* Succeeds if a merge of nothing but signalled ones can fail, too. */
-static void fail_nth_merge_signalled(struct kunit *test)
+static void fail_nth_test_merge_signalled(struct kunit *test)
 {
 	struct stage *stage = stage_with_fences(test);
 	struct dma_fence *merged;
@@ -396,7 +396,7 @@ static const struct buffer_story buffer_stories[] = {
 
 KUNIT_ARRAY_PARAM_DESC(buffer_story, buffer_stories, description);
 
-static void fail_nth_export(struct kunit *test)
+static void fail_nth_test_export(struct kunit *test)
 {
 	const struct buffer_story *story = test->param_value;
 	struct stage *stage = stage_create(test);
@@ -421,7 +421,7 @@ static int tell_heap(struct kunit *test, void *data)
 	return visit(dmabuf, stage);
 }
 
-static void fail_nth_heap(struct kunit *test)
+static void fail_nth_test_heap(struct kunit *test)
 {
 	static const char * const heaps[] = { "system", "default_cma_region" };
 	struct stage *stage = stage_create(test);
@@ -464,18 +464,18 @@ static int tell_register(struct kunit *test, void *data)
 }
 
 /* A heap, its node and its folder: all of it, or nothing that is in the way later. */
-static void fail_nth_register(struct kunit *test)
+static void fail_nth_test_register(struct kunit *test)
 {
 	mock_faults_prepare(test);
 	mock_faults_sweep(test, tell_register, NULL);
 }
 
 static struct kunit_case fail_nth_cases[] = {
-	KUNIT_CASE_PARAM(fail_nth_fences, fence_story_gen_params),
-	KUNIT_CASE(fail_nth_merge_signalled),
-	KUNIT_CASE_PARAM(fail_nth_export, buffer_story_gen_params),
-	KUNIT_CASE_SLOW(fail_nth_heap),
-	KUNIT_CASE_SLOW(fail_nth_register),
+	KUNIT_CASE_PARAM(fail_nth_test_fences, fence_story_gen_params),
+	KUNIT_CASE(fail_nth_test_merge_signalled),
+	KUNIT_CASE_PARAM(fail_nth_test_export, buffer_story_gen_params),
+	KUNIT_CASE_SLOW(fail_nth_test_heap),
+	KUNIT_CASE_SLOW(fail_nth_test_register),
 	{}
 };
 
