@@ -83,6 +83,8 @@ static void heap_charge_set_folio(struct folio *folio, struct obj_cgroup *objcg)
 	WRITE_ONCE(folio->memcg_data, (unsigned long)objcg | MEMCG_DATA_KMEM);
 }
 
+static bool heap_parked_reap(void);
+
 /* -- buffers -------------------------------------------------------------- */
 
 /* Test whether less than the spare is left of the group's limit, or one above. */
@@ -132,6 +134,34 @@ static bool heap_charge_is_impossible(struct obj_cgroup *objcg,
 	return false;
 }
 
+static void heap_charge_undo(struct obj_cgroup *objcg, unsigned long nr_pages)
+{
+	unsigned long step;
+
+	for (; nr_pages; nr_pages -= step) {
+		step = min(nr_pages, HEAP_CHARGE_STEP);
+		obj_cgroup_uncharge(objcg, step << PAGE_SHIFT);
+	}
+}
+
+static int heap_charge_try(struct obj_cgroup *objcg, unsigned long nr_pages)
+{
+	unsigned long done, step;
+	int ret = 0;
+
+	for (done = 0; done < nr_pages; done += step) {
+		step = min(nr_pages - done, HEAP_CHARGE_STEP);
+		ret = obj_cgroup_charge(objcg, HEAP_CHARGE_GFP, step << PAGE_SHIFT);
+		if (ret)
+			break;
+	}
+	if (!ret)
+		ret = heap_charge_spare(objcg);
+	if (ret)
+		heap_charge_undo(objcg, done);
+	return ret;
+}
+
 /**
  * heap_charge - charge pages to the cgroup of the running task
  * @objcg: set to what was charged, for heap_uncharge(); NULL if nothing was
@@ -146,8 +176,7 @@ static bool heap_charge_is_impossible(struct obj_cgroup *objcg,
  */
 int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages)
 {
-	unsigned long done, step;
-	int ret;
+	int ret = -ENOMEM;
 
 	*objcg = mem_accounting && memcg_kmem_online() ?
 		 get_obj_cgroup_from_current() : NULL;
@@ -155,26 +184,16 @@ int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages)
 		return 0;
 
 	/* Reclaim would swap out all of the group, for nothing. */
-	done = 0;
-	ret = -ENOMEM;
-	if (heap_charge_is_impossible(*objcg, nr_pages))
-		goto err_uncharge;
-
-	for (done = 0; done < nr_pages; done += step) {
-		step = min(nr_pages - done, HEAP_CHARGE_STEP);
-		ret = obj_cgroup_charge(*objcg, HEAP_CHARGE_GFP, step << PAGE_SHIFT);
-		if (ret)
-			goto err_uncharge;
+	if (!heap_charge_is_impossible(*objcg, nr_pages)) {
+		ret = heap_charge_try(*objcg, nr_pages);
+		/* What is parked may have been let go since the last poll. */
+		if (ret && heap_parked_reap())
+			ret = heap_charge_try(*objcg, nr_pages);
 	}
-
-	ret = heap_charge_spare(*objcg);
-	if (ret)
-		goto err_uncharge;
-	return 0;
-
-err_uncharge:
-	heap_uncharge(*objcg, done);
-	*objcg = NULL;
+	if (ret) {
+		obj_cgroup_put(*objcg);
+		*objcg = NULL;
+	}
 	return ret;
 }
 
@@ -187,14 +206,9 @@ err_uncharge:
  */
 void heap_uncharge(struct obj_cgroup *objcg, unsigned long nr_pages)
 {
-	unsigned long step;
-
 	if (!objcg)
 		return;
-	for (; nr_pages; nr_pages -= step) {
-		step = min(nr_pages, HEAP_CHARGE_STEP);
-		obj_cgroup_uncharge(objcg, step << PAGE_SHIFT);
-	}
+	heap_charge_undo(objcg, nr_pages);
 	obj_cgroup_put(objcg);
 }
 
@@ -227,33 +241,45 @@ static void heap_parked_free(struct heap_parked *parked)
 }
 
 /*
- * Free what has no other user. All other references may go at any time, but with
- * none left there is no way to get another, see heap_pool_may_reuse().
+ * Free what has no other user, and return whether there was any. All other
+ * references may go at any time, but with none left there is no way to get
+ * another, see heap_pool_may_reuse().
  */
-static void heap_parked_work(struct work_struct *work)
+static bool heap_parked_reap(void)
 {
 	struct heap_parked *parked, *next;
+	bool freed = false;
 	LIST_HEAD(list);
 
 	spin_lock(&heap_parked_lock);
 	list_splice_init(&heap_parked_list, &list);
-	heap_parked_pause = min(2 * heap_parked_pause, HEAP_PARKED_PAUSE_MAX);
 	spin_unlock(&heap_parked_lock);
 
 	list_for_each_entry_safe(parked, next, &list, node) {
 		if (folio_ref_count(parked->folio) == 1) {
 			list_del(&parked->node);
 			heap_parked_free(parked);
+			freed = true;
 		}
 		cond_resched();
 	}
 
 	spin_lock(&heap_parked_lock);
 	list_splice(&list, &heap_parked_list);
+	/* Here, as a work item that ran meanwhile found an empty list. */
 	if (!list_empty(&heap_parked_list))
 		queue_delayed_work(system_unbound_wq, &heap_parked_poll,
 				   heap_parked_pause);
 	spin_unlock(&heap_parked_lock);
+	return freed;
+}
+
+static void heap_parked_work(struct work_struct *work)
+{
+	spin_lock(&heap_parked_lock);
+	heap_parked_pause = min(2 * heap_parked_pause, HEAP_PARKED_PAUSE_MAX);
+	spin_unlock(&heap_parked_lock);
+	heap_parked_reap();
 }
 
 /* Keep a mapped folio and its charge until it has no other user. */
@@ -262,7 +288,7 @@ static void heap_charge_park(struct obj_cgroup *objcg, struct folio *folio)
 	struct heap_parked *parked;
 
 	/* The buffer is released anyway, and the charge must not be lost. */
-	parked = kmalloc(sizeof(*parked), GFP_KERNEL | __GFP_NOFAIL);
+	parked = kmalloc(sizeof(*parked), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	folio_get(folio);
 	obj_cgroup_get(objcg);
 	*parked = (struct heap_parked){ .folio = folio, .objcg = objcg };

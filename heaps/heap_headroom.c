@@ -501,7 +501,9 @@ int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 	int ret;
 
 	if (!room->tight) {
-		if (heap_headroom_grant(room, nr_pages))
+		/* Two that add their steps at once may both fail: try again. */
+		if (heap_headroom_grant(room, nr_pages) ||
+		    heap_headroom_grant(room, nr_pages))
 			return 0;
 		if ((long)(nr_pages + heap_headroom_pages()) >=
 		    heap_headroom_ceiling(nr_used))
