@@ -273,7 +273,12 @@ int dma_buf_pages_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	struct dma_buf_pages *pages = dmabuf->priv;
 	void *vaddr;
 
-	guard(mutex)(&pages->lock);
+	/*
+	 * The reservation lock keeps others from changing the mapping. The
+	 * mutex is not held here: ends of CPU access take it, on which fences
+	 * may depend, and reclaim may wait for fences.
+	 */
+	dma_resv_assert_held(dmabuf->resv);
 	vaddr = pages->vaddr ?: dma_buf_pages_linear_address(pages);
 	if (!vaddr)
 		vaddr = dma_buf_pages_vmap_runs(pages);
@@ -281,7 +286,8 @@ int dma_buf_pages_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		return -ENOMEM;
 
 	WRITE_ONCE(pages->exposed, true);
-	WRITE_ONCE(pages->vaddr, vaddr);
+	scoped_guard(mutex, &pages->lock)
+		WRITE_ONCE(pages->vaddr, vaddr);
 	iosys_map_set_vaddr(map, vaddr);
 	return 0;
 }
@@ -289,10 +295,13 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pages_vmap, DMA_BUF);
 
 static void dma_buf_pages_drop_vmap(struct dma_buf_pages *pages)
 {
-	guard(mutex)(&pages->lock);
-	if (is_vmalloc_addr(pages->vaddr))
-		vunmap(pages->vaddr);
-	WRITE_ONCE(pages->vaddr, NULL);
+	void *vaddr = pages->vaddr;
+
+	/* After this no access by the CPU is maintaining the mapping. */
+	scoped_guard(mutex, &pages->lock)
+		WRITE_ONCE(pages->vaddr, NULL);
+	if (is_vmalloc_addr(vaddr))
+		vunmap(vaddr);
 }
 
 /**

@@ -5,7 +5,7 @@
  * An exporter says where pages come from and where they go; the functions here
  * do what lies between. See Documentation/driver-api/dma-buf-pages.rst, and
  * drivers/dma-buf/tests/lab/sample.c for a complete exporter. A driver selects
- * CONFIG_DMABUF_PAGES.
+ * CONFIG_DMABUF_PAGES and CONFIG_DMA_SHARED_BUFFER.
  */
 #ifndef _LINUX_DMA_BUF_PAGES_H
 #define _LINUX_DMA_BUF_PAGES_H
@@ -43,8 +43,10 @@ struct dma_buf_pages_run {
  * @nr_runs: how many entries of @runs are in use
  * @max_runs: how many entries @runs has room for
  * @sole_run: room for one, so that most small buffers need no array
- * @lock: protects @mappings and @vaddr; taken with or without the reservation
- *	lock held, and innermost of the sleeping locks
+ * @lock: protects @mappings, and @vaddr together with the reservation lock: it
+ *	is changed with both held and read with either. Taken with or without
+ *	the reservation lock; nothing is allocated under it, as fences may
+ *	depend on an end of CPU access
  * @mappings: device mappings whose caches or bounce buffers have to be
  *	maintained around an access by the CPU; the others are not listed
  * @vaddr: kernel mapping, from the first vmap on; on 32-bit machines until the
