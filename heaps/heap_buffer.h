@@ -29,7 +29,8 @@ struct obj_cgroup;
  *	The pages are in no mapping of the buffer any more, but may still be
  *	pinned, see heap_buffer_release_folios(). A heap that gives them back
  *	later takes a reference on the buffer, heap_buffer_get(). Runs in process
- *	context without locks and may sleep.
+ *	context and may sleep. When an allocation fails it runs within
+ *	&dma_heap_ops.allocate, so it must not remove the heap.
  * @private_mmap: MAP_PRIVATE is allowed
  * @longterm_pin: the pages may stay pinned for as long as a program likes, as
  *	io_uring does with registered buffers

@@ -7,7 +7,8 @@
  * driver that created the fence knows when to signal it.
  *
  * Lock order: &dma_fence.lock nests inside every lock of the caller. Callbacks
- * and the enable_signaling op run under it, all other ops without it.
+ * and the enable_signaling op run under it; the signaled op and the two names
+ * may; set_deadline and wait run without it; release may run in any context.
  */
 
 #ifndef __LINUX_DMA_FENCE_H

@@ -38,8 +38,9 @@ struct dma_heap_pool_info {
  *	@len is a multiple of PAGE_SIZE and not zero, both sets of flags have
  *	been checked against the DMA_HEAP_VALID masks.
  *
- *	Context: process context, no lock held, may sleep, and must return
- *	-EINTR after a fatal signal.
+ *	Context: process context, may sleep, and must return -EINTR after a
+ *	fatal signal. The heap cannot be removed meanwhile: dma_heap_remove()
+ *	waits for it.
  *
  *	Return: the dma-buf, whose one reference is the caller's, or an
  *	ERR_PTR().
