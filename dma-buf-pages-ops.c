@@ -325,6 +325,21 @@ void dma_buf_pages_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 EXPORT_SYMBOL_NS_GPL(dma_buf_pages_vunmap, DMA_BUF);
 
 /**
+ * dma_buf_pages_get - return the memory of a buffer
+ * @dmabuf: the buffer; &dma_buf.priv is a &struct dma_buf_pages
+ *
+ * For &dma_buf_ops.pages.
+ *
+ * Context: Any.
+ * Return: the memory.
+ */
+struct dma_buf_pages *dma_buf_pages_get(struct dma_buf *dmabuf)
+{
+	return dmabuf->priv;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_get, DMA_BUF);
+
+/**
  * dma_buf_pages_end - end the use of the memory
  * @pages: the memory, with no device mapping left
  *

@@ -70,6 +70,7 @@ void dma_buf_pages_init(struct dma_buf_pages *pages)
 	INIT_LIST_HEAD(&pages->mappings);
 	pages->vaddr = NULL;
 	pages->exposed = false;
+	pages->may_outlive = false;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pages_init, DMA_BUF);
 

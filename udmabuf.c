@@ -290,6 +290,7 @@ static const struct dma_buf_ops udmabuf_ops = {
 	.get_unmapped_area = thp_get_unmapped_area,
 	.vmap = dma_buf_pages_vmap,
 	.vunmap = dma_buf_pages_vunmap,
+	.pages = dma_buf_pages_get,
 	.release = udmabuf_release,
 };
 
@@ -306,8 +307,11 @@ struct udmabuf *udmabuf_new(void)
 {
 	struct udmabuf *buf = kzalloc(sizeof(*buf), GFP_KERNEL);
 
-	if (buf)
-		dma_buf_pages_init(&buf->pages);
+	if (!buf)
+		return NULL;
+	dma_buf_pages_init(&buf->pages);
+	/* They are the memfd's, which lets pipes refer to them as well. */
+	buf->pages.may_outlive = true;
 	return buf;
 }
 EXPORT_SYMBOL_IF_KUNIT(udmabuf_new);

@@ -108,6 +108,7 @@ struct heap_buffer *heap_buffer_alloc(struct dma_heap *heap, unsigned long len,
 		return ERR_PTR(-ENOMEM);
 	}
 	dma_buf_pages_init(&buffer->pages);
+	buffer->pages.may_outlive = backing->longterm_pin;
 	buffer->heap = dma_heap_get(heap);
 	buffer->backing = backing;
 	buffer->nr_charged = nr_pages;

@@ -54,6 +54,9 @@ struct dma_buf_pages_run {
  * @exposed: a device, a program or the kernel may have had a mapping, so the
  *	content is unknown. Set before that mapping becomes visible, by the
  *	functions here and by the exporter's mmap; never cleared
+ * @may_outlive: a reference to a page may be held for any time, also after the
+ *	release of the buffer, as a pipe does; set by the exporter before the
+ *	export if it then gives its own reference away and reuses nothing
  *
  * An exporter embeds one in its own record of a buffer, and sets
  * &dma_buf_export_info.priv to the embedded one. Pages and runs are written by
@@ -70,6 +73,7 @@ struct dma_buf_pages {
 	struct list_head mappings;
 	void *vaddr;
 	bool exposed;
+	bool may_outlive;
 };
 
 void dma_buf_pages_init(struct dma_buf_pages *pages);
@@ -183,6 +187,7 @@ int dma_buf_pages_end_cpu_access_partial(struct dma_buf *dmabuf,
 					 size_t offset, size_t length);
 int dma_buf_pages_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_pages_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
+struct dma_buf_pages *dma_buf_pages_get(struct dma_buf *dmabuf);
 
 /**
  * DMA_BUF_PAGES_OPS - initialize the operations of page-backed memory
@@ -198,6 +203,7 @@ void dma_buf_pages_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 	.begin_cpu_access_partial = dma_buf_pages_begin_cpu_access_partial, \
 	.end_cpu_access_partial = dma_buf_pages_end_cpu_access_partial,	\
 	.vmap = dma_buf_pages_vmap,					\
-	.vunmap = dma_buf_pages_vunmap
+	.vunmap = dma_buf_pages_vunmap,					\
+	.pages = dma_buf_pages_get
 
 #endif /* _LINUX_DMA_BUF_PAGES_H */

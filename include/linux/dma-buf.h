@@ -28,6 +28,7 @@
 struct device;
 struct dma_buf;
 struct dma_buf_attachment;
+struct dma_buf_pages;
 
 /**
  * struct dma_buf_ops - operations of an exporter
@@ -273,6 +274,22 @@ struct dma_buf_ops {
 	int (*end_cpu_access_partial)(struct dma_buf *dmabuf,
 				      enum dma_data_direction dir,
 				      size_t offset, size_t length);
+
+	/**
+	 * @pages:
+	 *
+	 * Optional. Return the memory of the buffer as a list of runs of
+	 * pages, which does not change as long as there is a reference to the
+	 * buffer. read(2), write(2) and splice(2) reach the memory by it;
+	 * without it they use @vmap.
+	 *
+	 * Exporters that use dma-buf-pages name dma_buf_pages_get().
+	 *
+	 * Context: Any.
+	 *
+	 * Return: the memory, as large as the buffer.
+	 */
+	struct dma_buf_pages *(*pages)(struct dma_buf *dmabuf);
 };
 
 /**
