@@ -118,6 +118,22 @@ static inline int dma_buf_cpu_end(struct dma_buf *dmabuf,
 	return ret;
 }
 
+/**
+ * dma_buf_cpu_is_idle - test whether an access by the CPU has nothing to wait for
+ * @dmabuf: the buffer
+ * @dir: as for dma_buf_begin_cpu_access()
+ *
+ * Context: Any.
+ * Return: true if the fences that matter have signaled, or there are none.
+ */
+bool dma_buf_cpu_is_idle(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	enum dma_resv_usage usage = dma_resv_usage_rw(dma_buf_cpu_writes(dir));
+
+	return likely(dma_resv_is_unused(dmabuf->resv)) ||
+	       dma_resv_test_signaled(dmabuf->resv, usage);
+}
+
 /* Test whether the range is within the buffer and not empty. */
 static bool dma_buf_cpu_has_range(const struct dma_buf *dmabuf, u64 offset,
 				  u64 length)
@@ -126,14 +142,17 @@ static bool dma_buf_cpu_has_range(const struct dma_buf *dmabuf, u64 offset,
 	       length <= dmabuf->size - offset;
 }
 
-/* An exporter without the op for a part begins access to the whole buffer. */
+/*
+ * For the whole buffer, and for an exporter that cannot begin access to a part,
+ * begin access to the whole.
+ */
 static int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
 				   enum dma_data_direction dir,
 				   size_t offset, size_t length)
 {
 	const struct dma_buf_ops *ops = dmabuf->ops;
 
-	if (ops->begin_cpu_access_partial)
+	if (ops->begin_cpu_access_partial && length < dmabuf->size)
 		return ops->begin_cpu_access_partial(dmabuf, dir, offset,
 						     length);
 	if (ops->begin_cpu_access)
@@ -141,18 +160,77 @@ static int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
 	return 0;
 }
 
-/* An exporter without the op for a part ends access to the whole buffer. */
+/* The same at the end. */
 static int dma_buf_cpu_end_range(struct dma_buf *dmabuf,
 				 enum dma_data_direction dir,
 				 size_t offset, size_t length)
 {
 	const struct dma_buf_ops *ops = dmabuf->ops;
 
-	if (ops->end_cpu_access_partial)
+	if (ops->end_cpu_access_partial && length < dmabuf->size)
 		return ops->end_cpu_access_partial(dmabuf, dir, offset, length);
 	if (ops->end_cpu_access)
 		return ops->end_cpu_access(dmabuf, dir);
 	return 0;
+}
+
+/**
+ * dma_buf_cpu_begin_copy - begin an access that a system call makes itself
+ * @dmabuf: the buffer
+ * @dir: as for dma_buf_begin_cpu_access()
+ * @offset: of the first byte
+ * @length: number of bytes, at least one; the range is within the buffer
+ * @wait: what the call may wait for
+ *
+ * Unlike dma_buf_begin_cpu_access(), this leaves nothing begun when it fails.
+ *
+ * Context: Process context, without the reservation lock. May sleep, for as
+ * long as @wait says.
+ * Return: 0, for dma_buf_cpu_end_copy() to follow; -EAGAIN if a fence has to be
+ * waited for, and @wait forbids that; -ERESTARTSYS when a signal ended the wait;
+ * or what the exporter's op returned.
+ */
+int dma_buf_cpu_begin_copy(struct dma_buf *dmabuf, enum dma_data_direction dir,
+			   size_t offset, size_t length,
+			   enum dma_buf_cpu_wait wait)
+{
+	bool may_wait = wait == DMA_BUF_CPU_WAIT_FENCES;
+	int ret;
+
+	if (!may_wait && !dma_buf_cpu_is_idle(dmabuf, dir))
+		return -EAGAIN;
+
+	/* In this order for the same reason as in dma_buf_cpu_begin(). */
+	ret = dma_buf_cpu_begin_range(dmabuf, dir, offset, length);
+	if (!ret) {
+		if (may_wait)
+			ret = dma_buf_cpu_wait(dmabuf, dir);
+		else if (!dma_buf_cpu_is_idle(dmabuf, dir))
+			ret = -EAGAIN;
+		if (ret)
+			dma_buf_cpu_end_range(dmabuf, dir, offset, length);
+	}
+	trace_dma_buf_begin_cpu_partial(dmabuf, dir, offset, length, ret);
+	return ret;
+}
+
+/**
+ * dma_buf_cpu_end_copy - end an access that a system call made itself
+ * @dmabuf: the buffer
+ * @dir: as given to dma_buf_cpu_begin_copy()
+ * @offset: likewise
+ * @length: likewise
+ *
+ * Context: Process context, without the reservation lock. May sleep.
+ * Return: 0, or what the exporter's op returned.
+ */
+int dma_buf_cpu_end_copy(struct dma_buf *dmabuf, enum dma_data_direction dir,
+			 size_t offset, size_t length)
+{
+	int ret = dma_buf_cpu_end_range(dmabuf, dir, offset, length);
+
+	trace_dma_buf_end_cpu_partial(dmabuf, dir, offset, length, ret);
+	return ret;
 }
 
 /**

@@ -113,8 +113,34 @@ unsigned long
 dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long addr,
 			      unsigned long len, unsigned long pgoff,
 			      unsigned long flags);
+
+/** enum dma_buf_cpu_wait - what a call that copies may wait for */
+enum dma_buf_cpu_wait {
+	/** @DMA_BUF_CPU_WAIT_FENCES: fences and locks */
+	DMA_BUF_CPU_WAIT_FENCES,
+	/** @DMA_BUF_CPU_WAIT_LOCKS: locks, which are held for a short time */
+	DMA_BUF_CPU_WAIT_LOCKS,
+	/** @DMA_BUF_CPU_WAIT_NEVER: neither */
+	DMA_BUF_CPU_WAIT_NEVER,
+};
+
+bool dma_buf_cpu_is_idle(struct dma_buf *dmabuf, enum dma_data_direction dir);
+int dma_buf_cpu_begin_copy(struct dma_buf *dmabuf, enum dma_data_direction dir,
+			   size_t offset, size_t length,
+			   enum dma_buf_cpu_wait wait);
+int dma_buf_cpu_end_copy(struct dma_buf *dmabuf, enum dma_data_direction dir,
+			 size_t offset, size_t length);
 long dma_buf_cpu_ioctl_sync(struct file *file, u64 flags);
 long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args);
+
+/* dma-buf-rw.c */
+ssize_t dma_buf_read_iter(struct kiocb *iocb, struct iov_iter *to);
+ssize_t dma_buf_write_iter(struct kiocb *iocb, struct iov_iter *from);
+ssize_t dma_buf_splice_read(struct file *in, loff_t *ppos,
+			    struct pipe_inode_info *pipe, size_t len,
+			    unsigned int flags);
+loff_t dma_buf_llseek(struct file *file, loff_t offset, int whence);
+int dma_buf_check_flags(int flags);
 
 /* dma-buf-sync-file.c */
 #if IS_ENABLED(CONFIG_SYNC_FILE)
