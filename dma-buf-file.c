@@ -60,18 +60,6 @@ static long dma_buf_file_ioctl(struct file *file, unsigned int cmd,
 	return ioctl_table_call(dma_buf_ioctls, file, cmd, arg);
 }
 
-/* Seeking serves to ask for the size: there is no position to keep. */
-static loff_t dma_buf_file_llseek(struct file *file, loff_t offset, int whence)
-{
-	const struct dma_buf *dmabuf = file->private_data;
-
-	if (offset)
-		return -EINVAL;
-	if (whence == SEEK_END)
-		return dmabuf->size;
-	return whence == SEEK_SET ? 0 : -EINVAL;
-}
-
 static void dma_buf_file_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct dma_buf *dmabuf = file->private_data;
@@ -103,7 +91,12 @@ static int dma_buf_file_release(struct inode *inode, struct file *file)
 
 const struct file_operations dma_buf_file_ops = {
 	.release	= dma_buf_file_release,
-	.llseek		= dma_buf_file_llseek,
+	.llseek		= dma_buf_llseek,
+	.read_iter	= dma_buf_read_iter,
+	.write_iter	= dma_buf_write_iter,
+	.splice_read	= dma_buf_splice_read,
+	.splice_write	= iter_file_splice_write,
+	.check_flags	= dma_buf_check_flags,
 	.mmap		= dma_buf_cpu_mmap,
 	/*
 	 * Without an MMU the presence of this operation says that the memory

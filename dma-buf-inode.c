@@ -118,8 +118,13 @@ struct file *dma_buf_inode_alloc_file(size_t size, int flags,
 
 	file = alloc_file_pseudo(inode, dma_buf_mnt, "dmabuf",
 				 flags & (O_ACCMODE | O_NONBLOCK), fops);
-	if (IS_ERR(file))
+	if (IS_ERR(file)) {
 		iput(inode);
+		return file;
+	}
+	/* What open(2) of a regular file would set: there is a position. */
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE | FMODE_ATOMIC_POS |
+			FMODE_NOWAIT;
 	return file;
 }
 

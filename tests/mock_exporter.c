@@ -277,7 +277,10 @@ static int mock_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	mock->vaddr = vmap(mock->pages, mock->nr_pages, VM_MAP, PAGE_KERNEL);
 	if (!mock->vaddr)
 		return -ENOMEM;
-	iosys_map_set_vaddr(map, mock->vaddr);
+	if (mock->vmap_iomem)
+		iosys_map_set_vaddr_iomem(map, (void __iomem *)mock->vaddr);
+	else
+		iosys_map_set_vaddr(map, mock->vaddr);
 	return 0;
 }
 
@@ -286,7 +289,7 @@ static void mock_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
 
 	mock_note(dmabuf, MOCK_OP_VUNMAP);
-	vunmap(map->vaddr);
+	vunmap(mock->vaddr);
 	mock->vaddr = NULL;
 }
 
@@ -401,6 +404,7 @@ struct mock_exporter *mock_exporter_prepare(struct kunit *test,
 	mock->info.size = p->size ?: MOCK_EXPORTER_SIZE;
 	mock->info.flags = p->flags ?: O_RDWR | O_CLOEXEC;
 	mock->info.resv = p->resv;
+	mock->vmap_iomem = p->vmap_iomem;
 	mock->info.priv = mock;
 
 	mock->nr_pages = DIV_ROUND_UP(mock->info.size, PAGE_SIZE);

@@ -56,6 +56,7 @@ enum mock_exporter_op {
  * @resv: reservation object; NULL for one of the buffer's own
  * @dynamic: provide pin and unpin
  * @cache_sgt: set &dma_buf_ops.cache_sgt_mapping
+ * @vmap_iomem: vmap says that it is I/O memory
  * @without: mask of BIT(enum mock_exporter_op): ops which are left NULL
  *
  * All zero, or no params at all, is a static exporter with every op.
@@ -66,6 +67,7 @@ struct mock_exporter_params {
 	struct dma_resv *resv;
 	bool dynamic;
 	bool cache_sgt;
+	bool vmap_iomem;
 	unsigned long without;
 };
 
@@ -113,6 +115,7 @@ struct mock_exporter {
 
 	/* private: of mock_exporter.c */
 	struct kunit *test;
+	bool vmap_iomem;
 	struct kref refcount;
 	unsigned int orig_nents;
 	bool exported;
