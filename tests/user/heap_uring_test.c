@@ -68,12 +68,12 @@ static __u32 *ring_word(struct ring *ring, __u32 at)
 	return (__u32 *)(ring->mem + at);
 }
 
-/* One fixed read or write at the start of @file; what it transferred, or -errno. */
-static int ring_transfer(struct ring *ring, int opcode, int file, void *mem, size_t len)
+/* Submit a transfer at the start of @file, and wait for so many completions. */
+static int ring_submit(struct ring *ring, int opcode, int file, void *mem,
+		       size_t len, unsigned int wait)
 {
 	const struct io_uring_params *p = &ring->params;
-	__u32 tail = *ring_word(ring, p->sq_off.tail), head;
-	struct io_uring_cqe *cqes = (void *)(ring->mem + p->cq_off.cqes);
+	__u32 tail = *ring_word(ring, p->sq_off.tail);
 	long ret;
 
 	memset(ring->sqe, 0, sizeof(*ring->sqe));
@@ -84,15 +84,45 @@ static int ring_transfer(struct ring *ring, int opcode, int file, void *mem, siz
 	*ring_word(ring, p->sq_off.array) = 0;
 	__atomic_store_n(ring_word(ring, p->sq_off.tail), tail + 1, __ATOMIC_RELEASE);
 
-	ret = sysret(syscall(SYS_io_uring_enter, ring->fd, 1, 1,
+	ret = sysret(syscall(SYS_io_uring_enter, ring->fd, 1, wait,
 			     IORING_ENTER_GETEVENTS, NULL, 0));
-	if (ret < 0)
-		return (int)ret;
+	return ret < 0 ? (int)ret : 0;
+}
 
-	head = *ring_word(ring, p->cq_off.head);
+/* Whether something has completed. */
+static bool ring_is_done(struct ring *ring)
+{
+	const struct io_uring_params *p = &ring->params;
+
+	return *ring_word(ring, p->cq_off.head) !=
+	       __atomic_load_n(ring_word(ring, p->cq_off.tail), __ATOMIC_ACQUIRE);
+}
+
+/* Wait for the completion: what it transferred, or -errno. */
+static int ring_reap(struct ring *ring)
+{
+	const struct io_uring_params *p = &ring->params;
+	struct io_uring_cqe *cqes = (void *)(ring->mem + p->cq_off.cqes);
+	__u32 head = *ring_word(ring, p->cq_off.head);
+	long ret;
+
+	while (!ring_is_done(ring)) {
+		ret = sysret(syscall(SYS_io_uring_enter, ring->fd, 0, 1,
+				     IORING_ENTER_GETEVENTS, NULL, 0));
+		if (ret < 0)
+			return (int)ret;
+	}
 	ret = cqes[head & *ring_word(ring, p->cq_off.ring_mask)].res;
 	__atomic_store_n(ring_word(ring, p->cq_off.head), head + 1, __ATOMIC_RELEASE);
 	return (int)ret;
+}
+
+/* One read or write at the start of @file; what it transferred, or -errno. */
+static int ring_transfer(struct ring *ring, int opcode, int file, void *mem, size_t len)
+{
+	int ret = ring_submit(ring, opcode, file, mem, len, 1);
+
+	return ret ?: ring_reap(ring);
 }
 
 FIXTURE(uring) {
@@ -225,6 +255,40 @@ TEST_F(uring, is_refused_contiguous_memory)
 	munmap(mem, URING_SIZE);
 	close(fd);
 	close(cma);
+}
+
+/* The buffer as the file that is read and written. */
+TEST_F(uring, a_buffer_is_a_file)
+{
+	pattern_fill(self->mem, URING_SIZE, 1);
+	EXPECT_EQ(4096, ring_transfer(&self->ring, IORING_OP_READ, self->buffer,
+				      self->scratch, 4096));
+	EXPECT_EQ((size_t)4096, pattern_check(self->scratch, 4096, 1));
+	pattern_fill(self->scratch, 4096, 2);
+	EXPECT_EQ(4096, ring_transfer(&self->ring, IORING_OP_WRITE, self->buffer,
+				      self->scratch, 4096));
+	EXPECT_EQ((size_t)4096, pattern_check(self->mem, 4096, 2));
+}
+
+/* The request is polled for, and done when the fence has signaled. */
+TEST_F(uring, a_read_completes_after_the_fence)
+{
+	int timeline = sw_sync_open(), fence;
+
+	if (timeline < 0)
+		SKIP(return, "no sw_sync");
+	ASSERT_GIVES(fence, sw_sync_fence(timeline, 1, "device"));
+	ASSERT_EQ(0, dmabuf_import_sync_file(self->buffer, DMA_BUF_SYNC_WRITE, fence));
+	close(fence);
+	pattern_fill(self->mem, 4096, 3);
+	ASSERT_EQ(0, ring_submit(&self->ring, IORING_OP_READ, self->buffer,
+				 self->scratch, 4096, 0));
+	usleep(20000);
+	EXPECT_FALSE(ring_is_done(&self->ring));
+	ASSERT_EQ(0, sw_sync_inc(timeline, 1));
+	EXPECT_EQ(4096, ring_reap(&self->ring));
+	EXPECT_EQ((size_t)4096, pattern_check(self->scratch, 4096, 3));
+	close(timeline);
 }
 
 TEST_HARNESS_MAIN
