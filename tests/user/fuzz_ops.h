@@ -382,26 +382,41 @@ static long op_epoll_wait(struct thread *t, const __u64 *d)
 				 (int)(d[1] % 3)));
 }
 
+/* Of a buffer, it waits for fences, too. */
 static long op_read(struct thread *t, const __u64 *d)
 {
-	return sysret(pread(slot_pick(d[0] & 7 ? BUFFER + d[0] % 4 : d[0] % KINDS, d[1]),
-			    pointer_pick(d[2], t->scratch),
-			    d[3] % sizeof(t->scratch), (off_t)number_pick(d[4], 0)));
+	long ret;
+
+	patience_start(t, 4);
+	ret = sysret(pread(slot_pick(d[0] & 7 ? BUFFER + d[0] % 4 : d[0] % KINDS, d[1]),
+			   pointer_pick(d[2], t->scratch),
+			   d[3] % sizeof(t->scratch), (off_t)number_pick(d[4], 0)));
+	patience_end(t);
+	return ret;
 }
 
 static long op_write(struct thread *t, const __u64 *d)
 {
-	return sysret(pwrite(slot_pick(d[0] & 7 ? BUFFER + d[0] % 4 : d[0] % KINDS, d[1]),
-			     pointer_pick(d[2], t->scratch),
-			     d[3] % sizeof(t->scratch), (off_t)number_pick(d[4], 0)));
+	long ret;
+
+	patience_start(t, 4);
+	ret = sysret(pwrite(slot_pick(d[0] & 7 ? BUFFER + d[0] % 4 : d[0] % KINDS, d[1]),
+			    pointer_pick(d[2], t->scratch),
+			    d[3] % sizeof(t->scratch), (off_t)number_pick(d[4], 0)));
+	patience_end(t);
+	return ret;
 }
 
 static long op_sendfile(struct thread *t, const __u64 *d)
 {
 	off_t at = (off_t)number_pick(d[0], 0);
+	long ret;
 
-	return sysret(sendfile(slot_pick(d[1] & 1 ? MEMFD : BUFFER, d[2]),
-			       slot_pick(d[1] & 2 ? MEMFD : BUFFER, d[3]), &at, d[4] % 65536));
+	patience_start(t, 4);
+	ret = sysret(sendfile(slot_pick(d[1] & 1 ? MEMFD : BUFFER, d[2]),
+			      slot_pick(d[1] & 2 ? MEMFD : BUFFER, d[3]), &at, d[4] % 65536));
+	patience_end(t);
+	return ret;
 }
 
 static bool is_socket(int fd)

@@ -78,14 +78,25 @@ static long op_pipe_drain(struct thread *t, const __u64 *d)
 {
 	int from = slot_pick(PIPE_OUT, d[0]), to = slot_pick(PIPE_IN, d[1]);
 	size_t len = 1 + d[2] % sizeof(t->scratch);
+	off_t at = (off_t)(d[5] % (4 * page_size()));
+	long ret;
 
-	switch (d[3] % 4) {
+	switch (d[3] % 6) {
 	case 0:
 		return sysret(tee(from, to, len, SPLICE_F_NONBLOCK));
 	case 1:
 		return sysret(splice(from, NULL, to, NULL, len, SPLICE_F_NONBLOCK));
 	case 2:
 		return sysret(splice(from, NULL, slot_pick(MEMFD, d[4]), NULL, len,
+				     SPLICE_F_NONBLOCK));
+	case 3:
+		patience_start(t, 4);
+		ret = sysret(splice(from, NULL, slot_pick(BUFFER, d[4]), &at, len,
+				    SPLICE_F_NONBLOCK));
+		patience_end(t);
+		return ret;
+	case 4:
+		return sysret(splice(slot_pick(BUFFER, d[4]), &at, to, NULL, len,
 				     SPLICE_F_NONBLOCK));
 	}
 	fcntl(from, F_SETFL, O_NONBLOCK);
