@@ -3,9 +3,9 @@
  * The calls that fuzz_test makes, for that program alone: a function for each,
  * and the table that says how often, on what, and whether it has to succeed.
  *
- * A call takes its arguments from the dice alone and gives back what the system
- * call gave, -errno when it failed. To add one is to write the function and a
- * line in ops[]; a run in which it never succeeds fails.
+ * A call takes its arguments from the random numbers alone and returns what the
+ * system call returned, -errno when it failed. To add one is to write the
+ * function and a line in ops[]; a run in which it never succeeds fails.
  */
 #ifndef FUZZ_OPS_H
 #define FUZZ_OPS_H
@@ -29,11 +29,11 @@
 
 /* ------------------------------------------------------------------- heaps -- */
 
-static __u32 fd_flags_pick(__u64 die)
+static __u32 fd_flags_pick(__u64 rnd)
 {
 	static const __u32 modes[] = { O_RDWR, O_RDWR, O_RDWR, O_RDONLY, O_WRONLY };
 
-	return (__u32)number_pick(die, modes[die % ARRAY_SIZE(modes)] | O_CLOEXEC);
+	return (__u32)number_pick(rnd, modes[rnd % ARRAY_SIZE(modes)] | O_CLOEXEC);
 }
 
 static long op_heap_open(struct thread *t, const __u64 *d)
@@ -87,7 +87,7 @@ static long op_heap_alloc_sized(struct thread *t, const __u64 *d)
 
 /* ---------------------------------------------------------------- dma-bufs -- */
 
-/* Waits for fences, which nobody may ever signal. */
+/* Waits for fences, which may never signal. */
 static long op_buffer_sync(struct thread *t, const __u64 *d)
 {
 	struct dma_buf_sync sync = { .flags = number_pick(d[0], 1 + d[0] % 7) };
@@ -143,14 +143,14 @@ static long op_buffer_seek(struct thread *t, const __u64 *d)
 
 /* ------------------------------------------------------------------ memory -- */
 
-static int prot_pick(__u64 die)
+static int prot_pick(__u64 rnd)
 {
 	static const int prots[] = {
 		PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ, PROT_WRITE, PROT_NONE,
 		PROT_READ | PROT_EXEC,
 	};
 
-	return prots[die % ARRAY_SIZE(prots)];
+	return prots[rnd % ARRAY_SIZE(prots)];
 }
 
 static long op_map(struct thread *t, const __u64 *d)
@@ -278,7 +278,7 @@ static long op_dup(struct thread *t, const __u64 *d)
 	return slot_put(kind, d[1], sysret(dup(slot_pick(kind, d[2]))));
 }
 
-/* Put one in the place of another, under the hands of who uses it. */
+/* Replace one by another while other threads use it. */
 static long op_dup_onto(struct thread *t, const __u64 *d)
 {
 	enum kind kind = d[0] & 1 ? BUFFER : SYNC_FILE;
@@ -503,12 +503,12 @@ static long op_fork(struct thread *t, const __u64 *d)
 		/* The watcher's clock does not tick for a child. */
 		alarm(120);
 		for (i = 0; i < 6; i++) {
-			__u64 die = dice_mix(d[0] + (__u64)i);
+			__u64 rnd = random_mix(d[0] + (__u64)i);
 
-			area_touch(die, i & 1);
-			slot_close(often_closed[die % ARRAY_SIZE(often_closed)], die >> 8);
+			area_touch(rnd, i & 1);
+			slot_close(often_closed[rnd % ARRAY_SIZE(often_closed)], rnd >> 8);
 			if (d[1] & 1)
-				munmap(area_at(die >> 16), AREA_SIZE);
+				munmap(area_at(rnd >> 16), AREA_SIZE);
 		}
 		if (d[1] & 2)
 			kill(getpid(), SIGKILL);

@@ -80,12 +80,12 @@ static long op_get_deadline(struct thread *t, const __u64 *d)
 /* ----------------------------------------------------------------- devices -- */
 
 /* Devices are few. Most are open for good; a node is opened again when it is gone. */
-static int device_pick(enum kind kind, __u64 die)
+static int device_pick(enum kind kind, __u64 rnd)
 {
-	int fd = slot_pick(kind, die);
+	int fd = slot_pick(kind, rnd);
 
 	if (fd < 0 && kind == UDMABUF)
-		fd = (int)slot_put(kind, die, device_open(kind));
+		fd = (int)slot_put(kind, rnd, device_open(kind));
 	return fd;
 }
 
@@ -119,10 +119,10 @@ static long op_memfd_change(struct thread *t, const __u64 *d)
 				(off_t)(page_size() * (1 + d[3] % 8))));
 }
 
-static struct udmabuf_create_item udmabuf_item(__u64 die, __u64 other)
+static struct udmabuf_create_item udmabuf_item(__u64 rnd, __u64 other)
 {
 	return (struct udmabuf_create_item){
-		.memfd = (__u32)slot_pick(MEMFD, die),
+		.memfd = (__u32)slot_pick(MEMFD, rnd),
 		.offset = number_pick(other, page_size() * (other % 3)),
 		.size = number_pick(other >> 8, page_size() * (1 + other % 5)),
 	};
@@ -151,7 +151,7 @@ static long op_udmabuf_list(struct thread *t, const __u64 *d)
 	list.head.flags = (__u32)number_pick(d[1], UDMABUF_FLAGS_CLOEXEC);
 	list.head.count = (__u32)number_pick(d[0], n);
 	for (i = 0; i < ARRAY_SIZE(list.items); i++)
-		list.items[i] = udmabuf_item(dice_mix(d[2] + i), dice_mix(d[2] - i));
+		list.items[i] = udmabuf_item(random_mix(d[2] + i), random_mix(d[2] - i));
 	/* With several, each has to be good: only seldom is one not. */
 	if (d[3] & 3)
 		for (i = 0; i < ARRAY_SIZE(list.items); i++)
@@ -381,7 +381,7 @@ static long op_ioctl_crossed(struct thread *t, const __u64 *d)
 	long ret;
 
 	for (i = 0; i < 128; i += 8)
-		*(__u64 *)(t->scratch + i) = d[0] & 1 ? 0 : dice_mix(d[1] + i);
+		*(__u64 *)(t->scratch + i) = d[0] & 1 ? 0 : random_mix(d[1] + i);
 	patience_start(t, 4);
 	ret = xioctl(slot_pick(d[2] % SOCKET, d[3]), commands[d[4] % ARRAY_SIZE(commands)],
 		     pointer_pick(d[5], t->scratch));

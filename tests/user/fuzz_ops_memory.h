@@ -35,14 +35,14 @@ static long op_map_private(struct thread *t, const __u64 *d)
 }
 
 /* Part of an area, often all of what is mapped in it. */
-static char *range_pick(__u64 die, size_t *len)
+static char *range_pick(__u64 rnd, size_t *len)
 {
-	size_t at = die & 3 ? 0 : (die >> 8) % 64 * page_size();
+	size_t at = rnd & 3 ? 0 : (rnd >> 8) % 64 * page_size();
 
-	*len = length_pick(die >> 16) & ~(page_size() - 1);
+	*len = length_pick(rnd >> 16) & ~(page_size() - 1);
 	if (!*len || *len > AREA_SIZE - at)
 		*len = page_size();
-	return area_at(die >> 2) + at;
+	return area_at(rnd >> 2) + at;
 }
 
 /* -------------------------------------------------------------- pipes, vmsplice -- */
@@ -125,9 +125,9 @@ static long op_lock(struct thread *t, const __u64 *d)
 	return sysret(mlock(mem, len));
 }
 
-static unsigned long nodes_pick(__u64 die)
+static unsigned long nodes_pick(__u64 rnd)
 {
-	return number_pick(die, 1ul << die % world.nodes);
+	return number_pick(rnd, 1ul << rnd % world.nodes);
 }
 
 static long op_bind(struct thread *t, const __u64 *d)
@@ -298,11 +298,11 @@ static __u32 video_type(int fd)
 							  V4L2_BUF_TYPE_VIDEO_CAPTURE;
 }
 
-static __u32 video_memory(__u64 die)
+static __u32 video_memory(__u64 rnd)
 {
 	static const __u32 kinds[] = { V4L2_MEMORY_USERPTR, V4L2_MEMORY_DMABUF };
 
-	return kinds[die % ARRAY_SIZE(kinds)];
+	return kinds[rnd % ARRAY_SIZE(kinds)];
 }
 
 static long op_video_open(struct thread *t, const __u64 *d)

@@ -29,7 +29,7 @@
 #define MEMORY_SLACK	50	/* one part in so many */
 #define PROGRAMS_MIN	10	/* a slow machine takes its time to try everything */
 #define PROGRAMS_MOST	150	/* after which nothing new is to be expected */
-#define USER		1000	/* as whom half of the programs run */
+#define USER		1000	/* the user ID of half of the programs */
 #define GROUP_MAX	"64M"	/* what a third of them may have */
 
 static struct {
@@ -50,7 +50,7 @@ static bool failed;
 
 static __u64 program_seed(int program)
 {
-	return dice_mix(options.seed * 1000003 + (__u64)program);
+	return random_mix(options.seed * 1000003 + (__u64)program);
 }
 
 static int program_threads(int program)
@@ -68,9 +68,9 @@ static int program_lifetime(int program)
 	return 10 + (int)(program_seed(program) % 1000);
 }
 
-static int op_pick(__u64 die)
+static int op_pick(__u64 rnd)
 {
-	int left = (int)(die % (__u64)total_weight);
+	int left = (int)(rnd % (__u64)total_weight);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
@@ -89,9 +89,9 @@ static void call_print(int thread, const struct call_record *call)
 	int i, at;
 
 	at = snprintf(text, sizeof(text), "# thread %d: %s (", thread, ops[call->op].name);
-	for (i = 0; i < DICE; i++)
+	for (i = 0; i < RANDOMS; i++)
 		at += snprintf(text + at, sizeof(text) - at, "%s%llx", i ? " " : "",
-			       (unsigned long long)call->dice.d[i]);
+			       (unsigned long long)call->randoms.d[i]);
 	if (call->ret == CALL_RUNS)
 		at += snprintf(text + at, sizeof(text) - at, ") has not returned\n");
 	else if (call->ret < 0)
@@ -119,17 +119,17 @@ static void *thread_main(void *arg)
 	pthread_barrier_wait(&start);
 	for (; t->calls; t->calls--) {
 		struct call_record *call = &t->log->recent[t->log->calls % RECENT];
-		int i, op = op_pick(dice_next(&t->seed));
+		int i, op = op_pick(random_next(&t->seed));
 
 		call->op = op;
 		call->ret = CALL_RUNS;
-		for (i = 0; i < DICE; i++) {
-			call->dice.d[i] = dice_next(&t->seed);
-			t->log->asked = dice_mix(t->log->asked + call->dice.d[i]);
+		for (i = 0; i < RANDOMS; i++) {
+			call->randoms.d[i] = random_next(&t->seed);
+			t->log->asked = random_mix(t->log->asked + call->randoms.d[i]);
 		}
 		t->log->calls++;
-		call->ret = ops[op].run(t, call->dice.d);
-		t->log->answered = dice_mix(t->log->answered + (__u64)call->ret);
+		call->ret = ops[op].run(t, call->randoms.d);
+		t->log->answered = random_mix(t->log->answered + (__u64)call->ret);
 		atomic_fetch_add(&world.log->tried[op], 1);
 		atomic_fetch_add(call->ret < 0 ? &world.log->refused[op] : &world.log->worked[op],
 				 1);
@@ -175,7 +175,7 @@ static void program_prepare(void)
 	static const enum kind nodes[] = { HEAP, TIMELINE, UDMABUF, VGEM, VKMS, EDU };
 	struct sigaction action = { .sa_handler = nothing };
 	struct rlimit limit = { .rlim_cur = 1024, .rlim_max = 1024 };
-	const __u64 dice[DICE] = { 1, 1, 1, 1, 1, 1 };
+	const __u64 randoms[RANDOMS] = { 1, 1, 1, 1, 1, 1 };
 	size_t i, j;
 
 	sigaction(SIGUSR1, &action, NULL);
@@ -200,9 +200,9 @@ static void program_prepare(void)
 			slot_put(nodes[i], j << 8, device_open(nodes[i]));
 	sem_init(&world.imports, 0, IMPORTS_AT_ONCE);
 	world.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	op_socket(NULL, dice);
-	op_epoll_create(NULL, dice);
-	op_pipe(NULL, dice);
+	op_socket(NULL, randoms);
+	op_epoll_create(NULL, randoms);
+	op_pipe(NULL, randoms);
 	for (i = 0; present[VIDEO] && i < 2; i++)
 		slot_put(VIDEO, i << 8, video_open(i));
 }
@@ -220,7 +220,7 @@ static __noreturn void program_main(int program)
 	for (i = 0; i < n; i++) {
 		threads[i].number = i;
 		threads[i].trace = options.trace;
-		threads[i].seed = dice_mix(seed + (__u64)i);
+		threads[i].seed = random_mix(seed + (__u64)i);
 		threads[i].calls = options.calls;
 		threads[i].log = &world.log->threads[i];
 		if (i && pthread_create(&ids[i], NULL, thread_main, &threads[i]))
@@ -421,7 +421,7 @@ static void program_run(int program, struct census *before)
 	}
 }
 
-/* The same calls again? And, from one thread, the same answers? */
+/* A seed makes the same calls again; with one thread, these return the same. */
 static void test_replay(struct census *before)
 {
 	struct thread_log first[THREADS_MAX];
@@ -444,7 +444,10 @@ static void test_replay(struct census *before)
 	ksft_test_result(same && !failed, "a seed replays\n");
 }
 
-/* Did it happen what is to happen? Also without privileges, where that is possible. */
+/*
+ * Test whether the call succeeded, also without privileges where that is
+ * possible; or whether it was refused, where it never succeeds.
+ */
 static bool op_is_done(size_t i)
 {
 	if (!present[ops[i].needs])
@@ -574,8 +577,8 @@ static void find_devices(void)
 }
 
 /*
- * An ordinary user may open what programs of one are let open where this is set up,
- * and may set the limits of the group that he is put into.
+ * An ordinary user may open the nodes that a system with these devices usually
+ * lets users open, and may set the limits of the group of the program.
  */
 static void let_users_in(void)
 {

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the calls of fuzz_test work on, for that program alone: dice, slots
- * of descriptors and handles, an arena of mappings, and the log of calls.
+ * What the calls of fuzz_test work on, for that program alone: random numbers,
+ * slots of descriptors and handles, an arena of mappings, and the log of calls.
  *
- * A thread throws a fixed number of dice before each call and looks at nothing
- * else to decide what it does. So the sequence of calls of a thread follows from
- * the seed, whatever the calls answer and however threads interleave; with
- * one thread, so do the answers.
+ * Before each call a thread draws a fixed number of random numbers, which alone
+ * decide what it does. So the sequence of calls of a thread follows from the
+ * seed, whatever the calls return and however threads interleave; with one
+ * thread, so do the return values.
  *
  * Descriptors live in slots by kind. A slot is taken and filled atomically,
  * and two threads may use what is in it at once: that is the point. Slots
  * keep the number of what is open small; what falls out of one is closed.
  *
  * Mappings are made at fixed places of an arena, where nothing else is, so that
- * a stray write after somebody's munmap() cannot hit the program itself.
+ * a stray write after a munmap() by another thread cannot hit the program.
  */
 #ifndef FUZZ_WORLD_H
 #define FUZZ_WORLD_H
@@ -45,7 +45,7 @@
 
 #define THREADS_MAX	8
 #define RECENT		24	/* calls remembered per thread */
-#define DICE		6
+#define RANDOMS		6
 #define SLOTS		12
 #define AREAS		6
 #define AREA_SIZE	(6ul << 20)
@@ -54,13 +54,13 @@
 /* A group of its own for some of the programs, where there are groups. */
 #define FUZZ_GROUP	"/sys/fs/cgroup/fuzz"
 
-/* -------------------------------------------------------------------- dice -- */
+/* ---------------------------------------------------------- random numbers -- */
 
-struct dice {
-	__u64 d[DICE];
+struct randoms {
+	__u64 d[RANDOMS];
 };
 
-static __u64 dice_mix(__u64 x)
+static __u64 random_mix(__u64 x)
 {
 	x ^= x >> 30;
 	x *= 0xbf58476d1ce4e5b9ull;
@@ -70,10 +70,10 @@ static __u64 dice_mix(__u64 x)
 }
 
 /* One more number from *@state. */
-static __u64 dice_next(__u64 *state)
+static __u64 random_next(__u64 *state)
 {
 	*state += 0x9e3779b97f4a7c15ull;
-	return dice_mix(*state);
+	return random_mix(*state);
 }
 
 /* ------------------------------------------------------------------- world -- */
@@ -102,7 +102,7 @@ static const unsigned int handle_slots[HANDLES] = {
 struct call_record {
 	int op;
 	long ret;
-	struct dice dice;
+	struct randoms randoms;
 };
 
 #define CALL_RUNS	LONG_MAX	/* in call_record.ret: no answer yet */
@@ -114,7 +114,7 @@ struct thread_log {
 	struct call_record recent[RECENT];
 };
 
-/* Shared between the program and who watches it, which outlives it. */
+/* Shared between the program and its parent, which outlives it. */
 struct fuzz_log {
 	struct thread_log threads[THREADS_MAX];
 	atomic_ulong tried[OPS_MAX];
@@ -157,20 +157,20 @@ struct thread {
 
 /* ------------------------------------------------------------------- slots -- */
 
-static atomic_int *slot_at(enum kind kind, __u64 die)
+static atomic_int *slot_at(enum kind kind, __u64 rnd)
 {
-	return &world.fds[kind][die % SLOTS];
+	return &world.fds[kind][rnd % SLOTS];
 }
 
 /* What is open in some slot, or -1. It may be closed before it is used. */
-static int slot_peek(enum kind kind, __u64 die)
+static int slot_peek(enum kind kind, __u64 rnd)
 {
 	__u64 i;
 	int fd;
 
 	/* An empty slot leads to the next one, so that few calls meet EBADF. */
 	for (i = 0; i < SLOTS; i++) {
-		fd = atomic_load(slot_at(kind, die + i));
+		fd = atomic_load(slot_at(kind, rnd + i));
 		if (fd >= 0)
 			return fd;
 	}
@@ -178,61 +178,61 @@ static int slot_peek(enum kind kind, __u64 die)
 }
 
 /* A descriptor to use: nearly always of the kind that is asked for. */
-static int slot_pick(enum kind kind, __u64 die)
+static int slot_pick(enum kind kind, __u64 rnd)
 {
-	__u64 luck = die >> 32 & 63;
+	__u64 luck = rnd >> 32 & 63;
 
 	if (luck == 0)
 		return -1;
 	if (luck == 1)
 		return 4711;
 	if (luck <= 4)
-		return slot_peek((die >> 40) % KINDS, die);
-	return slot_peek(kind, die);
+		return slot_peek((rnd >> 40) % KINDS, rnd);
+	return slot_peek(kind, rnd);
 }
 
 /* Keep @fd, or -errno, which is returned; what was in the slot is closed. */
-static long slot_put(enum kind kind, __u64 die, long fd)
+static long slot_put(enum kind kind, __u64 rnd, long fd)
 {
 	int old;
 
 	if (fd < 0)
 		return fd;
-	old = atomic_exchange(slot_at(kind, die >> 8), (int)fd);
+	old = atomic_exchange(slot_at(kind, rnd >> 8), (int)fd);
 	if (old >= 0)
 		close(old);
 	return fd;
 }
 
-static long slot_close(enum kind kind, __u64 die)
+static long slot_close(enum kind kind, __u64 rnd)
 {
 	__u64 i;
 	int fd;
 
 	for (i = 0; i < SLOTS; i++) {
-		fd = atomic_exchange(slot_at(kind, die + i), -1);
+		fd = atomic_exchange(slot_at(kind, rnd + i), -1);
 		if (fd >= 0)
 			return sysret(close(fd));
 	}
 	return -EBADF;
 }
 
-static unsigned int handle_pick(enum handle kind, __u64 die)
+static unsigned int handle_pick(enum handle kind, __u64 rnd)
 {
 	unsigned int handle = 0;
 	__u64 i;
 
-	if ((die >> 32 & 31) == 0)
-		return (unsigned int)(die >> 40) % 64;
+	if ((rnd >> 32 & 31) == 0)
+		return (unsigned int)(rnd >> 40) % 64;
 	for (i = 0; i < handle_slots[kind] && !handle; i++)
-		handle = atomic_load(&world.handles[kind][(die + i) % handle_slots[kind]]);
+		handle = atomic_load(&world.handles[kind][(rnd + i) % handle_slots[kind]]);
 	return handle;
 }
 
 /* Gives what has to make room for it, or 0. */
-static unsigned int handle_put(enum handle kind, __u64 die, unsigned int handle)
+static unsigned int handle_put(enum handle kind, __u64 rnd, unsigned int handle)
 {
-	return atomic_exchange(&world.handles[kind][(die >> 8) % handle_slots[kind]], handle);
+	return atomic_exchange(&world.handles[kind][(rnd >> 8) % handle_slots[kind]], handle);
 }
 
 /* vivid's first capture device, or its first output. */
@@ -324,13 +324,13 @@ static int device_open(enum kind kind)
 /* ----------------------------------------------------------------- numbers -- */
 
 /* @good, or something beside it, or nonsense. */
-static __u64 number_pick(__u64 die, __u64 good)
+static __u64 number_pick(__u64 rnd, __u64 good)
 {
 	static const __u64 nasty[] = {
 		0, 1, -1ull, 4095, 4097, 1ull << 12, 1ull << 31, (1ull << 31) - 1,
 		1ull << 32, 1ull << 44, 1ull << 62, 1ull << 63, -4096ull, -4095ull,
 	};
-	__u64 luck = die >> 32 & 31;
+	__u64 luck = rnd >> 32 & 31;
 
 	if (luck < 26)
 		return good;
@@ -339,14 +339,14 @@ static __u64 number_pick(__u64 die, __u64 good)
 	if (luck == 27)
 		return good - 1;
 	if (luck == 28)
-		return good ^ 1ull << (die & 63);
-	return nasty[(die >> 40) % ARRAY_SIZE(nasty)];
+		return good ^ 1ull << (rnd & 63);
+	return nasty[(rnd >> 40) % ARRAY_SIZE(nasty)];
 }
 
 /* Bytes: often a page, sometimes more than a huge page. */
-static __u64 length_pick(__u64 die)
+static __u64 length_pick(__u64 rnd)
 {
-	__u64 page = page_size(), luck = die & 31, more = die >> 8;
+	__u64 page = page_size(), luck = rnd & 31, more = rnd >> 8;
 
 	if (luck < 12)
 		return page;
@@ -358,13 +358,13 @@ static __u64 length_pick(__u64 die)
 		return (2 << 20) + page * (more % 3);
 	if (luck < 29)
 		return (2 << 20) * (1 + more % 3);
-	return number_pick(die << 32, page);
+	return number_pick(rnd << 32, page);
 }
 
 /* An argument that the kernel may not be able to read or write. */
-static void *pointer_pick(__u64 die, void *good)
+static void *pointer_pick(__u64 rnd, void *good)
 {
-	switch (die >> 48 & 63) {
+	switch (rnd >> 48 & 63) {
 	case 0:
 		return NULL;
 	case 1:
@@ -402,7 +402,7 @@ static void patience_end(struct thread *t)
 static __thread sigjmp_buf fault_exit;
 static __thread volatile sig_atomic_t fault_expected;
 
-/* Who meets a hole of the arena goes on; any other fault is a bug of ours. */
+/* A thread goes on after a hole of the arena; other faults are bugs of ours. */
 static void fault_handler(int number)
 {
 	static const char text[] = "# fault outside of the arena\n";
@@ -414,9 +414,9 @@ static void fault_handler(int number)
 	signal(number, SIG_DFL);
 }
 
-static char *area_at(__u64 die)
+static char *area_at(__u64 rnd)
 {
-	return world.arena + die % AREAS * AREA_SIZE;
+	return world.arena + rnd % AREAS * AREA_SIZE;
 }
 
 static void bytes_touch(volatile char *p, size_t at, char byte, bool write)
@@ -434,7 +434,7 @@ static void bytes_touch(volatile char *p, size_t at, char byte, bool write)
 }
 
 /* Read or write a few bytes of the arena; -EFAULT where nothing is. */
-static long area_touch(const __u64 die, const bool write)
+static long area_touch(const __u64 rnd, const bool write)
 {
 	fault_expected = 1;
 	if (sigsetjmp(fault_exit, 1)) {
@@ -442,8 +442,8 @@ static long area_touch(const __u64 die, const bool write)
 		return -EFAULT;
 	}
 	/* Most buffers are small. */
-	bytes_touch(area_at(die), (die >> 16) % (die >> 48 & 7 ? 4 * page_size() : AREA_SIZE),
-		    (char)die, write);
+	bytes_touch(area_at(rnd), (rnd >> 16) % (rnd >> 48 & 7 ? 4 * page_size() : AREA_SIZE),
+		    (char)rnd, write);
 	fault_expected = 0;
 	return 0;
 }
