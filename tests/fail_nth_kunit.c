@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every allocation of every story in the kernel fails once; see mock_faults.h.
- * Those of programs are swept by tests/user/fail_nth_test.c.
+ * Every allocation of every scenario in the kernel fails once, as mock_faults.h
+ * says. Those of programs are swept by tests/user/fail_nth_test.c.
  *
- * Each story ends in -ENOMEM, leaves what it worked on as it was, and gives back
- * all that it has taken: fences are counted by their mock, buffers by their
- * exporter, what else there is by kmemleak at the end.
+ * Each scenario ends in -ENOMEM, leaves what it worked on as it was, and
+ * releases all that it has taken: fences are counted by their mock, buffers by
+ * their exporter, what else there is by kmemleak at the end.
  */
 #include <kunit/test.h>
 
@@ -31,7 +31,7 @@
 
 #define FENCES	40
 
-/* What stories work on; made before anything fails, and there again after each. */
+/* What scenarios work on; made before anything fails, unchanged after each. */
 struct stage {
 	struct dma_fence *fences[FENCES];
 	struct dma_fence_unwrap cursors[FENCES];
@@ -68,7 +68,7 @@ static void stage_put_fences(struct stage *stage)
 
 /* -- fences ---------------------------------------------------------------- */
 
-static int tell_chain(struct kunit *test, void *data)
+static int run_chain(struct kunit *test, void *data)
 {
 	struct dma_fence *tail = NULL;
 	struct stage *stage = data;
@@ -90,7 +90,7 @@ static int tell_chain(struct kunit *test, void *data)
 	return ret;
 }
 
-static int tell_array(struct kunit *test, void *data)
+static int run_array(struct kunit *test, void *data)
 {
 	struct dma_fence_array *array;
 	struct stage *stage = data;
@@ -115,7 +115,7 @@ static int tell_array(struct kunit *test, void *data)
 	return -ENOMEM;
 }
 
-static int tell_merge(struct kunit *test, void *data)
+static int run_merge(struct kunit *test, void *data)
 {
 	struct dma_fence *merged, *fence;
 	struct dma_fence_unwrap cursor;
@@ -131,7 +131,7 @@ static int tell_merge(struct kunit *test, void *data)
 	return count == FENCES ? 0 : -EPROTO;
 }
 
-static int tell_wait_any(struct kunit *test, void *data)
+static int run_wait_any(struct kunit *test, void *data)
 {
 	struct stage *stage = data;
 	signed long ret;
@@ -140,7 +140,7 @@ static int tell_wait_any(struct kunit *test, void *data)
 	return ret > 0 ? -EPROTO : ret;
 }
 
-static int tell_sync_file(struct kunit *test, void *data)
+static int run_sync_file(struct kunit *test, void *data)
 {
 	struct stage *stage = data;
 	struct sync_file *sync_file = sync_file_create(stage->fences[0]);
@@ -152,7 +152,7 @@ static int tell_sync_file(struct kunit *test, void *data)
 	return 0;
 }
 
-static int tell_timeline(struct kunit *test, void *data)
+static int run_timeline(struct kunit *test, void *data)
 {
 	struct sync_timeline *timeline;
 	struct sync_pt *pt;
@@ -232,7 +232,7 @@ static int resv_take(struct dma_resv *resv)
 	return 0;
 }
 
-static int tell_resv(struct kunit *test, void *data)
+static int run_resv(struct kunit *test, void *data)
 {
 	struct stage *stage = data;
 	struct dma_resv one, two;
@@ -255,29 +255,29 @@ static int tell_resv(struct kunit *test, void *data)
 	return ret;
 }
 
-struct fence_story {
+struct fence_scenario {
 	const char *description;
-	mock_faults_story tell;
+	mock_faults_scenario run;
 };
 
-static const struct fence_story fence_stories[] = {
-	{ "a chain grows", tell_chain },
-	{ "an array is made", tell_array },
-	{ "many are merged", tell_merge },
-	{ "one of many is waited for", tell_wait_any },
-	{ "a sync file is made", tell_sync_file },
-	{ "a timeline and a point", tell_timeline },
-	{ "a reservation object grows, is copied, is asked", tell_resv },
+static const struct fence_scenario fence_scenarios[] = {
+	{ "a chain grows", run_chain },
+	{ "an array is made", run_array },
+	{ "many are merged", run_merge },
+	{ "one of many is waited for", run_wait_any },
+	{ "a sync file is made", run_sync_file },
+	{ "a timeline and a point", run_timeline },
+	{ "a reservation object grows, is copied, is asked", run_resv },
 };
 
-KUNIT_ARRAY_PARAM_DESC(fence_story, fence_stories, description);
+KUNIT_ARRAY_PARAM_DESC(fence_scenario, fence_scenarios, description);
 
 static void fail_nth_test_fences(struct kunit *test)
 {
-	const struct fence_story *story = test->param_value;
+	const struct fence_scenario *scenario = test->param_value;
 	struct stage *stage = stage_with_fences(test);
 
-	mock_faults_sweep(test, story->tell, stage);
+	mock_faults_sweep(test, scenario->run, stage);
 	stage_put_fences(stage);
 }
 
@@ -350,7 +350,7 @@ static int visit(struct dma_buf *dmabuf, struct stage *stage)
 	return ret;
 }
 
-static int tell_export(struct kunit *test, void *data)
+static int run_export(struct kunit *test, void *data)
 {
 	struct stage *stage = data;
 	struct mock_exporter *mock = stage->mock;
@@ -380,13 +380,13 @@ static int tell_export(struct kunit *test, void *data)
 	return ret;
 }
 
-struct buffer_story {
+struct buffer_scenario {
 	const char *description;
 	struct mock_exporter_params params;
 	bool follow;
 };
 
-static const struct buffer_story buffer_stories[] = {
+static const struct buffer_scenario buffer_scenarios[] = {
 	{ "both stay", {}, false },
 	{ "both stay, and the mapping is kept", { .cache_sgt = true }, false },
 	{ "the importer follows nothing", { .dynamic = true }, false },
@@ -394,20 +394,20 @@ static const struct buffer_story buffer_stories[] = {
 	{ "the importer follows", { .dynamic = true }, true },
 };
 
-KUNIT_ARRAY_PARAM_DESC(buffer_story, buffer_stories, description);
+KUNIT_ARRAY_PARAM_DESC(buffer_scenario, buffer_scenarios, description);
 
 static void fail_nth_test_export(struct kunit *test)
 {
-	const struct buffer_story *story = test->param_value;
+	const struct buffer_scenario *scenario = test->param_value;
 	struct stage *stage = stage_create(test);
 
-	stage->mock = mock_exporter_prepare(test, &story->params);
+	stage->mock = mock_exporter_prepare(test, &scenario->params);
 	stage->dev = mock_device_create(test);
-	stage->follow = story->follow;
-	mock_faults_sweep(test, tell_export, stage);
+	stage->follow = scenario->follow;
+	mock_faults_sweep(test, run_export, stage);
 }
 
-static int tell_heap(struct kunit *test, void *data)
+static int run_heap(struct kunit *test, void *data)
 {
 	struct stage *stage = data;
 	struct dma_buf *dmabuf;
@@ -432,7 +432,7 @@ static void fail_nth_test_heap(struct kunit *test)
 		stage->heap = dma_heap_find(heaps[i]);
 		if (!stage->heap)
 			continue;
-		mock_faults_sweep(test, tell_heap, stage);
+		mock_faults_sweep(test, run_heap, stage);
 		dma_heap_put(stage->heap);
 		swept++;
 	}
@@ -450,7 +450,7 @@ static const struct dma_heap_ops fail_nth_heap_ops = {
 	.allocate = fail_nth_never,
 };
 
-static int tell_register(struct kunit *test, void *data)
+static int run_register(struct kunit *test, void *data)
 {
 	static const struct dma_heap_export_info info = {
 		.name = "kunit_fail_nth", .ops = &fail_nth_heap_ops,
@@ -467,13 +467,13 @@ static int tell_register(struct kunit *test, void *data)
 static void fail_nth_test_register(struct kunit *test)
 {
 	mock_faults_prepare(test);
-	mock_faults_sweep(test, tell_register, NULL);
+	mock_faults_sweep(test, run_register, NULL);
 }
 
 static struct kunit_case fail_nth_cases[] = {
-	KUNIT_CASE_PARAM(fail_nth_test_fences, fence_story_gen_params),
+	KUNIT_CASE_PARAM(fail_nth_test_fences, fence_scenario_gen_params),
 	KUNIT_CASE(fail_nth_test_merge_signalled),
-	KUNIT_CASE_PARAM(fail_nth_test_export, buffer_story_gen_params),
+	KUNIT_CASE_PARAM(fail_nth_test_export, buffer_scenario_gen_params),
 	KUNIT_CASE_SLOW(fail_nth_test_heap),
 	KUNIT_CASE_SLOW(fail_nth_test_register),
 	{}

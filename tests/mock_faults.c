@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mock faults: a story is told until none of its allocations is left to fail.
+ * The mock faults: a scenario is run until each of its allocations has failed.
  *
  * What it is:	the sweep behind mock_faults.h.
- * What it owns: fail_nth of the test's thread, while a story is told.
+ * What it owns: fail_nth of the test's thread, while a scenario is run.
  * Locks:	none.
  * May call:	KUnit, the mock user for the knobs in debugfs, the census of mock
  *		fences.
- * Never here:	stories.
+ * Never here:	scenarios.
  * Units:	allocations.
  */
 #include <kunit/test.h>
@@ -20,12 +20,13 @@
 #include "mock_fence.h"
 #include "mock_user.h"
 
-/* No story has that many allocations. */
+/* No scenario has that many allocations. */
 #define MOCK_FAULTS_MANY	10000
 
 /*
- * A telling may take one more than the last did, because what frees by RCU needs a
- * page now and then. So it is over when several in a row have met no failure.
+ * A run may allocate once more than the last did, because what frees by RCU
+ * needs a page now and then. So the sweep is over when several runs in a row
+ * have met no failure.
  */
 #define MOCK_FAULTS_SPARE	4
 
@@ -33,7 +34,7 @@
  * mock_faults_prepare - let every kind of allocation fail, and quietly
  * @test: the running test case
  *
- * Until a story is swept, nothing does fail.
+ * Until a scenario is swept, nothing does fail.
  *
  * Context: Process context of the test; may sleep. Ends the test case when
  *	    one of the knobs is not there.
@@ -59,41 +60,42 @@ void mock_faults_prepare(struct kunit *test)
 				    "%s", knobs[i].path);
 }
 
-/* One telling whose @nth allocation fails. True when there was such a one. */
-static bool mock_faults_tell(struct kunit *test, mock_faults_story tell,
-			     void *stage, unsigned int nth, int *ret)
+/* One run whose @nth allocation fails. True when there was such a one. */
+static bool mock_faults_run(struct kunit *test, mock_faults_scenario run,
+			    void *stage, unsigned int nth, int *ret)
 {
 	bool met;
 
 	WRITE_ONCE(current->fail_nth, nth);
-	*ret = tell(test, stage);
+	*ret = run(test, stage);
 	met = !READ_ONCE(current->fail_nth);
 	WRITE_ONCE(current->fail_nth, 0);
 	return met;
 }
 
 /**
- * mock_faults_sweep - let each allocation of a story fail once
+ * mock_faults_sweep - let each allocation of a scenario fail once
  * @test: the running test case, after mock_faults_prepare()
- * @tell: the story
- * @stage: for @tell
+ * @run: the scenario
+ * @stage: for @run
  *
- * The test fails when a telling ends otherwise than well or with -ENOMEM, leaves
- * a mock fence behind, or is not followed by one that works.
+ * The test fails when a run ends otherwise than with 0 or -ENOMEM, leaves a
+ * mock fence behind, or is not followed by one that succeeds.
  *
  * Context: Process context of the test; may sleep.
  */
-void mock_faults_sweep(struct kunit *test, mock_faults_story tell, void *stage)
+void mock_faults_sweep(struct kunit *test, mock_faults_scenario run,
+		       void *stage)
 {
 	unsigned int nth, points = 0, refused = 0, spare = 0;
 	int live = mock_fence_live(test);
 	bool met;
 	int ret;
 
-	KUNIT_ASSERT_EQ_MSG(test, 0, tell(test, stage), "untouched");
+	KUNIT_ASSERT_EQ_MSG(test, 0, run(test, stage), "untouched");
 
 	for (nth = 1; spare < MOCK_FAULTS_SPARE && nth < MOCK_FAULTS_MANY; nth++) {
-		met = mock_faults_tell(test, tell, stage, nth, &ret);
+		met = mock_faults_run(test, run, stage, nth, &ret);
 		spare = met ? 0 : spare + 1;
 		points += met;
 		refused += !!ret;
@@ -101,11 +103,11 @@ void mock_faults_sweep(struct kunit *test, mock_faults_story tell, void *stage)
 				      "failure %u gives %d", nth, ret);
 		KUNIT_ASSERT_EQ_MSG(test, live, mock_fence_live(test),
 				    "failure %u leaves a fence", nth);
-		KUNIT_ASSERT_EQ_MSG(test, 0, tell(test, stage),
+		KUNIT_ASSERT_EQ_MSG(test, 0, run(test, stage),
 				    "broken after failure %u", nth);
 	}
 	KUNIT_EXPECT_EQ(test, spare, MOCK_FAULTS_SPARE);
-	/* A story without one refusal has not been swept at all. */
+	/* A scenario without one refusal has not been swept at all. */
 	KUNIT_EXPECT_GT(test, refused, 0);
 	kunit_info(test, "FIGURE failure points swept in kernel: %u\n", points);
 }

@@ -3,7 +3,8 @@
  * The mock faults: allocations that fail when the test says so.
  *
  * What it is:	fault injection of the kernel, aimed at the thread of the test by
- *		its fail_nth: the 1st, 2nd, ... nth allocation of a story fails.
+ *		its fail_nth: the 1st, 2nd, ... nth allocation of a scenario
+ *		fails.
  * Life:	a fault that was not met is taken back before the sweep goes on.
  * Locks:	none; other threads are not touched.
  */
@@ -13,18 +14,19 @@
 struct kunit;
 
 /**
- * typedef mock_faults_story - something that works, told from beginning to end
+ * typedef mock_faults_scenario - a sequence of calls that succeeds
  * @test: the running test case
  * @stage: what was prepared for it before anything could fail
  *
- * It gives back whatever it has taken, also when it fails half-way, and must not
+ * It releases whatever it has taken, also when it fails half-way, and must not
  * assert what needs memory.
  *
  * Return: 0 or the negative errno of what failed.
  */
-typedef int (*mock_faults_story)(struct kunit *test, void *stage);
+typedef int (*mock_faults_scenario)(struct kunit *test, void *stage);
 
 void mock_faults_prepare(struct kunit *test);
-void mock_faults_sweep(struct kunit *test, mock_faults_story tell, void *stage);
+void mock_faults_sweep(struct kunit *test, mock_faults_scenario run,
+		       void *stage);
 
 #endif /* _DMA_BUF_TESTS_MOCK_FAULTS_H */

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every allocation of every success story fails once.
+ * Every allocation of every successful scenario fails once.
  *
- * A story is a run of system calls that works. It is told again and again, with
- * the first, second, third ... allocation failing by /proc/self/fail-nth, until
- * one telling ends before its turn has come. Each
- * telling either works all the same or ends in a documented errno; leaves no
- * descriptor and no buffer behind; and the next one without a failure works.
+ * A scenario is a sequence of system calls that succeeds. It is run again and
+ * again, with the first, second, third ... allocation failing by
+ * /proc/self/fail-nth, until a run makes fewer allocations than that. Each run
+ * either succeeds all the same or ends in a documented errno; leaves no
+ * descriptor and no buffer behind; and the next one without a failure succeeds.
  * What leaks inside the kernel is for kmemleak to say, which scans at the end.
  *
- * A story gives back 0 or the -errno of the call that failed, after it has
+ * A scenario returns 0 or the -errno of the call that failed, after it has
  * closed what it had opened. What is prepared outside of the sweep is in the
  * fixture.
  */
@@ -28,7 +28,7 @@
 
 #define MERGED		64
 #define MERGED_BEFORE	60	/* of these, before anything fails */
-#define MANY		50000	/* No story has that many allocations. */
+#define MANY		50000	/* No scenario has that many allocations. */
 
 /*
  * The most that a device gets. In pieces, but few: debugging of the DMA API allocates
@@ -36,16 +36,16 @@
  */
 #define IMPORTED	((size_t)(1 << 20) + 2 * 4096)
 
-/* What the stories share; set up before any allocation fails. */
+/* What the scenarios share; set up before any allocation fails. */
 static struct {
-	int heap;		/* the one that a story allocates from */
+	int heap;		/* the one that a scenario allocates from */
 	int importer;
 	int udmabuf;
 	int memfd;
 	int timeline;
 	int fences[MERGED];
 	int merged;
-	int pidfd;		/* who pays */
+	int pidfd;		/* the process whose cgroup is charged */
 	int edu;
 	int crowded;		/* a buffer with all of the fences */
 	size_t size;
@@ -80,9 +80,9 @@ static void touch_pages(void *mem)
 		memset((char *)mem + at, 1, 1);
 }
 
-/* ------------------------------------------------------------- stories -- */
+/* ----------------------------------------------------------- scenarios -- */
 
-static int tell_allocate(void)
+static int run_allocate(void)
 {
 	int fd = heap_alloc(stage.heap, stage.size);
 
@@ -92,7 +92,7 @@ static int tell_allocate(void)
 	return 0;
 }
 
-static int tell_map(void)
+static int run_map(void)
 {
 	int fd = heap_alloc(stage.heap, stage.size);
 	void *mem;
@@ -109,8 +109,8 @@ static int tell_map(void)
 	return ret;
 }
 
-/* For another process to pay. */
-static int tell_charge(void)
+/* Charged to the cgroup of another process. */
+static int run_charge(void)
 {
 	struct dma_heap_allocation_data_charged data = {
 		.len = stage.size, .fd_flags = O_RDWR | O_CLOEXEC,
@@ -123,7 +123,7 @@ static int tell_charge(void)
 	return ret;
 }
 
-static int tell_sync_and_name(void)
+static int run_sync_and_name(void)
 {
 	int fd = heap_alloc(stage.heap, stage.size);
 	int ret;
@@ -144,7 +144,7 @@ static int tell_sync_and_name(void)
 }
 
 /* Attach and map by a device, and share what it imported once more. */
-static int tell_import(void)
+static int run_import(void)
 {
 	int fd = heap_alloc(stage.heap, stage.size < IMPORTED ? stage.size : IMPORTED);
 	int handle, again;
@@ -164,7 +164,7 @@ static int tell_import(void)
 }
 
 /* A driver that hangs a fence of its own on what it has imported. */
-static int tell_fence_of_importer(void)
+static int run_fence_of_importer(void)
 {
 	struct drm_vgem_fence_attach attach = { .flags = VGEM_FENCE_WRITE };
 	struct drm_vgem_fence_signal signal = { 0 };
@@ -187,7 +187,7 @@ static int tell_fence_of_importer(void)
 }
 
 /* A PCI device, behind an IOMMU: static importers and those that follow a move. */
-static int tell_attach_device(void)
+static int run_attach_device(void)
 {
 	int fd = heap_alloc(stage.heap, stage.size), ret = 0;
 	unsigned int dynamic;
@@ -212,7 +212,7 @@ static int tell_attach_device(void)
 }
 
 /* What was sent and not received is in the socket, and goes with it. */
-static int tell_send(void)
+static int run_send(void)
 {
 	int fd = heap_alloc(stage.heap, stage.size);
 	int pair[2], ret;
@@ -243,7 +243,7 @@ static int expect_fences(int fd, int want)
 	return count == want ? 0 : -EPROTO;
 }
 
-static int tell_sync_file(void)
+static int run_sync_file(void)
 {
 	int fd = heap_alloc(stage.heap, stage.size);
 	int fence, ret;
@@ -264,7 +264,7 @@ static int tell_sync_file(void)
 }
 
 /* One fence of 64, and a reservation object that grows to hold them. */
-static int tell_merge(void)
+static int run_merge(void)
 {
 	int merged = dup(stage.merged);
 	int fd, ret;
@@ -290,8 +290,8 @@ static int tell_merge(void)
 	return ret;
 }
 
-/* Who polls leaves a callback on the fence, which holds the buffer until it signals. */
-static int tell_poll(void)
+/* A poll leaves a callback on the fence, which holds the buffer until then. */
+static int run_poll(void)
 {
 	int timeline = sw_sync_open();
 	int fence, fd, ret;
@@ -315,7 +315,7 @@ static int tell_poll(void)
 }
 
 /* Many fences in one buffer: out of it as one, and one by one into another. */
-static int tell_crowd(void)
+static int run_crowd(void)
 {
 	int fence = dmabuf_export_sync_file(stage.crowded, DMA_BUF_SYNC_RW);
 	int i, fd, ret;
@@ -333,7 +333,7 @@ static int tell_crowd(void)
 	return ret;
 }
 
-static int tell_epoll(void)
+static int run_epoll(void)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	int epoll = (int)sysret(epoll_create1(EPOLL_CLOEXEC)), ret;
@@ -350,7 +350,7 @@ static int tell_epoll(void)
 	return ret == 1 ? 0 : ret < 0 ? ret : -EPROTO;
 }
 
-static int tell_timeline(void)
+static int run_timeline(void)
 {
 	int timeline = sw_sync_open();
 	int fence, ret;
@@ -369,8 +369,8 @@ static int tell_timeline(void)
 	return ret;
 }
 
-/* Share, import by a device, map: the whole journey of a memfd. */
-static int tell_wrapped(int fd)
+/* Share, import by a device, map: everything that is done to a memfd. */
+static int run_wrapped(int fd)
 {
 	void *mem;
 	int ret;
@@ -391,17 +391,17 @@ static int tell_wrapped(int fd)
 	return ret;
 }
 
-static int tell_udmabuf(void)
+static int run_udmabuf(void)
 {
 	struct udmabuf_create create = {
 		.memfd = stage.memfd, .flags = UDMABUF_FLAGS_CLOEXEC,
 		.offset = stage.offset, .size = stage.size,
 	};
 
-	return tell_wrapped(xioctl(stage.udmabuf, UDMABUF_CREATE, &create));
+	return run_wrapped(xioctl(stage.udmabuf, UDMABUF_CREATE, &create));
 }
 
-static int tell_udmabuf_list(void)
+static int run_udmabuf_list(void)
 {
 	struct {
 		struct udmabuf_create_list head;
@@ -417,7 +417,7 @@ static int tell_udmabuf_list(void)
 		},
 	};
 
-	return tell_wrapped(xioctl(stage.udmabuf, UDMABUF_CREATE_LIST, &list));
+	return run_wrapped(xioctl(stage.udmabuf, UDMABUF_CREATE_LIST, &list));
 }
 
 /* --------------------------------------------------------------- sweep -- */
@@ -428,8 +428,8 @@ static bool errno_documented(int ret)
 	return !ret || ret == -ENOMEM || ret == -ENOBUFS || ret == -ENFILE;
 }
 
-/* One telling with failure @n. True when the failure did happen. */
-static bool tell_failing(int control, int n, int (*tell)(void), int *ret)
+/* One run with failure @n. True when the failure did happen. */
+static bool run_failing(int control, int n, int (*run)(void), int *ret)
 {
 	char text[16];
 	ssize_t got;
@@ -439,7 +439,7 @@ static bool tell_failing(int control, int n, int (*tell)(void), int *ret)
 		*ret = -errno;
 		return false;
 	}
-	*ret = tell();
+	*ret = run();
 	got = pread(control, text, sizeof(text) - 1, 0);
 	if (pwrite(control, "0", 1, 0) < 0 || got <= 0)
 		return false;
@@ -448,7 +448,7 @@ static bool tell_failing(int control, int n, int (*tell)(void), int *ret)
 }
 
 static void sweep(struct __test_metadata *_metadata, const char *what,
-		  int (*tell)(void))
+		  int (*run)(void))
 {
 	int control, fds, ret, n, refused = 0;
 	bool failed = true;
@@ -460,11 +460,11 @@ static void sweep(struct __test_metadata *_metadata, const char *what,
 
 	fds = count_open_fds();
 	buffers = count_buffers();
-	ASSERT_EQ(0, tell()) TH_LOG("%s: does not even work untouched", what);
+	ASSERT_EQ(0, run()) TH_LOG("%s: does not even work untouched", what);
 	ASSERT_TRUE(buffers_settle(buffers)) TH_LOG("%s: leaves a buffer, untouched", what);
 
 	for (n = 1; failed && n < MANY; n++) {
-		failed = tell_failing(control, n, tell, &ret);
+		failed = run_failing(control, n, run, &ret);
 		refused += ret < 0;
 		ASSERT_TRUE(errno_documented(ret))
 			TH_LOG("%s: failure %d gives %s", what, n, test_result_str(ret));
@@ -474,10 +474,10 @@ static void sweep(struct __test_metadata *_metadata, const char *what,
 			TH_LOG("%s: failure %d leaves a buffer", what, n);
 		ASSERT_TRUE(failed || !ret)
 			TH_LOG("%s: %s though nothing failed", what, test_result_str(ret));
-		ASSERT_EQ(0, tell()) TH_LOG("%s: broken after failure %d", what, n);
+		ASSERT_EQ(0, run()) TH_LOG("%s: broken after failure %d", what, n);
 	}
 	EXPECT_FALSE(failed) TH_LOG("%s: no end", what);
-	/* A story without one refusal has not been swept at all. */
+	/* A scenario without one refusal has not been swept at all. */
 	EXPECT_LT(0, refused) TH_LOG("%s: nothing was refused", what);
 	TH_LOG("%s", what);
 	TH_LOG("FIGURE failure points swept in user space: %d", n - 2);
@@ -546,31 +546,31 @@ static bool variant_is_plain(const struct _fixture_variant_fail_nth *variant)
 
 TEST_F(fail_nth, allocate)
 {
-	sweep(_metadata, "allocate", tell_allocate);
+	sweep(_metadata, "allocate", run_allocate);
 }
 
 TEST_F(fail_nth, map)
 {
-	sweep(_metadata, "mmap and fault", tell_map);
+	sweep(_metadata, "mmap and fault", run_map);
 }
 
 TEST_F(fail_nth, sync_and_name)
 {
-	sweep(_metadata, "sync and name", tell_sync_and_name);
+	sweep(_metadata, "sync and name", run_sync_and_name);
 }
 
 TEST_F(fail_nth, import)
 {
 	if (stage.importer < 0)
 		SKIP(return, "no importer");
-	sweep(_metadata, "attach, map, share", tell_import);
+	sweep(_metadata, "attach, map, share", run_import);
 }
 
 TEST_F(fail_nth, charge)
 {
 	if (!variant_is_plain(variant))
 		SKIP(return, "the same for every buffer");
-	sweep(_metadata, "allocate at another's expense", tell_charge);
+	sweep(_metadata, "allocate at another's expense", run_charge);
 }
 
 TEST_F(fail_nth, fence_of_importer)
@@ -579,7 +579,7 @@ TEST_F(fail_nth, fence_of_importer)
 		SKIP(return, "the same for every buffer");
 	if (stage.importer < 0)
 		SKIP(return, "no importer");
-	sweep(_metadata, "fence of an importer", tell_fence_of_importer);
+	sweep(_metadata, "fence of an importer", run_fence_of_importer);
 }
 
 TEST_F(fail_nth, attach_device)
@@ -588,43 +588,43 @@ TEST_F(fail_nth, attach_device)
 		SKIP(return, "the same for every buffer");
 	if (stage.edu < 0)
 		SKIP(return, "no edu device");
-	sweep(_metadata, "attach to a device", tell_attach_device);
+	sweep(_metadata, "attach to a device", run_attach_device);
 }
 
 TEST_F(fail_nth, epoll)
 {
 	if (!variant_is_plain(variant))
 		SKIP(return, "the same for every buffer");
-	sweep(_metadata, "epoll", tell_epoll);
+	sweep(_metadata, "epoll", run_epoll);
 }
 
 TEST_F(fail_nth, send)
 {
-	sweep(_metadata, "send over a socket", tell_send);
+	sweep(_metadata, "send over a socket", run_send);
 }
 
 TEST_F(fail_nth, sync_file)
 {
-	sweep(_metadata, "sync file in and out", tell_sync_file);
+	sweep(_metadata, "sync file in and out", run_sync_file);
 }
 
 TEST_F(fail_nth, poll)
 {
-	sweep(_metadata, "poll", tell_poll);
+	sweep(_metadata, "poll", run_poll);
 }
 
 TEST_F(fail_nth, merge)
 {
 	if (!variant_is_plain(variant))
 		SKIP(return, "the same for every buffer");
-	sweep(_metadata, "merge 64", tell_merge);
+	sweep(_metadata, "merge 64", run_merge);
 }
 
 TEST_F(fail_nth, crowd)
 {
 	if (!variant_is_plain(variant))
 		SKIP(return, "the same for every buffer");
-	sweep(_metadata, "64 fences, one by one", tell_crowd);
+	sweep(_metadata, "64 fences, one by one", run_crowd);
 }
 
 FIXTURE(fail_nth_memfd) {
@@ -670,14 +670,14 @@ FIXTURE_TEARDOWN(fail_nth_memfd)
 
 TEST_F(fail_nth_memfd, create)
 {
-	sweep(_metadata, "udmabuf", tell_udmabuf);
-	/* Refused as long as anybody holds a page of it. */
+	sweep(_metadata, "udmabuf", run_udmabuf);
+	/* Refused as long as a page of it is pinned. */
 	EXPECT_EQ(0, seal_write(stage.memfd));
 }
 
 TEST_F(fail_nth_memfd, create_list)
 {
-	sweep(_metadata, "udmabuf list", tell_udmabuf_list);
+	sweep(_metadata, "udmabuf list", run_udmabuf_list);
 	EXPECT_EQ(0, seal_write(stage.memfd));
 }
 
@@ -689,7 +689,7 @@ TEST(timeline)
 		SKIP(return, "no " SW_SYNC_NODE);
 	close(timeline);
 	faults_prepare();
-	sweep(_metadata, "software timeline", tell_timeline);
+	sweep(_metadata, "software timeline", run_timeline);
 }
 
 TEST_HARNESS_MAIN
