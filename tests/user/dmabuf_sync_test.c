@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A dma-buf and time: which fence holds up whom in poll(), in
+ * A dma-buf and time: which fences hold up poll(),
  * DMA_BUF_IOCTL_SYNC of all or of a part, and in the sync files that go in and
  * out. Buffers come from the system heap, fences from sw_sync; without either all
  * is skipped.
@@ -75,7 +75,7 @@ TEST_F(dmabuf_sync, a_reader_holds_up_writers_alone)
 	EXPECT_EQ(POLLOUT, poll_wait(self->fd, POLLOUT, MINUTE_MS));
 }
 
-TEST_F(dmabuf_sync, a_writer_holds_up_everybody)
+TEST_F(dmabuf_sync, a_writer_holds_up_readers_and_writers)
 {
 	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
@@ -290,7 +290,7 @@ TEST_F(dmabuf_sync, a_signalled_fence_may_be_imported)
 	close(fence);
 }
 
-TEST_F(dmabuf_sync, a_dying_timeline_releases_its_waiters)
+TEST_F(dmabuf_sync, the_end_of_a_timeline_releases_its_waiters)
 {
 	int fence;
 
@@ -343,7 +343,7 @@ TEST_F(dmabuf_sync, begin_of_a_part_waits_for_the_writer)
 	EXPECT_EQ(0, status);
 }
 
-/* An end gives memory away and has nobody to wait for. */
+/* An end gives memory away and has nothing to wait for. */
 TEST_F(dmabuf_sync, end_of_a_part_passes_a_writer)
 {
 	EXPECT_WORKS(dmabuf_sync_partial(self->fd, DMA_BUF_SYNC_WRITE, 0, 64));
@@ -379,7 +379,7 @@ TEST_F(dmabuf_sync, a_waiting_begin_can_be_interrupted)
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
 }
 
-TEST_F(dmabuf_sync, a_waiting_begin_dies_with_its_process)
+TEST_F(dmabuf_sync, a_waiting_begin_ends_with_its_process)
 {
 	long buffers = count_buffers();
 	int status;

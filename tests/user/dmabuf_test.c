@@ -5,7 +5,7 @@
  * heap. What concerns fences stands in dmabuf_sync_test.c.
  *
  * Single refusals stand in the table that bad_input_test reads; here stand
- * the ones that need a story. Sizes are bytes.
+ * the ones that need several steps. Sizes are bytes.
  */
 #include <sys/mount.h>
 
@@ -231,7 +231,7 @@ TEST_F(dmabuf, descriptor_flags_are_those_asked_for)
 #define TRACE_DIR	"/sys/kernel/tracing"
 #define FD_EVENT	TRACE_DIR "/events/dma_buf/dma_buf_fd/enable"
 
-/* Does a line of the file contain @text? */
+/* Test whether a line of the file contains @text. */
 static bool file_has(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "re");

@@ -178,7 +178,7 @@ static size_t seen_copied(struct _test_data_edu *self, size_t dst_offset,
 	return right;
 }
 
-/* Is every mapping of this machine a copy in a buffer of the kernel? */
+/* Test whether every mapping of this machine is a copy in a kernel buffer. */
 static bool mappings_bounce(void)
 {
 	char line[4096] = "";

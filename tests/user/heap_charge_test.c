@@ -338,7 +338,7 @@ TEST_F(charge, over_the_limit_is_enomem_and_kills_no_task)
 	EXPECT_EQ(0, kill(self->child, 0));
 }
 
-TEST_F(charge, may_be_somebody_elses)
+TEST_F(charge, may_be_of_another_process)
 {
 	long long before = cg_current(self->group);
 	int pidfd, fd;
@@ -349,7 +349,7 @@ TEST_F(charge, may_be_somebody_elses)
 	close(fd);
 	EXPECT_TRUE(balance_is(self->group, before));
 
-	/* His limit counts too. */
+	/* The limit of that group applies, too. */
 	ASSERT_EQ(0, cg_write(self->group, "memory.max", "16777216"));
 	fd = alloc_charged(self->heap, 32 * MIB, (__u32)pidfd);
 	if (CHARGED(1))

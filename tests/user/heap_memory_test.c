@@ -2,9 +2,9 @@
 /*
  * The memory of a heap's buffer: other system calls take it for memory.
  *
- * For direct I/O, pipes and process_vm_readv(2) among others; and nobody ever
- * sees what an earlier owner left there, not even through a page that somebody
- * held on to. What a mapping is, is in heap_mmap_test.c.
+ * For direct I/O, pipes and process_vm_readv(2) among others; and what an
+ * earlier owner left there is never seen, not even through a page that is still
+ * pinned. What a mapping is, is in heap_mmap_test.c.
  */
 #include "heap_mapping.h"
 #include <sys/uio.h>
@@ -41,7 +41,7 @@ TEST_F(mapping, process_vm_readv_and_writev)
 		return;
 	}
 
-	/* What nobody has touched yet can be written, and read. */
+	/* Untouched memory can be written, and read. */
 	pattern_fill(other, self->size, 13);
 	ASSERT_EQ((ssize_t)self->size,
 		  process_vm_writev(getpid(), &local, 1, remote, ARRAY_SIZE(remote), 0));

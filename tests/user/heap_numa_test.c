@@ -161,7 +161,7 @@ TEST_F(numa, interleaves)
 	EXPECT_LT(8, sum[1]);
 }
 
-/* A node that is full is ENOMEM for those who are bound to it, and kills no task. */
+/* A full node is ENOMEM for tasks that are bound to it, and kills no task. */
 TEST_F(numa, a_full_node_is_enomem)
 {
 	long long kills = file_read_number("/proc/vmstat", "oom_kill");

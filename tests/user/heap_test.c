@@ -427,7 +427,7 @@ TEST_F(heap, an_answer_that_cannot_be_stored_is_undone)
 	ASSERT_EQ(0, mprotect(data, page, PROT_READ));
 	EXPECT_REFUSED(EFAULT, xioctl(self->heap, DMA_HEAP_IOCTL_ALLOC, data));
 	munmap(data, page);
-	/* The teardown finds the buffer if it was kept for nobody. */
+	/* The teardown finds the buffer if it was kept without a descriptor. */
 }
 
 TEST_F(heap, no_descriptor_left_means_no_buffer)
@@ -444,7 +444,7 @@ TEST_F(heap, no_descriptor_left_means_no_buffer)
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 }
 
-/* More than the machine has: a quick no, and nobody is killed for it. */
+/* More than the machine has: refused quickly, and no task is killed for it. */
 TEST_F(heap, impossible_sizes_are_refused_at_once)
 {
 	const long long total = meminfo_bytes("MemTotal");

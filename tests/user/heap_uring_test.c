@@ -194,7 +194,7 @@ TEST_F(uring, registers_what_is_mapped_and_touched)
 	close(self->buffer);
 }
 
-/* The pages are the ring's now, and nobody else's before it lets go of them. */
+/* The ring pins the pages: no other buffer gets them before it unpins them. */
 TEST_F(uring, keeps_pages_from_the_next_owner)
 {
 	long before = count_buffers();

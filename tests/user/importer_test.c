@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A buffer between two drivers: heap or vgem exports, vgem imports through
- * PRIME, an unmodified driver of the tree. Tests who keeps what alive, that
- * both sides see the same bytes, and that a driver's fences hold up a
- * program that polls or begins CPU access.
+ * PRIME, an unmodified driver of the tree. Tests which object keeps which
+ * alive, that both sides see the same bytes, and that a driver's fences hold up
+ * a program that polls or begins CPU access.
  *
  * Skipped where no vgem is. Handles are per open device; sizes are bytes.
  */
@@ -209,9 +209,9 @@ TEST_F(importer, every_size_class_is_imported)
 enum holder { HOLD_FD, HOLD_HANDLE, HOLD_MAPPING, HOLD_AGAIN, HOLDERS };
 
 /*
- * Whoever looks into the mapping says so, and for that needs a descriptor: one that
- * is still open or, when there is none, another one from the device. When that has
- * let go of the buffer, too, nobody is left whom it would concern.
+ * A read of the mapping stands between SYNC calls, which need a descriptor: one
+ * that is still open or, when there is none, another one from the device. When
+ * the device has dropped the buffer, too, nothing is left to synchronize with.
  */
 static size_t check_mapping(const void *mem, size_t size, unsigned int seed, int fd,
 			    int dev, int handle)
@@ -234,7 +234,7 @@ static size_t check_mapping(const void *mem, size_t size, unsigned int seed, int
 
 /*
  * Descriptor, handle, mapping and second descriptor are dropped one by one;
- * whoever is left must still see the bytes, and the last one frees them.
+ * those that are left must still show the bytes, and the last one frees them.
  */
 TEST_F(importer, close_in_any_order)
 {
@@ -494,8 +494,8 @@ TEST_F(importer, begin_waits_for_the_driver)
 	EXPECT_EQ(0, status);
 }
 
-/* A buffer that dies while a driver's fence in it is still open. */
-TEST_F(importer, the_buffer_may_die_before_its_fence)
+/* A buffer is released while a driver's fence in it is still open. */
+TEST_F(importer, the_buffer_may_be_released_before_its_fence)
 {
 	int handle, fence;
 

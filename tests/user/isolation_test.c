@@ -111,7 +111,7 @@ TEST_F(reuse, of_the_same_size_at_once_or_zeroed_in_the_background)
 		pool_wait_clean(variant->heap);
 		fill_and_free(_metadata, self->heap, len, variant->most, "zeroed");
 	}
-	/* Did it go through the pool, where there is one? */
+	/* Where there is a pool, it has been used. */
 	if (hits >= 0)
 		EXPECT_LT(hits, heap_total(variant->heap, "pool_hits"));
 }

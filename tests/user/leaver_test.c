@@ -2,8 +2,8 @@
 /*
  * A driver goes away while others hold its buffers and fences. With a buffer
  * alive its module cannot be unloaded. With fences it can, once they have
- * signalled and have no release op; whoever still holds one prints it, merges
- * it, waits for it and puts it all the same.
+ * signalled and have no release op; a program that still holds one prints it,
+ * merges it, waits for it and puts it all the same.
  *
  * Needs the module of DMABUF_LAB_LEAVER, which each test loads and unloads;
  * skipped where it is not.
@@ -287,7 +287,7 @@ static void *wait_for_fence(void *data)
 	return NULL;
 }
 
-/* Its exit signals what is pending: nobody waits for a driver that is gone. */
+/* Its exit signals what is pending: no waiter is left without a driver. */
 TEST_F(leaver, wakes_who_waits_when_it_goes)
 {
 	int fence[3], buffer, i;

@@ -2,7 +2,7 @@
 /*
  * Memory runs out, on purpose: by large buffers, by small ones, inside a memory
  * cgroup, and in the middle of an allocation that is killed. The answer is
- * ENOMEM. Nobody is killed by the kernel, what others have stays as it
+ * ENOMEM. No task is killed by the kernel, what others have stays as it
  * was, and all of it comes back.
  *
  * And a hundred thousand buffers at once: what one costs, and that closing them
@@ -164,7 +164,7 @@ static int refusal_of_child(int heap, __u64 len, int rounds, const char *group)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-TEST_F(pressure, more_than_memory_is_enomem_and_kills_nobody)
+TEST_F(pressure, more_than_memory_is_enomem_and_kills_no_task)
 {
 	const __u64 lens[] = { 2 * MIB, 33 * MIB + 4096, 300 * MIB };
 	size_t i;
@@ -195,7 +195,7 @@ TEST_F(pressure, several_at_once_are_refused_and_none_is_killed)
 	}
 }
 
-/* The contiguous heaps run out of their own region, and nobody else does. */
+/* The contiguous heaps run out of their own region, not of other memory. */
 TEST_F(pressure, a_region_that_is_full_is_enomem)
 {
 	int heap = heap_open("default_cma_region");
@@ -207,7 +207,7 @@ TEST_F(pressure, a_region_that_is_full_is_enomem)
 	close(heap);
 }
 
-TEST_F(pressure, a_cgroup_at_its_limit_is_enomem_and_kills_nobody)
+TEST_F(pressure, a_cgroup_at_its_limit_is_enomem_and_kills_no_task)
 {
 	char root[] = "/tmp/pressure_XXXXXX", group[64], path[128];
 

@@ -2,8 +2,8 @@
 /*
  * Two threads of one program, on two CPUs, at the same descriptors.
  *
- * A race thread does one thing over and over while the test plays its rounds. What
- * comes of a call is either what it gives alone, or one of the errnos of a
+ * A race thread does one thing over and over while the test runs its rounds.
+ * What comes of a call is either what it gives alone, or one of the errnos of a
  * descriptor that is gone or names something else by now. Afterwards every
  * buffer and every descriptor is where it was. What else may go wrong, the
  * kernel says on its log.
@@ -234,7 +234,7 @@ static void every_call(struct race *race, int fd, int other)
 		break;
 	case 16:
 		ret = xioctl(other, SW_SYNC_GET_DEADLINE, &asked);
-		/* Nobody has set one. */
+		/* None has been set. */
 		ret = ret == -ENOENT ? 0 : ret;
 		break;
 	default:
@@ -338,8 +338,8 @@ static void turn_poll(struct race *race)
 }
 
 /*
- * Who polls may be the last to hold the buffer, and the fence that it polls for
- * signals meanwhile. Caught: a poll that keeps no reference for its callback.
+ * A poll may hold the last reference to the buffer, and the fence that it polls
+ * for signals meanwhile. Caught: a poll that keeps no reference for its callback.
  */
 TEST_F(race, poll_against_close)
 {
@@ -458,7 +458,7 @@ static void turn_import_fences(struct race *race)
 /*
  * Each sync file that is exported has every fence that was imported before, once, and
  * none that was not. The buffer's list of fences is replaced several times
- * under who exports. Caught: an export that keeps what it had gathered when its
+ * during an export. Caught: an export that keeps what it had gathered when its
  * walk starts over, and a longer list that can be seen before its fences are in it.
  */
 TEST_F(race, sync_file_import_against_export)
@@ -504,7 +504,7 @@ TEST_F(race, sync_file_import_against_export)
 	TH_LOG("%d sync files were exported", exports);
 }
 
-/* ---------------------------------------------------- the dying timeline -- */
+/* ------------------------------------------------ release of the timeline -- */
 
 /* Waits for a fence of the timeline, and asks it things meanwhile. */
 static void turn_wait(struct race *race)
@@ -522,8 +522,8 @@ static void turn_wait(struct race *race)
 }
 
 /*
- * The timeline is closed under who waits for it: he is woken, and told. Caught:
- * an end of the timeline that drops its fences without signalling them.
+ * The timeline is closed during a wait for it: the waiter is woken with an error.
+ * Caught: an end of the timeline that drops its fences without signalling them.
  */
 TEST_F(race, timeline_ends_under_waiters)
 {
@@ -549,7 +549,7 @@ TEST_F(race, timeline_ends_under_waiters)
 	EXPECT_RACE_CLEAN(race);
 }
 
-/* ----------------------------------------------------- readers and death -- */
+/* --------------------------------------------------- readers and release -- */
 
 /* To the end, so that every line of it is made. The last byte, or -errno. */
 static int read_all(const char *path)
@@ -592,7 +592,7 @@ static void turn_read(struct race *race)
 {
 	int last = read_all(DMA_BUF_BUFINFO);
 
-	/* Whoever lives, the list ends with its totals. */
+	/* Whatever is on it, the list ends with its totals. */
 	if (last != '\n')
 		race->wrong = last < 0 ? -last : EPROTO;
 	last = read_all("/sys/kernel/debug/sync/info");
@@ -602,8 +602,8 @@ static void turn_read(struct race *race)
 }
 
 /*
- * Buffers, timelines and sync files die while they are printed. Caught, by
- * KASAN: a buffer that leaves the list of debugfs after it is freed.
+ * Buffers, timelines and sync files are released while they are printed. Caught,
+ * by KASAN: a buffer that leaves the list of debugfs after it is freed.
  */
 TEST_F(race, readers_against_death)
 {

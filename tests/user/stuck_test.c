@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device that never signals: here, a software timeline that nobody advances.
- * Who waits for it can be interrupted, gives up in time and can be killed;
- * and nobody but the waiter is held up.
+ * A device that never signals: here, a software timeline that is not advanced.
+ * A waiter for it can be interrupted, gives up in time and can be killed;
+ * and nothing but the waiter is held up.
  *
- * "stuck" is a buffer that the device writes, as far as anybody knows. A test
+ * "stuck" is a buffer with a fence of the device as its writer. A test
  * never asserts how long something took: what would wait for the device would
  * wait for good, and the harness ends it.
  */
@@ -22,7 +22,7 @@ FIXTURE(stuck) {
 	int timeline;
 	int fence;		/* never signals */
 	int stuck;
-	int free;		/* a buffer that nobody uses */
+	int free;		/* a buffer without fences */
 	long buffers;
 };
 
@@ -171,7 +171,7 @@ TEST_F(stuck, every_waiter_can_be_killed)
 	for (way = 0; way < WAYS; way++) {
 		pid = start_waiter(_metadata, self, way);
 		ASSERT_EQ(0, kill(pid, SIGKILL));
-		ASSERT_TRUE(ends_with(pid, &status)) TH_LOG("way %d does not die", way);
+		ASSERT_TRUE(ends_with(pid, &status)) TH_LOG("way %d does not end", way);
 		EXPECT_TRUE(WIFSIGNALED(status));
 	}
 }
@@ -234,7 +234,7 @@ static void use_importer(struct __test_metadata *_metadata, struct _test_data_st
 	close(importer);
 }
 
-TEST_F(stuck, nobody_but_the_waiter_is_held_up)
+TEST_F(stuck, nothing_but_the_waiter_is_held_up)
 {
 	int way, status, fd;
 	pid_t pid[WAYS];
@@ -279,7 +279,7 @@ TEST_F(stuck, closing_does_not_wait)
 	EXPECT_TRUE(buffers_settle(buffers));
 }
 
-/* Many waiters die at once, and the fence still works for the next. */
+/* Many waiters are killed at once, and the fence still works for the next. */
 TEST_F(stuck, many_waiters_come_and_go)
 {
 	enum { N = 60 };

@@ -294,7 +294,7 @@ FIXTURE_TEARDOWN(backing)
 	close(self->dev);
 }
 
-/* Both mappings show the same bytes, whoever wrote them. */
+/* Both mappings show the same bytes, through whichever they were written. */
 static void expect_coherent(struct __test_metadata *_metadata, void *memfd,
 			    void *dmabuf, size_t size, unsigned int seed)
 {
@@ -321,7 +321,7 @@ TEST_F(backing, whole)
 	EXPECT_EQ(0, seal_write(self->memfd));
 }
 
-/* Pages nobody has touched come zeroed, and are the memfd's from then on. */
+/* Untouched pages come zeroed, and are the memfd's from then on. */
 TEST_F(backing, untouched)
 {
 	struct stat before, after;
@@ -395,7 +395,7 @@ TEST_F(backing, untouched_and_signalled)
 		EXPECT_LE(0, fds[i]);
 }
 
-/* The same for pages that the memfd has set aside and nobody has touched. */
+/* The same for pages that the memfd has set aside, still untouched. */
 TEST_F(backing, reserved)
 {
 	void *mem;
@@ -595,7 +595,7 @@ TEST_F(backing, faults_come_in_batches)
 	ASSERT_EQ(0, getrusage(RUSAGE_SELF, &after));
 
 	faults = after.ru_minflt - before.ru_minflt;
-	/* Nobody promises that memory asked to be huge transparently is. */
+	/* Transparent huge pages are asked for, but not promised. */
 	most = (long)(self->size / batch) + 4;
 	if (pmd && !variant->thp)
 		most = (long)(self->size / HUGE_SIZE) + 4;

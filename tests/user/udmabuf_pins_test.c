@@ -43,7 +43,7 @@ FIXTURE_SETUP(pins)
 	ASSERT_LE(0, self->dev);
 	self->buffers = count_buffers();
 
-	/* Who is given the node needs no other privilege. */
+	/* A program that may open the node needs no other privilege. */
 	ASSERT_EQ(0, setresgid(1000, 1000, 1000));
 	ASSERT_EQ(0, setresuid(1000, 1000, 1000));
 	self->memfd = memfd_new(size, MFD_ALLOW_SEALING | variant->flags,

@@ -5,8 +5,8 @@
  * -errno.
  *
  * Each test is a leak test: the teardowns count descriptors and buffers, and where
- * pins matter a memfd tells, because it takes F_SEAL_WRITE only when nobody pins
- * a page of it. Sizes and offsets are bytes.
+ * pins matter a memfd shows them, because it takes F_SEAL_WRITE only when no page
+ * of it is pinned. Sizes and offsets are bytes.
  */
 #ifndef UDMABUF_TEST_H
 #define UDMABUF_TEST_H
