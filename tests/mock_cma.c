@@ -22,7 +22,7 @@
 #include "mock_cma.h"
 #include "mock_user.h"
 
-/* A debug kernel on a busy machine is slow; who waits so long waits for nothing. */
+/* A debug kernel on a busy machine is slow; a longer wait would not help. */
 #define MOCK_CMA_PATIENCE	(60 * HZ)
 
 static void mock_cma_start(void *data, const char *name, unsigned long count,

@@ -6,7 +6,7 @@
  * What it is:	a listener on the events that the allocator traces.
  * Life:	belongs to the test case; one at a time.
  * Locks:	none. What is asked and got is counted for the thread of the test
- *		alone, what is released for everybody.
+ *		alone, what is released for all threads.
  */
 #ifndef _DMA_BUF_TESTS_MOCK_CMA_H
 #define _DMA_BUF_TESTS_MOCK_CMA_H

@@ -31,7 +31,7 @@
 #include "mock_exporter.h"
 #include "mock_files.h"
 
-/* How long a buffer may take to die: its last fput() may come from elsewhere. */
+/* How long a release may take: the last fput() may come from elsewhere. */
 #define MOCK_EXPORTER_GRACE	(60 * HZ)
 
 static void mock_put_pages(struct page **pages, unsigned int nr_pages)

@@ -63,7 +63,7 @@ struct dma_buf_attachment *mock_importer_attach(struct kunit *test,
  * mock_importer_follow - attach a new device, for an importer that is dynamic
  * @test: the running test case
  * @dmabuf: the buffer
- * @importer: who will hear of moves
+ * @importer: receives the move notifications
  *
  * Context: Process context of the test; may sleep. Ends the test case when the
  *	    buffer cannot be attached.

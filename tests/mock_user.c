@@ -234,9 +234,9 @@ int mock_user_write(struct kunit *test, const char *fs, const char *path,
 }
 
 /**
- * mock_user_kill - the test's thread has a fatal signal pending
+ * mock_user_kill - make a fatal signal pending for the thread of the test
  *
- * As when somebody had sent it; a kernel thread is otherwise left alone.
+ * As if the signal had been sent; signals are not sent to kernel threads.
  *
  * Context: The thread of the test, any context. Followed by mock_user_revive().
  */
@@ -247,7 +247,7 @@ void mock_user_kill(void)
 }
 
 /**
- * mock_user_revive - the signal was never sent
+ * mock_user_revive - take back the signal of mock_user_kill()
  *
  * Context: The thread of the test, any context.
  */

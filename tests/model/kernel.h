@@ -321,7 +321,7 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 #define __GFP_NOWARN	4U
 #define PAGE_SHIFT	12
 
-/* From the model: does the next allocation fail? */
+/* From the model: test whether the next allocation fails. */
 bool model_alloc_fails(void);
 
 static inline void *kmalloc(size_t size, gfp_t gfp)

@@ -6,7 +6,7 @@
  * to write it. Devices and programs take turns as fences and brackets order
  * them; programs write side by side, in the same cache line, too. Meanwhile the CPU
  * fetches lines that it was not asked for and writes dirty ones back, whenever it
- * likes. Whoever reads, compares with the twin.
+ * likes. Each read is compared with the twin.
  */
 #include <linux/dma-buf-pages.h>
 

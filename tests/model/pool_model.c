@@ -130,7 +130,7 @@ static void naive_zero(void)
 	}
 }
 
-/* Is there room for it? */
+/* Test whether there is room for it. */
 static bool naive_keeps(unsigned int order)
 {
 	if (order >= HEAP_POOL_MIN_ORDER)
