@@ -182,7 +182,7 @@ struct edu_end {
  * @EDU_IDLE: nothing yet
  * @EDU_LOAD: a transfer from memory into the window is under way
  * @EDU_STORE: a transfer from the window into memory is under way
- * @EDU_OVER: whoever set this ends the job, and nobody else
+ * @EDU_OVER: the context that set this ends the job, and no other does
  */
 enum edu_phase {
 	EDU_IDLE,
@@ -195,7 +195,7 @@ enum edu_phase {
  * struct edu_dep - a fence that a job waits for
  * @cb: called when it signals
  * @fence: referenced
- * @job: who waits
+ * @job: the job that waits
  * @inherit: the error of @fence becomes that of the job
  */
 struct edu_dep {
@@ -211,8 +211,8 @@ struct edu_dep {
 /**
  * struct edu_job - one copy, from the ioctl to the reaper
  * @edu: the device
- * @client: who asked for it; outlives the job
- * @link: in edu_device.queue, edu_device.done or a list of whoever took it
+ * @client: the client that asked for it; outlives the job
+ * @link: in edu_device.queue, edu_device.done or a local list
  * @fence: signals when the job is over, referenced
  * @src: where bytes come from
  * @dst: where they go

@@ -293,7 +293,7 @@ void edu_kick_work(struct work_struct *work)
 }
 
 /**
- * edu_engine_probe - is this the device, and does it live?
+ * edu_engine_probe - check that the device is an edu device that works
  * @edu: the device, with its registers mapped
  *
  * Context: May sleep.

@@ -191,7 +191,7 @@ struct edu_import *edu_import_create(struct edu_device *edu, int fd, u32 flags)
 		goto err_free;
 	}
 
-	/* Who may only read the buffer shall not write it by way of a device. */
+	/* A read-only descriptor shall not allow writes by way of a device. */
 	import->dir = import->dmabuf->file->f_mode & FMODE_WRITE ?
 		      DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 
@@ -310,7 +310,7 @@ void edu_end_advance(struct edu_end *end, u32 bytes)
 	if (!end->map || end->pos < sg_dma_len(end->sg))
 		return;
 
-	/* At the very end there is no next one, and nobody asks for it. */
+	/* At the very end there is no next one, and none is needed. */
 	next = sg_next(end->sg);
 	if (next) {
 		end->sg = next;

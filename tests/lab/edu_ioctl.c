@@ -43,7 +43,7 @@ static long edu_ioctl_attach(struct ioctl_call *call, void *args)
 	u32 handle;
 	int ret;
 
-	/* A handle of which nobody knows, until nothing can fail any more. */
+	/* Reserved: a lookup finds nothing until nothing can fail any more. */
 	ret = xa_alloc(&client->imports, &handle, NULL, xa_limit_31b,
 		       GFP_KERNEL_ACCOUNT);
 	if (ret)

@@ -10,7 +10,7 @@
  * Never here: registers; what happens between start and end of a job.
  * Units: bytes, milliseconds in the ioctl, jiffies inside.
  *
- * A job is born in two steps. edu_job_prepare() does all that may fail. Then
+ * A job is created in two steps. edu_job_prepare() does all that may fail. Then
  * edu_job_publish() shows its fence to others, and from there nothing is
  * allocated and nothing is locked that another may hold while waiting for us:
  * queue, start, interrupt, signal. The reaper comes after the signal.
@@ -177,10 +177,10 @@ void edu_reap_work(struct work_struct *work)
  * edu_job_end - signal a job's fence and let the next one start
  * @job: taken off the queue by the caller, or running and set to %EDU_OVER by
  *	the caller; it is gone afterwards
- * @error: 0 or a negative errno, for those who look at the fence
+ * @error: 0 or a negative errno, for the readers of the fence's status
  *
  * Context: Any, also hard interrupt. Takes the lock of the fence, runs the
- * callbacks of those who wait for it, then takes edu_device.lock.
+ * callbacks of its waiters, then takes edu_device.lock.
  */
 void edu_job_end(struct edu_job *job, int error)
 {
@@ -195,8 +195,8 @@ void edu_job_end(struct edu_job *job, int error)
 			edu->running = NULL;
 		list_add_tail(&job->link, &edu->done);
 		/*
-		 * Inside of the lock: whoever sees the job gone from here may
-		 * destroy the queues next.
+		 * Inside of the lock: a caller that sees the job gone from
+		 * here may destroy the queues next.
 		 */
 		queue_work(edu->engine_wq, &edu->kick);
 		queue_work(edu->reap_wq, &edu->reap);
@@ -227,7 +227,8 @@ static bool edu_client_has_jobs(struct edu_client *client)
 
 /**
  * edu_client_stop - end all jobs of a client and give up its buffers
- * @client: who goes, or whose device goes; nobody asks for new jobs any more
+ * @client: the client that is closed, or whose device is unbound; it can submit
+ *	no new jobs any more
  * @error: what the fences of jobs that have not come to their end say
  *
  * Context: May sleep, uninterruptibly, but not longer than one transfer and
@@ -347,7 +348,7 @@ static int edu_resv_lock(struct dma_resv *first, struct dma_resv *second,
 	return ret;
 }
 
-/* Map one end, find out whom to wait for, make room for our fence. */
+/* Map one end, find the fences to wait for, make room for our fence. */
 static int edu_end_reserve(struct edu_job *job, struct edu_end *end,
 			   enum dma_resv_usage waits_for)
 {
@@ -521,7 +522,7 @@ static struct edu_job *edu_job_create(struct edu_client *client,
 
 /**
  * edu_job_copy - queue a copy, and hand out the fence of its end
- * @client: who asks
+ * @client: the client that asks
  * @call: the ioctl, to be answered before the job can no longer be taken back
  * @copy: its argument; gets the descriptor of the fence
  *

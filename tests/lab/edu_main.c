@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A dma-buf importer for QEMU's educational PCI device: bound, and unbound
- * under the hands of those who use it.
+ * while it is in use.
  *
  * Owns: struct edu_device from probe to the last reference, its interrupt, its
  * work queues, its name.
@@ -11,9 +11,9 @@
  * Never here: buffers, jobs, fences.
  * Units: none.
  *
- * Going away is the point of this driver, so it has an order. First nobody can
- * open it; then no command gets in and those inside have left; then each
- * client's jobs end and its attachments are dropped, while interrupts and work
+ * Going away is the point of this driver, so it has an order. First it can no
+ * longer be opened; then no command gets in and those inside have left; then
+ * each client's jobs end and its attachments are dropped, while interrupts and work
  * queues still run; then those end; memory that open files still name goes
  * with the last of them.
  */

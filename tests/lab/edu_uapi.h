@@ -86,7 +86,7 @@ struct dmabuf_edu_detach {
  * @out_fence: (out) sync file which signals when all bytes have arrived. Its
  *	error is that of the IN fence; ETIMEDOUT if the device did not answer;
  *	ECANCELED if the file was closed and ENODEV if the driver was unbound
- *	before; ESTALE if the window was to be read after somebody else had
+ *	before; ESTALE if the window was to be read after another job had
  *	used it; EIO if the device is out of order.
  * @flags: (in) DMABUF_EDU_COPY_* bits
  * @timeout_ms: (in) longest time for one transfer of up to a window, 0 for

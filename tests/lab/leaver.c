@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver that leaves: its fences and buffers are in the hands of others when
+ * A driver that leaves: its fences and buffers are held by others when
  * its module is unloaded, or is to be.
  *
  * What it is: a node through which programs get fences and buffers made.
@@ -323,7 +323,7 @@ static void __exit leaver_exit(void)
 {
 	misc_deregister(&leaver_misc);
 	leaver_signal(-ENODEV);
-	/* Who was asking one of the fences has its answer, and the lock is free. */
+	/* Calls into the ops of the fences have returned, the lock is free. */
 	synchronize_rcu();
 	kfree(leaver_timeline);
 	/* And the functions that free the others have come to their end. */

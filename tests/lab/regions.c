@@ -55,7 +55,7 @@ static bool lab_has_regions __ro_after_init;
 
 /*
  * The kernel makes a region of what the tree says, but to keep others out before
- * that is up to the architecture, and on x86 nobody does.
+ * that is up to the architecture, and x86 does not.
  */
 static int __init lab_regions_reserve(char *unused)
 {
