@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Buffers as the CPU sees them: from a heap or from somebody's descriptor,
- * mapped, and touched only between the two SYNC calls.
+ * Buffers as the CPU sees them: from a heap or from a descriptor that was
+ * received, mapped, and touched only between the two SYNC calls.
  */
 #include <errno.h>
 #include <fcntl.h>

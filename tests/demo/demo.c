@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The demo: frames from a camera travel through drivers and processes, in
- * buffers that nobody copies unasked, and after each hop they are compared.
+ * buffers that are copied only on purpose, and are compared after each hop.
  */
 #include <getopt.h>
 #include <stdio.h>

@@ -27,7 +27,7 @@
 #define MASK_COLOURS	0x00ffffffu
 #define MASK_ALL	0xffffffffu
 
-/* What a buffer holds before anybody writes it, so that a gap is seen. */
+/* What a buffer holds before the first write, so that a gap is seen. */
 #define POISON		0xa5c3965au
 
 /* ---- what went wrong: report.c */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Fences: a software timeline that the demo advances by hand, and sync files
- * of whoever hands them out.
+ * of the drivers that export them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ int timeline_signal(struct timeline *timeline)
 	return 0;
 }
 
-/* Signalled in time, and without an error? */
+/* Fail unless the fence signals in time and without an error. */
 int fence_wait(int fence, int milliseconds)
 {
 	struct pollfd pollfd = { .fd = fence, .events = POLLIN };

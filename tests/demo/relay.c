@@ -3,7 +3,7 @@
  * Hop: buffers travel between two processes over a UNIX socket. The second one
  * is a program of its own, which inherits nothing: it gets two buffers, one of
  * each heap, compares them with each other and with the checksum that came
- * along, and answers with a copy in a buffer that was born over there.
+ * along, and answers with a copy in a buffer that it allocates.
  */
 #include <errno.h>
 #include <signal.h>

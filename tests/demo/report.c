@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The table: one row per hop, printed when the hop is over, so that whoever
- * watches sees where it hangs.
+ * The table: one row per hop, printed when the hop is over, so that a
+ * hang is seen to follow the last row.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -17,7 +17,7 @@ static int show_expect_held(struct demo *demo, int flipped, int written)
 	if (fence_expect_pending(flipped, "the page flip") ||
 	    fence_expect_pending(written, "the writeback"))
 		return -1;
-	/* A look from outside: nobody has written, so there is nothing to sync. */
+	/* No SYNC: the buffer has not been written yet. */
 	for (i = 0; i < FRAME_BYTES / 4; i++)
 		if (demo->shown.words[i] != POISON)
 			return fail("vkms wrote before its IN fence signalled");

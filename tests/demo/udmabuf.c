@@ -66,7 +66,7 @@ static int memory_wrap(int memfd)
 	return fd;
 }
 
-/* A fence of vgem holds whoever polls the buffer until it signals. */
+/* A fence of vgem holds up a poll of the buffer until it signals. */
 static int vgem_fence(int vgem, __u32 handle, struct buffer *buffer)
 {
 	struct drm_vgem_fence_attach attach = {
