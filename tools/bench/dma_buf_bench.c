@@ -640,7 +640,7 @@ static void run_case(const struct bench_case *c, size_t size, int max_rounds)
 	fflush(stdout);
 }
 
-/* Over and over, for whoever looks from outside at what the machine does. */
+/* Repeat the case for good, for a profiler outside of the machine. */
 static void loop_case(const struct bench_case *c, size_t size)
 {
 	printf("BENCH-LOOP %s %zu\n", c->name, size);

@@ -5,7 +5,7 @@
  * Is: a misc device that runs one operation of the published in-kernel API a
  * number of times and says how long that took. Builds unchanged against the
  * stock tree and ours: it may use only what both offer.
- * Owns: a platform device that plays the importer; per open file the
+ * Owns: a platform device that is the importer; per open file the
  * attachment that DMA_BUF_BENCH_HOLD leaves in place.
  * Locks: none of its own but the file's mutex; the reservation lock through
  * the _unlocked forms.
