@@ -433,7 +433,7 @@ static int udmabuf_allocate_undisturbed(struct file *memfd, u64 offset,
  * lock.
  * Return: 0; -EINVAL when the range is empty, unaligned or does not lie within
  * the file; -ENOMEM when the pool has no huge page left; -ERESTARTNOINTR when the
- * task is to die, or has to stop or to freeze before it goes on.
+ * task is killed, or has to stop or to freeze before it goes on.
  */
 int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
 {

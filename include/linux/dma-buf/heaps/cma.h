@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Heaps of contiguous memory, for whoever sets up a region of it
+ * Heaps of contiguous memory, for code that sets up a region of it
  */
 #ifndef _LINUX_DMA_BUF_HEAPS_CMA_H
 #define _LINUX_DMA_BUF_HEAPS_CMA_H
