@@ -296,12 +296,12 @@ static int system_take_append(struct system_take *take)
 	return 0;
 }
 
-static int system_heap_fill(struct heap_buffer *buffer, unsigned long nr_pages)
+static int system_heap_fill(struct heap_buffer *buffer,
+			    struct heap_headroom *room, unsigned long nr_pages)
 {
-	struct heap_headroom room;
 	struct system_take take = {
 		.buffer = buffer,
-		.room = &room,
+		.room = room,
 		.nr_pages = nr_pages,
 		.left = nr_pages,
 		.order = HEAP_TOP_ORDER,
@@ -313,14 +313,12 @@ static int system_heap_fill(struct heap_buffer *buffer, unsigned long nr_pages)
 	take.zero_last = nr_pages >= SYSTEM_HEAP_SHARE_PAGES &&
 			 num_online_cpus() > 1 &&
 			 !want_init_on_alloc(GFP_HIGHUSER);
-	heap_headroom_init(&room);
 	ret = system_heap_take_all(&take) ?: system_take_append(&take);
 	if (ret) {
 		list_splice_init(&take.unzeroed, &take.ready);
 		heap_free_folios(&take.ready);
 	}
 	this_cpu_add(system_used, buffer->pages.nr_pages);
-	heap_headroom_release(&room);
 	return ret;
 }
 
@@ -352,6 +350,7 @@ static struct dma_buf *system_heap_allocate(struct dma_heap *heap,
 					    u64 heap_flags)
 {
 	unsigned long nr_pages = len >> PAGE_SHIFT;
+	struct heap_headroom room;
 	struct heap_buffer *buffer;
 	int ret;
 
@@ -363,11 +362,14 @@ static struct dma_buf *system_heap_allocate(struct dma_heap *heap,
 	if (IS_ERR(buffer))
 		return ERR_CAST(buffer);
 
-	ret = system_heap_fill(buffer, nr_pages);
-	if (ret) {
+	heap_headroom_init(&room);
+	ret = system_heap_fill(buffer, &room, nr_pages);
+	if (ret)
 		heap_buffer_abort(buffer);
+	/* Not before: a task out of memory waits for what the abort frees. */
+	heap_headroom_release(&room);
+	if (ret)
 		return ERR_PTR(ret);
-	}
 	return heap_buffer_export(buffer, fd_flags);
 }
 
