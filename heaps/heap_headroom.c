@@ -425,6 +425,24 @@ bool heap_headroom_is_called_off(const struct heap_headroom *room)
 }
 EXPORT_SYMBOL_NS_GPL(heap_headroom_is_called_off, DMA_BUF);
 
+/**
+ * heap_headroom_interrupted - test whether an allocation has to end at once
+ * @room: of the allocation
+ *
+ * For all steps that take long, not only those which take pages.
+ *
+ * Context: Process context. Does not sleep.
+ * Return: 0; -EINTR after a fatal signal; -ENOMEM if the allocation is called off,
+ * see heap_headroom_is_called_off().
+ */
+int heap_headroom_interrupted(const struct heap_headroom *room)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return heap_headroom_is_called_off(room) ? -ENOMEM : 0;
+}
+EXPORT_SYMBOL_NS_GPL(heap_headroom_interrupted, DMA_BUF);
+
 /* Add a folio to the reserve, unless that was freed for a task meanwhile. */
 static bool heap_headroom_keep(struct heap_headroom *room, struct folio *folio)
 {

@@ -40,6 +40,7 @@ static inline void heap_headroom_init(struct heap_headroom *room)
 int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 			unsigned long nr_used);
 bool heap_headroom_is_called_off(const struct heap_headroom *room);
+int heap_headroom_interrupted(const struct heap_headroom *room);
 unsigned long heap_headroom_step(const struct heap_headroom *room);
 void heap_headroom_release(struct heap_headroom *room);
 

@@ -13,11 +13,11 @@
 #include <linux/highmem.h>
 #include <linux/list.h>
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
+#include "heap_headroom.h"
 #include "heap_zero.h"
 
 /* Fewer pages are zeroed before a work item has begun. */
@@ -100,12 +100,14 @@ static void heap_zero_work(struct work_struct *work)
  * @folios: the folios, linked by their lru, which the caller owns alone; stays as
  *	it is
  * @nr_pages: how many pages they have together
+ * @room: of the allocation that they are for
  *
- * Context: Process context. May sleep; a fatal signal ends it.
- * Return: 0; -EINTR after a fatal signal, with some folios zeroed and some not. In
- * both cases no other CPU uses the folios any more.
+ * Context: Process context. May sleep.
+ * Return: 0; an error of heap_headroom_interrupted(), with some folios zeroed and
+ * some not. In all cases no other CPU uses the folios any more.
  */
-int heap_zero_folios(struct list_head *folios, unsigned long nr_pages)
+int heap_zero_folios(struct list_head *folios, unsigned long nr_pages,
+		     const struct heap_headroom *room)
 {
 	struct heap_zero_job job = { .folios = folios, .next = folios->next };
 	bool shared = nr_pages >= HEAP_ZERO_SHARED_PAGES && num_online_cpus() > 1;
@@ -118,9 +120,9 @@ int heap_zero_folios(struct list_head *folios, unsigned long nr_pages)
 		queue_work(system_unbound_wq, &job.work);
 
 	while ((folio = heap_zero_next(&job))) {
-		if (fatal_signal_pending(current)) {
+		ret = heap_headroom_interrupted(room);
+		if (ret) {
 			heap_zero_stop(&job);
-			ret = -EINTR;
 			break;
 		}
 		heap_zero_folio(folio);

@@ -8,8 +8,10 @@
 #include <linux/types.h>
 
 struct folio;
+struct heap_headroom;
 
 void heap_zero_folio(struct folio *folio);
-int heap_zero_folios(struct list_head *folios, unsigned long nr_pages);
+int heap_zero_folios(struct list_head *folios, unsigned long nr_pages,
+		     const struct heap_headroom *room);
 
 #endif /* _DMA_BUF_HEAP_ZERO_H */

@@ -238,10 +238,9 @@ static int system_heap_take_all(struct system_take *take)
 	int ret = 0;
 
 	while (take->left) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		if (heap_headroom_is_called_off(take->room))
-			return -ENOMEM;
+		ret = heap_headroom_interrupted(take->room);
+		if (ret)
+			return ret;
 		if (take->left <= check) {
 			ret = system_heap_check(take);
 			if (ret)
@@ -256,7 +255,8 @@ static int system_heap_take_all(struct system_take *take)
 		cond_resched();
 	}
 	if (take->nr_unzeroed)
-		ret = heap_zero_folios(&take->unzeroed, take->nr_unzeroed);
+		ret = heap_zero_folios(&take->unzeroed, take->nr_unzeroed,
+				       take->room);
 	list_splice_tail_init(&take->unzeroed, &take->ready);
 	return ret;
 }
@@ -287,13 +287,15 @@ static int system_take_append(struct system_take *take)
 	if (take->nr_large > 1 && take->nr_large >= take->nr_small)
 		list_sort(NULL, &take->ready, system_folio_cmp);
 	list_for_each_entry_safe(folio, next, &take->ready, lru) {
-		ret = heap_buffer_append(take->buffer, &folio->page,
+		ret = heap_headroom_interrupted(take->room) ?:
+		      heap_buffer_append(take->buffer, &folio->page,
 					 folio_nr_pages(folio));
 		if (ret)
 			return ret;
 		list_del_init(&folio->lru);
 	}
-	return 0;
+	/* The last time to give it up for a task that is out of memory. */
+	return heap_headroom_is_called_off(take->room) ? -ENOMEM : 0;
 }
 
 static int system_heap_fill(struct heap_buffer *buffer,

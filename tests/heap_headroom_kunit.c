@@ -164,9 +164,11 @@ static void heap_headroom_test_called_off(struct kunit *test)
 
 	heap_headroom_test_forget_later(test);
 	KUNIT_EXPECT_FALSE(test, heap_headroom_is_called_off(room));
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_interrupted(room));
 	KUNIT_EXPECT_EQ(test, reserve, heap_headroom_test_oom());
 	KUNIT_EXPECT_EQ(test, 0, heap_headroom_reserved());
 	KUNIT_EXPECT_TRUE(test, heap_headroom_is_called_off(room));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, heap_headroom_interrupted(room));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, heap_headroom_check(room, nr_pages, 0));
 
 	/* As long as the allocation has not come to its end, it has something. */

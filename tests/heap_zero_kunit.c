@@ -4,12 +4,15 @@
  */
 #include <kunit/test.h>
 
+#include <linux/errno.h>
 #include <linux/gfp.h>
+#include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
+#include "../heaps/heap_headroom.h"
 #include "../heaps/heap_zero.h"
 
 struct heap_zero_case {
@@ -54,11 +57,14 @@ static void heap_zero_test_all(struct kunit *test)
 {
 	const struct heap_zero_case *param = test->param_value;
 	struct folio *folios[HEAP_ZERO_TEST_MAX];
+	struct heap_headroom room;
 	LIST_HEAD(list);
 	unsigned int i;
 
 	heap_zero_test_fill(test, param, folios, &list);
-	KUNIT_EXPECT_EQ(test, 0, heap_zero_folios(&list, param->count << param->order));
+	heap_headroom_init(&room);
+	KUNIT_EXPECT_EQ(test, 0, heap_zero_folios(&list, param->count << param->order,
+						  &room));
 	KUNIT_EXPECT_EQ(test, param->count, list_count_nodes(&list));
 	for (i = 0; i < param->count; i++) {
 		KUNIT_EXPECT_TRUE_MSG(test, heap_zero_test_is_zero(folios[i]),
@@ -91,14 +97,16 @@ static void heap_zero_test_killed(struct kunit *test)
 {
 	static const struct heap_zero_case param = { .order = 0, .count = 16 };
 	struct folio *folios[HEAP_ZERO_TEST_MAX];
+	struct heap_headroom room;
 	LIST_HEAD(list);
 	unsigned int i;
 	int ret;
 
+	heap_headroom_init(&room);
 	heap_zero_test_fill(test, &param, folios, &list);
 	sigaddset(&current->pending.signal, SIGKILL);
 	set_tsk_thread_flag(current, TIF_SIGPENDING);
-	ret = heap_zero_folios(&list, param.count);
+	ret = heap_zero_folios(&list, param.count, &room);
 	sigdelset(&current->pending.signal, SIGKILL);
 	clear_tsk_thread_flag(current, TIF_SIGPENDING);
 
@@ -110,10 +118,30 @@ static void heap_zero_test_killed(struct kunit *test)
 	}
 }
 
+/* A task out of memory waits for the folios, so they are not zeroed any more. */
+static void heap_zero_test_called_off(struct kunit *test)
+{
+	static const struct heap_zero_case param = { .order = 0, .count = 16 };
+	struct heap_headroom room = { .tight = true, .nr_oom = UINT_MAX };
+	struct folio *folios[HEAP_ZERO_TEST_MAX];
+	LIST_HEAD(list);
+	unsigned int i;
+
+	heap_zero_test_fill(test, &param, folios, &list);
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			heap_zero_folios(&list, param.count, &room));
+	KUNIT_EXPECT_EQ(test, param.count, list_count_nodes(&list));
+	for (i = 0; i < param.count; i++) {
+		KUNIT_EXPECT_FALSE(test, heap_zero_test_is_zero(folios[i]));
+		folio_put(folios[i]);
+	}
+}
+
 static struct kunit_case heap_zero_test_cases[] = {
 	KUNIT_CASE_PARAM(heap_zero_test_all, heap_zero_gen_params),
 	KUNIT_CASE(heap_zero_test_one),
 	KUNIT_CASE(heap_zero_test_killed),
+	KUNIT_CASE(heap_zero_test_called_off),
 	{ }
 };
 
