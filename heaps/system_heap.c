@@ -11,10 +11,12 @@
  * whether it is; what is not is zeroed before it is appended.
  */
 #include <linux/cpumask.h>
+#include <linux/dma-buf-pages.h>
 #include <linux/dma-heap.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
+#include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/list_sort.h>
 #include <linux/log2.h>
@@ -47,6 +49,13 @@
 
 /* The most single pages that are allocated at once. */
 #define SYSTEM_HEAP_BULK	32
+
+/*
+ * With more folios the list of runs is not left to grow with GFP_KERNEL, which has a
+ * task killed rather than fail, and is charged to no cgroup. It may be as large as
+ * 0.4 percent of the buffer; the list for fewer folios is as small as a page.
+ */
+#define SYSTEM_HEAP_RESERVE_RUNS (PAGE_SIZE / sizeof(struct dma_buf_pages_run))
 
 /* The pool may keep this part of all memory, unless its limit is set. */
 #define SYSTEM_HEAP_POOL_SHARE	16
@@ -274,6 +283,20 @@ static int system_folio_cmp(void *unused, const struct list_head *a,
 	return page_to_pfn(&first->page) > page_to_pfn(&second->page) ? 1 : -1;
 }
 
+/* Make room for the runs of many folios, which are one each at most. */
+static int system_take_reserve(struct system_take *take)
+{
+	unsigned long nr_runs = take->nr_large + take->nr_small;
+
+	if (nr_runs <= SYSTEM_HEAP_RESERVE_RUNS)
+		return 0;
+	if (nr_runs > UINT_MAX)
+		return -ENOMEM;
+	return dma_buf_pages_reserve(&take->buffer->pages, nr_runs,
+				     GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL |
+				     __GFP_NOWARN);
+}
+
 /*
  * Append the folios in the order of their addresses: those of a large buffer have
  * often been neighbours before, and few runs are quickly mapped for a device. For
@@ -284,6 +307,9 @@ static int system_take_append(struct system_take *take)
 	struct folio *folio, *next;
 	int ret;
 
+	ret = system_take_reserve(take);
+	if (ret)
+		return ret;
 	if (take->nr_large > 1 && take->nr_large >= take->nr_small)
 		list_sort(NULL, &take->ready, system_folio_cmp);
 	list_for_each_entry_safe(folio, next, &take->ready, lru) {
