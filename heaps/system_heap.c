@@ -33,12 +33,12 @@
 #include "heap_zero.h"
 
 /*
- * All orders from HEAP_TOP_ORDER down are used, each asked for once on the way. In
- * instructions, for buffers of 12 KiB to 32 MiB whose sizes are no powers of two, no
- * other set was better by more than a tenth of a percent without the pool: {9, 4, 0}
- * takes 7 percent more at 60 KiB and up to twice as much to be mapped for a device,
- * {9, 6, 3, 0} 2 and 50 percent, {9, 6, 4, 2, 0} 2 and 30, {9, 0} 13 percent and 36
- * times as much.
+ * All orders from system_take_top_order() down are used, each asked for once on the
+ * way. In instructions, for buffers of 12 KiB to 32 MiB whose sizes are no powers of
+ * two, no other set was better by more than a tenth of a percent without the pool:
+ * {9, 4, 0} takes 7 percent more at 60 KiB and up to twice as much to be mapped for a
+ * device, {9, 6, 3, 0} 2 and 50 percent, {9, 6, 4, 2, 0} 2 and 30, {9, 0} 13 percent
+ * and 36 times as much.
  */
 
 /* Pages in small buffers after which a CPU checks again how many are left. */
@@ -161,6 +161,13 @@ static int system_heap_check(struct system_take *take)
 	return ret;
 }
 
+/* Return the largest order that does not exceed what is granted at a time. */
+static unsigned int system_take_top_order(const struct system_take *take)
+{
+	return min_t(unsigned int, HEAP_TOP_ORDER,
+		     ilog2(heap_headroom_step(take->room)));
+}
+
 static void system_take_folio(struct system_take *take, struct folio *folio,
 			      bool zeroed)
 {
@@ -256,7 +263,7 @@ static int system_heap_take_all(struct system_take *take)
 				return ret;
 			check = take->left - min(take->left,
 						 heap_headroom_step(take->room));
-			take->order = HEAP_TOP_ORDER;
+			take->order = system_take_top_order(take);
 		}
 		ret = system_take_one(take);
 		if (ret)
