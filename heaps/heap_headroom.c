@@ -501,6 +501,26 @@ static int heap_headroom_fill(struct heap_headroom *room)
 }
 
 /**
+ * heap_headroom_is_impossible - test whether so many pages can never be had
+ * @nr_pages: how many pages
+ * @nr_used: how many pages the heap has handed out
+ *
+ * Asks only. For a caller that has to reclaim, for the charge to its cgroup say,
+ * before heap_headroom_check() can refuse.
+ *
+ * Context: Process context. Does not sleep.
+ * Return: true if reclaim of all that can be reclaimed would not free so many.
+ */
+bool heap_headroom_is_impossible(unsigned long nr_pages, unsigned long nr_used)
+{
+	/* More than all memory might overflow below. */
+	return nr_pages > totalram_pages() ||
+	       (long)(nr_pages + heap_headroom_pages()) >=
+	       heap_headroom_ceiling(nr_used);
+}
+EXPORT_SYMBOL_NS_GPL(heap_headroom_is_impossible, DMA_BUF);
+
+/**
  * heap_headroom_check - test whether an allocation may go on
  * @room: of the allocation, from heap_headroom_init()
  * @nr_pages: how many pages it still needs, at least one
@@ -523,8 +543,7 @@ int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 		if (heap_headroom_grant(room, nr_pages) ||
 		    heap_headroom_grant(room, nr_pages))
 			return 0;
-		if ((long)(nr_pages + heap_headroom_pages()) >=
-		    heap_headroom_ceiling(nr_used))
+		if (heap_headroom_is_impossible(nr_pages, nr_used))
 			return -ENOMEM;
 		if (!heap_headroom_tighten(room))
 			return -ENOMEM;

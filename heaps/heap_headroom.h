@@ -37,6 +37,7 @@ static inline void heap_headroom_init(struct heap_headroom *room)
 	room->tight = false;
 }
 
+bool heap_headroom_is_impossible(unsigned long nr_pages, unsigned long nr_used);
 int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 			unsigned long nr_used);
 bool heap_headroom_is_called_off(const struct heap_headroom *room);

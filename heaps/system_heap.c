@@ -389,8 +389,9 @@ static struct dma_buf *system_heap_allocate(struct dma_heap *heap,
 	struct heap_buffer *buffer;
 	int ret;
 
-	/* Refuse at once, before anything is taken. */
-	if (nr_pages > totalram_pages())
+	/* Before the charge, for which reclaim may swap out all of the cgroup. */
+	if (nr_pages >= SYSTEM_HEAP_UNCHECKED_PAGES &&
+	    heap_headroom_is_impossible(nr_pages, system_heap_used()))
 		return ERR_PTR(-ENOMEM);
 
 	buffer = heap_buffer_alloc(heap, len, &system_heap_backing);

@@ -89,6 +89,10 @@ static void heap_headroom_test_impossible(struct kunit *test)
 	struct heap_headroom *room = heap_headroom_test_begin(test);
 	unsigned long total = totalram_pages();
 
+	KUNIT_EXPECT_TRUE(test, heap_headroom_is_impossible(total, 0));
+	KUNIT_EXPECT_TRUE(test, heap_headroom_is_impossible(ULONG_MAX, 0));
+	KUNIT_EXPECT_TRUE(test, heap_headroom_is_impossible(1, total));
+	KUNIT_EXPECT_FALSE(test, heap_headroom_is_impossible(1, 0));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, heap_headroom_check(room, total, 0));
 	/* Free as it may be, it cannot be free when the heap has handed it out. */
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
