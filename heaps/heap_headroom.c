@@ -157,8 +157,24 @@ static long heap_movable_pages(void)
 	return pages;
 }
 
-/* Count the pages of the nodes that the task is bound to; LONG_MAX if it is not. */
-static long heap_bound_pages(void)
+/* Count the pages of a zone that a task which is bound to its node can have. */
+static long heap_zone_available(struct zone *zone)
+{
+	return heap_zone_pages(zone) - zone_page_state(zone, NR_FREE_CMA_PAGES) -
+	       high_wmark_pages(zone);
+}
+
+/* Count the pages of a zone, in use or not. */
+static long heap_zone_managed(struct zone *zone)
+{
+	return zone_managed_pages(zone);
+}
+
+/*
+ * Count the pages of the nodes that the task is bound to, in the zones that a heap's
+ * may be of; LONG_MAX if it is not bound.
+ */
+static long heap_bound_pages(long (*count)(struct zone *zone))
 {
 	const nodemask_t *nodes = heap_policy_bound_nodes();
 	enum zone_type type;
@@ -173,9 +189,7 @@ static long heap_bound_pages(void)
 		for (type = 0; type <= gfp_zone(GFP_HIGHUSER); type++) {
 			zone = &NODE_DATA(nid)->node_zones[type];
 			if (managed_zone(zone))
-				pages += heap_zone_pages(zone) -
-					 zone_page_state(zone, NR_FREE_CMA_PAGES) -
-					 high_wmark_pages(zone);
+				pages += count(zone);
 		}
 	}
 	return pages;
@@ -189,7 +203,7 @@ static long heap_bound_pages(void)
 static bool heap_headroom_is_roomy(unsigned long nr_pages, unsigned long nr_granted)
 {
 	long available = min(si_mem_available() - heap_movable_pages(),
-			     heap_bound_pages());
+			     heap_bound_pages(heap_zone_available));
 
 	nr_pages += heap_headroom_pages() + nr_granted +
 		    num_online_cpus() * HEAP_HEADROOM_STEP;
@@ -237,20 +251,24 @@ static unsigned long heap_headroom_min_anon(void)
 /*
  * How many pages could be had at the very best. This is all memory but for what is
  * known to stay; who has the rest is not known, so a shrinker may. What programs
- * have stays as well, unless it has a place in swap.
+ * have stays as well, unless it has a place in swap. Of the nodes that the task is
+ * bound to, only the size is known.
  */
 static long heap_headroom_ceiling(unsigned long nr_used)
 {
 	long anon = heap_anon_pages(), swap = get_nr_swap_pages();
 	long keep = min_t(long, anon, heap_headroom_min_anon());
+	long ceiling;
 
-	return (long)totalram_pages() - (long)nr_used -
-	       max(anon - swap, keep) -
-	       (long)global_zone_page_state(NR_FREE_CMA_PAGES) -
-	       (long)global_zone_page_state(NR_MLOCK) -
-	       (long)global_node_page_state(NR_PAGETABLE) -
-	       (long)(global_node_page_state(NR_KERNEL_STACK_KB) / (PAGE_SIZE / SZ_1K)) -
-	       (long)global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
+	ceiling = (long)totalram_pages() - (long)nr_used -
+		  max(anon - swap, keep) -
+		  (long)global_zone_page_state(NR_FREE_CMA_PAGES) -
+		  (long)global_zone_page_state(NR_MLOCK) -
+		  (long)global_node_page_state(NR_PAGETABLE) -
+		  (long)(global_node_page_state(NR_KERNEL_STACK_KB) /
+			 (PAGE_SIZE / SZ_1K)) -
+		  (long)global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
+	return min(ceiling, heap_bound_pages(heap_zone_managed));
 }
 
 /*
