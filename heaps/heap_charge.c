@@ -16,7 +16,8 @@
  *   counted for the node alone, as the folio had no cgroup; its end would be
  *   counted for the cgroup as well, whose NR_FILE_MAPPED would fall short for good. So
  *   such a folio is parked here: a reference and the charge are kept until no other
- *   user is left, which is polled for, since nothing tells of it.
+ *   user is left, which is polled for, since nothing tells of it. It is also looked
+ *   for when a charge fails, and when a task is out of memory.
  *
  * Invariant: each page that was charged is uncharged once, by heap_uncharge() for
  * the buffer, by the page allocator for a moved charge, or by the work item for a
@@ -26,10 +27,13 @@
  */
 #include <linux/dma-heap.h>
 #include <linux/gfp.h>
+#include <linux/init.h>
 #include <linux/list.h>
 #include <linux/memcontrol.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/notifier.h>
+#include <linux/oom.h>
 #include <linux/page_counter.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
@@ -57,6 +61,9 @@
 #define HEAP_PARKED_PAUSE_MIN	(HZ / 4)
 #define HEAP_PARKED_PAUSE_MAX	(2 * HZ)
 
+/* How many of them are looked at in a row. */
+#define HEAP_PARKED_BATCH	1024
+
 /* -- internals of memory cgroups ------------------------------------------ */
 
 /*
@@ -83,7 +90,7 @@ static void heap_charge_set_folio(struct folio *folio, struct obj_cgroup *objcg)
 	WRITE_ONCE(folio->memcg_data, (unsigned long)objcg | MEMCG_DATA_KMEM);
 }
 
-static bool heap_parked_reap(void);
+static unsigned long heap_parked_reap_all(void);
 
 /* -- buffers -------------------------------------------------------------- */
 
@@ -187,7 +194,7 @@ int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages)
 	if (!heap_charge_is_impossible(*objcg, nr_pages)) {
 		ret = heap_charge_try(*objcg, nr_pages);
 		/* What is parked may have been let go since the last poll. */
-		if (ret && heap_parked_reap())
+		if (ret && heap_parked_reap_all())
 			ret = heap_charge_try(*objcg, nr_pages);
 	}
 	if (ret) {
@@ -228,8 +235,11 @@ struct heap_parked {
 
 static void heap_parked_work(struct work_struct *work);
 
+/* Those not looked at for longest are first. */
 static LIST_HEAD(heap_parked_list);
 static DEFINE_SPINLOCK(heap_parked_lock);
+/* How many are parked, with those that are being looked at. */
+static unsigned long heap_parked_count;
 static unsigned long heap_parked_pause = HEAP_PARKED_PAUSE_MIN;
 static DECLARE_DELAYED_WORK(heap_parked_poll, heap_parked_work);
 
@@ -240,38 +250,61 @@ static void heap_parked_free(struct heap_parked *parked)
 	kfree(parked);
 }
 
-/*
- * Free what has no other user, and return whether there was any. All other
- * references may go at any time, but with none left there is no way to get
- * another, see heap_pool_may_reuse().
- */
-static bool heap_parked_reap(void)
+/* Move the first of the list, up to a batch, to @list. */
+static void heap_parked_collect(struct list_head *list)
 {
-	struct heap_parked *parked, *next;
-	bool freed = false;
-	LIST_HEAD(list);
+	unsigned int i;
 
 	spin_lock(&heap_parked_lock);
-	list_splice_init(&heap_parked_list, &list);
+	for (i = 0; i < HEAP_PARKED_BATCH && !list_empty(&heap_parked_list); i++)
+		list_move_tail(heap_parked_list.next, list);
 	spin_unlock(&heap_parked_lock);
+}
 
+/*
+ * Free what has no other user among the next of the list, and return how many pages
+ * that were. All other references may go at any time, but with none left there is no
+ * way to get another, see heap_pool_may_reuse().
+ */
+static unsigned long heap_parked_reap(void)
+{
+	unsigned long nr_pages = 0, count = 0;
+	struct heap_parked *parked, *next;
+	LIST_HEAD(list);
+
+	heap_parked_collect(&list);
 	list_for_each_entry_safe(parked, next, &list, node) {
 		if (folio_ref_count(parked->folio) == 1) {
 			list_del(&parked->node);
+			nr_pages += folio_nr_pages(parked->folio);
+			count++;
 			heap_parked_free(parked);
-			freed = true;
 		}
 		cond_resched();
 	}
 
 	spin_lock(&heap_parked_lock);
-	list_splice(&list, &heap_parked_list);
+	heap_parked_count -= count;
+	/* Folios that were mapped together are often let go together. */
+	if (count)
+		heap_parked_pause = HEAP_PARKED_PAUSE_MIN;
+	list_splice_tail(&list, &heap_parked_list);
 	/* Here, as a work item that ran meanwhile found an empty list. */
 	if (!list_empty(&heap_parked_list))
 		queue_delayed_work(system_unbound_wq, &heap_parked_poll,
 				   heap_parked_pause);
 	spin_unlock(&heap_parked_lock);
-	return freed;
+	return nr_pages;
+}
+
+/* Look at as many as are parked now. */
+static unsigned long heap_parked_reap_all(void)
+{
+	unsigned long count = READ_ONCE(heap_parked_count), nr_pages = 0, i;
+
+	for (i = 0; i < count; i += HEAP_PARKED_BATCH)
+		nr_pages += heap_parked_reap();
+	return nr_pages;
 }
 
 static void heap_parked_work(struct work_struct *work)
@@ -281,6 +314,18 @@ static void heap_parked_work(struct work_struct *work)
 	spin_unlock(&heap_parked_lock);
 	heap_parked_reap();
 }
+
+/* Each folio is reported once, so this cannot keep a task from memory for ever. */
+static int heap_parked_oom(struct notifier_block *oom, unsigned long unused,
+			   void *freed)
+{
+	*(unsigned long *)freed += heap_parked_reap_all();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block heap_parked_notifier = {
+	.notifier_call = heap_parked_oom,
+};
 
 /* Keep a mapped folio and its charge until it has no other user. */
 static void heap_charge_park(struct obj_cgroup *objcg, struct folio *folio)
@@ -295,6 +340,7 @@ static void heap_charge_park(struct obj_cgroup *objcg, struct folio *folio)
 
 	spin_lock(&heap_parked_lock);
 	list_add_tail(&parked->node, &heap_parked_list);
+	heap_parked_count++;
 	heap_parked_pause = HEAP_PARKED_PAUSE_MIN;
 	queue_delayed_work(system_unbound_wq, &heap_parked_poll,
 			   heap_parked_pause);
@@ -339,3 +385,9 @@ unsigned long heap_charge_move(struct obj_cgroup *objcg, struct folio *folio)
 	}
 	return folio_nr_pages(folio);
 }
+
+static int __init heap_charge_init(void)
+{
+	return register_oom_notifier(&heap_parked_notifier);
+}
+subsys_initcall(heap_charge_init);
