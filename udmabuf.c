@@ -211,15 +211,17 @@ static vm_fault_t udmabuf_fault_around(const struct dma_buf_pages *pages,
 	unsigned long addr = ALIGN_DOWN(vmf->address, UDMABUF_FAULT_AROUND);
 	unsigned long end = addr + UDMABUF_FAULT_AROUND;
 	struct udmabuf_window window = { .vma = vmf->vma };
+	unsigned long nr_pages;
 	pgoff_t index;
 
 	addr = max(addr, vmf->vma->vm_start);
+	end = min(end, vmf->vma->vm_end);
 	index = linear_page_index(vmf->vma, addr);
-	end = min3(end, vmf->vma->vm_end,
-		   addr + ((pages->nr_pages - index) << PAGE_SHIFT));
+	/* The rest of the buffer may be more bytes than addresses follow. */
+	nr_pages = min((end - addr) >> PAGE_SHIFT, pages->nr_pages - index);
 
 	dma_buf_pages_iter_init(&window.iter, pages, index, ULONG_MAX, ULONG_MAX);
-	if (apply_to_page_range(vmf->vma->vm_mm, addr, end - addr,
+	if (apply_to_page_range(vmf->vma->vm_mm, addr, nr_pages << PAGE_SHIFT,
 				udmabuf_enter_page, &window))
 		return VM_FAULT_OOM;
 	return VM_FAULT_NOPAGE;
