@@ -247,7 +247,9 @@ static void *dma_buf_pages_vmap_runs(const struct dma_buf_pages *pages)
 	/* Without an MMU vmap() is a bug, not an error. */
 	if (!IS_ENABLED(CONFIG_MMU))
 		return NULL;
-	array = kvmalloc_array(pages->nr_pages, sizeof(*array), GFP_KERNEL);
+	/* It may be larger than what kvmalloc() takes without a warning. */
+	array = kvmalloc_array(pages->nr_pages, sizeof(*array),
+			       GFP_KERNEL | __GFP_NOWARN);
 	if (!array)
 		return NULL;
 
