@@ -216,6 +216,18 @@ static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
 }
 
 /*
+ * Enter one frame. A broken one stays out: an access to it gets SIGBUS from its own
+ * fault, and not a machine check.
+ */
+static vm_fault_t heap_frames_enter(struct vm_area_struct *vma,
+				    unsigned long address, struct page *page)
+{
+	if (heap_memory_has_errors() && PageHWPoison(page))
+		return VM_FAULT_HWPOISON;
+	return vmf_insert_pfn(vma, address, page_to_pfn(page));
+}
+
+/*
  * Enter the frames around the fault, as far as buffer and mapping reach. Those beside
  * the faulting one are entered to spare faults: that one cannot be is no error.
  */
@@ -234,8 +246,8 @@ static vm_fault_t heap_frames_fault(struct vm_fault *vmf)
 		index = linear_page_index(vma, address);
 		if (index >= pages->nr_pages)
 			break;
-		one = vmf_insert_pfn(vma, address,
-				     page_to_pfn(dma_buf_pages_page(pages, index)));
+		one = heap_frames_enter(vma, address,
+					dma_buf_pages_page(pages, index));
 		if (address == (vmf->address & PAGE_MASK))
 			ret = one;
 	}
