@@ -19,7 +19,9 @@
  * bytes; an index counts pages. Ranges exclude their end.
  */
 #include <kunit/visibility.h>
+#include <linux/atomic.h>
 #include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/dma-buf-pages.h>
 #include <linux/err.h>
 #include <linux/falloc.h>
@@ -37,6 +39,7 @@
 #include <linux/slab.h>
 #include <linux/vmstat.h>
 
+#include "dma-buf-memory-error.h"
 #include "udmabuf-private.h"
 
 /*
@@ -147,7 +150,7 @@ static int udmabuf_folio_check(struct folio *folio)
 {
 	if (unlikely(udmabuf_folio_is_exhausted(folio)))
 		return -EINVAL;
-	if (udmabuf_memory_has_errors() && udmabuf_folio_is_poisoned(folio))
+	if (dma_buf_memory_has_errors() && udmabuf_folio_is_poisoned(folio))
 		return -EIO;
 	return 0;
 }

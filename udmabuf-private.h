@@ -6,9 +6,7 @@
 #ifndef _DMA_BUF_UDMABUF_PRIVATE_H
 #define _DMA_BUF_UDMABUF_PRIVATE_H
 
-#include <linux/atomic.h>
 #include <linux/bits.h>
-#include <linux/compiler.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -27,19 +25,6 @@ struct dma_buf;
 struct dma_buf_pages;
 struct file;
 struct udmabuf;
-
-/*
- * Test whether the machine has had a memory error, so that pages have to be looked
- * at one by one.
- */
-static inline bool udmabuf_memory_has_errors(void)
-{
-#ifdef CONFIG_MEMORY_FAILURE
-	return unlikely(atomic_long_read(&num_poisoned_pages));
-#else
-	return false;
-#endif
-}
 
 int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size);
 int udmabuf_folios_pin(struct dma_buf_pages *pages, struct file *memfd,

@@ -45,6 +45,7 @@
 #include <uapi/linux/fcntl.h>
 #include <uapi/linux/udmabuf.h>
 
+#include "dma-buf-memory-error.h"
 #include "ioctl_table.h"
 #include "udmabuf-private.h"
 
@@ -187,7 +188,7 @@ static int udmabuf_enter_page(pte_t *pte, unsigned long addr, void *data)
 	page = nth_page(window->iter.page, window->done++);
 
 	/* Not for being near: only an access to this page gets the error. */
-	if (udmabuf_memory_has_errors() && PageHWPoison(page))
+	if (dma_buf_memory_has_errors() && PageHWPoison(page))
 		return 0;
 
 	/* Another task may have been here first. */
@@ -235,7 +236,7 @@ static vm_fault_t udmabuf_vm_fault(struct vm_fault *vmf)
 	if (vmf->pgoff >= pages->nr_pages)
 		return VM_FAULT_SIGBUS;
 	/* The page under the fault may have got a memory error meanwhile. */
-	if (udmabuf_memory_has_errors() &&
+	if (dma_buf_memory_has_errors() &&
 	    PageHWPoison(dma_buf_pages_page(pages, vmf->pgoff)))
 		return VM_FAULT_HWPOISON;
 

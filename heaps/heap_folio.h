@@ -5,9 +5,7 @@
 #ifndef _DMA_BUF_HEAP_FOLIO_H
 #define _DMA_BUF_HEAP_FOLIO_H
 
-#include <linux/atomic.h>
 #include <linux/compiler.h>
-#include <linux/kconfig.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
@@ -15,18 +13,7 @@
 #include <linux/sched.h>
 #include <linux/types.h>
 
-/*
- * Test whether the machine has had a memory error, so that pages have to be
- * tested one by one. A module cannot read the counter, and always tests them.
- */
-static inline bool heap_memory_has_errors(void)
-{
-#if defined(CONFIG_MEMORY_FAILURE) && !defined(MODULE)
-	return unlikely(atomic_long_read(&num_poisoned_pages));
-#else
-	return IS_ENABLED(CONFIG_MEMORY_FAILURE);
-#endif
-}
+#include "../dma-buf-memory-error.h"
 
 /*
  * Test whether any page of a folio has a memory error. memory_failure() marks the
@@ -37,7 +24,7 @@ static inline bool heap_folio_is_poisoned(struct folio *folio)
 {
 	unsigned long nr = folio_nr_pages(folio), i;
 
-	if (!heap_memory_has_errors())
+	if (!dma_buf_memory_has_errors())
 		return false;
 	for (i = 0; i < nr; i++)
 		if (PageHWPoison(folio_page(folio, i)))

@@ -21,6 +21,7 @@
 #include <linux/sizes.h>
 #include <linux/userfaultfd_k.h>
 
+#include "../dma-buf-memory-error.h"
 #include "heap_buffer.h"
 #include "heap_folio.h"
 
@@ -222,7 +223,7 @@ static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
 static vm_fault_t heap_frames_enter(struct vm_area_struct *vma,
 				    unsigned long address, struct page *page)
 {
-	if (heap_memory_has_errors() && PageHWPoison(page))
+	if (dma_buf_memory_has_errors() && PageHWPoison(page))
 		return VM_FAULT_HWPOISON;
 	return vmf_insert_pfn(vma, address, page_to_pfn(page));
 }
