@@ -22,8 +22,10 @@
  */
 #include <kunit/visibility.h>
 #include <linux/build_bug.h>
+#include <linux/cleanup.h>
 #include <linux/compat.h>
 #include <linux/compiler.h>
+#include <linux/container_of.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-buf-pages.h>
 #include <linux/file.h>
@@ -36,6 +38,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/pfn_t.h>
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
@@ -85,10 +88,13 @@ MODULE_PARM_DESC(size_limit_mb, "Largest buffer that may be made, in MiB (defaul
  * struct udmabuf - one buffer
  * @pages: its memory; &dma_buf.priv
  * @cpu_began: a CPU access has been announced at least once; never taken back
+ * @pmd_lock: held to choose between a PMD and a page table, see
+ *	udmabuf_fault_pmd()
  */
 struct udmabuf {
 	struct dma_buf_pages pages;
 	bool cpu_began;
+	struct mutex pmd_lock; /* a PMD, or a page table */
 };
 
 /* -- access by the CPU ----------------------------------------------------- */
@@ -136,8 +142,8 @@ static int udmabuf_end_cpu_access(struct dma_buf *dmabuf,
  * Find the frame which a PMD around the fault would start at. There is one if all
  * that the PMD spans belongs to the VMA and is contiguous and aligned in the buffer.
  *
- * This depends on nothing but VMA and buffer. Two tasks which fault in the same
- * place come to the same answer, so a PMD never races with a page table.
+ * This depends on nothing but VMA and buffer: two tasks which fault in the same
+ * place come to the same answer.
  */
 static bool udmabuf_pmd_pfn(const struct dma_buf_pages *pages,
 			    struct vm_fault *vmf, unsigned long *pfn)
@@ -159,6 +165,43 @@ static bool udmabuf_pmd_pfn(const struct dma_buf_pages *pages,
 
 	*pfn = page_to_pfn(iter.page);
 	return iter.nr_pages == nr && IS_ALIGNED(*pfn, nr);
+}
+
+/* Test whether no page that a PMD would map has a memory error. */
+static bool udmabuf_pmd_is_intact(unsigned long pfn)
+{
+	unsigned long end = pfn + (PMD_SIZE >> PAGE_SHIFT);
+
+	if (!dma_buf_memory_has_errors())
+		return true;
+	for (; pfn < end; pfn++)
+		if (PageHWPoison(pfn_to_page(pfn)))
+			return false;
+	return true;
+}
+
+/*
+ * Enter a PMD, or make sure that there is a page table in its place. Of two
+ * tasks one may know of a memory error that the other does not know of yet, and
+ * vmf_insert_pfn_pmd() warns about a page table, apply_to_page_range() about a
+ * PMD. So they choose one after the other. A page table may also be left from
+ * when the VMA had another shape.
+ *
+ * Return: 0 if there is a page table, else what the fault handler returns.
+ */
+static vm_fault_t udmabuf_fault_pmd(struct udmabuf *buf, struct vm_fault *vmf,
+				    unsigned long pfn)
+{
+	pmd_t pmd;
+
+	guard(mutex)(&buf->pmd_lock);
+	pmd = pmdp_get_lockless(vmf->pmd);
+	if (pmd_leaf(pmd))
+		return VM_FAULT_NOPAGE;
+	if (pmd_none(pmd) && udmabuf_pmd_is_intact(pfn))
+		return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV),
+					  vmf->flags & FAULT_FLAG_WRITE);
+	return pte_alloc(vmf->vma->vm_mm, vmf->pmd) ? VM_FAULT_OOM : 0;
 }
 
 /**
@@ -230,8 +273,10 @@ static vm_fault_t udmabuf_fault_around(const struct dma_buf_pages *pages,
 
 static vm_fault_t udmabuf_vm_fault(struct vm_fault *vmf)
 {
-	const struct dma_buf_pages *pages = vmf->vma->vm_private_data;
+	struct dma_buf_pages *pages = vmf->vma->vm_private_data;
+	struct udmabuf *buf = container_of(pages, struct udmabuf, pages);
 	unsigned long pfn;
+	vm_fault_t ret;
 
 	if (vmf->pgoff >= pages->nr_pages)
 		return VM_FAULT_SIGBUS;
@@ -240,16 +285,10 @@ static vm_fault_t udmabuf_vm_fault(struct vm_fault *vmf)
 	    PageHWPoison(dma_buf_pages_page(pages, vmf->pgoff)))
 		return VM_FAULT_HWPOISON;
 
-	/* A page table may be left from when the VMA had another shape. */
 	if (udmabuf_pmd_pfn(pages, vmf, &pfn)) {
-		pmd_t pmd = pmdp_get_lockless(vmf->pmd);
-
-		if (pmd_none(pmd))
-			return vmf_insert_pfn_pmd(vmf,
-						  __pfn_to_pfn_t(pfn, PFN_DEV),
-						  vmf->flags & FAULT_FLAG_WRITE);
-		if (pmd_leaf(pmd))
-			return VM_FAULT_NOPAGE;
+		ret = udmabuf_fault_pmd(buf, vmf, pfn);
+		if (ret)
+			return ret;
 	}
 	return udmabuf_fault_around(pages, vmf);
 }
@@ -315,6 +354,7 @@ struct udmabuf *udmabuf_new(void)
 	dma_buf_pages_init(&buf->pages);
 	/* They are the memfd's, which lets pipes refer to them as well. */
 	buf->pages.may_outlive = true;
+	mutex_init(&buf->pmd_lock);
 	return buf;
 }
 EXPORT_SYMBOL_IF_KUNIT(udmabuf_new);
@@ -329,6 +369,7 @@ void udmabuf_free(struct udmabuf *buf)
 {
 	dma_buf_pages_end(&buf->pages);
 	udmabuf_folios_unpin(&buf->pages);
+	mutex_destroy(&buf->pmd_lock);
 	kfree(buf);
 }
 EXPORT_SYMBOL_IF_KUNIT(udmabuf_free);
