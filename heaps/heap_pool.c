@@ -420,9 +420,26 @@ static unsigned long heap_pool_shrinker_scan(struct shrinker *shrinker,
 	return done ?: SHRINK_STOP;
 }
 
+/* Free all folios; return how many pages of them are of nodes for the task. */
+static unsigned long heap_pool_empty(struct heap_pool *pool)
+{
+	const nodemask_t *nodes = heap_policy_bound_nodes();
+	unsigned long usable = 0, done;
+	int nid;
+
+	for_each_node(nid) {
+		done = heap_pool_node_shrink(pool, &pool->nodes[nid], ULONG_MAX) +
+		       heap_pcp_drain(&pool->pcp, nid);
+		if (!nodes || node_isset(nid, *nodes))
+			usable += done;
+	}
+	return usable;
+}
+
 /*
  * Empty the pool for a task that is out of memory, and keep nothing for a while.
- * Return what to report as freed, see HEAP_POOL_OOM_CLOSED.
+ * Return what to report as freed, see HEAP_POOL_OOM_CLOSED. What is of a node that
+ * the task may not use is no progress for it.
  */
 static unsigned long heap_pool_empty_for_oom(struct heap_pool *pool)
 {
@@ -431,7 +448,7 @@ static unsigned long heap_pool_empty_for_oom(struct heap_pool *pool)
 
 	/* 0 says that there was none. */
 	WRITE_ONCE(pool->last_oom, jiffies ?: 1);
-	done = heap_pool_shrink(pool, ULONG_MAX);
+	done = heap_pool_empty(pool);
 	return first || done >= HEAP_POOL_OOM_PAGES ? done : 0;
 }
 
