@@ -7,10 +7,13 @@
  * task. The caller of the heap can live with ENOMEM, others cannot: so an
  * allocation has to stop before that.
  *
- * As long as enough is free, or is clean page cache, an allocation goes on. It is
- * granted a step of pages and has to check again after these. Pages that are
- * granted and not taken yet count as used, or all threads which check at the same
- * time would be granted the same memory.
+ * As long as enough is available, an allocation goes on. That is what
+ * si_mem_available() counts: what is free, and of page cache, clean or dirty, and
+ * reclaimable slab and kernel memory (the pools of the heaps are of that) what exceeds
+ * the low watermarks, or half of it; less what only movable memory can use. The
+ * allocation is granted a step of pages and has to check again after these. Pages
+ * that are granted and not taken yet count as used, or all threads which check at the
+ * same time would be granted the same memory.
  *
  * With less memory than that, no estimate is good enough: whether a page of swap can
  * be filled, and what shrinkers will free (pools of drivers, purgeable objects), is
