@@ -24,6 +24,7 @@
  * never held together. Nothing is allocated, zeroed or freed under them.
  */
 #include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/cacheflush.h>
 #include <linux/dma-heap.h>
 #include <linux/err.h>
@@ -37,6 +38,7 @@
 #include <linux/nodemask.h>
 #include <linux/notifier.h>
 #include <linux/oom.h>
+#include <linux/page-flags.h>
 #include <linux/sched.h>
 #include <linux/shrinker.h>
 #include <linux/sizes.h>
@@ -176,12 +178,15 @@ static bool heap_pool_may_reuse(struct folio *folio)
 	       !heap_folio_is_poisoned(folio);
 }
 
-/* Clear the flags that a mapping may have set, as freeing would have done. */
+/*
+ * Clear the flags that a mapping may have set, as freeing would have done: dirty by
+ * the end of a mapping, the others by folio_mark_accessed(), which with the
+ * multi-generational LRU counts in LRU_REFS_MASK. There is no function for that.
+ */
 static void heap_pool_clear_flags(struct folio *folio)
 {
-	folio_clear_dirty(folio);
-	folio_clear_referenced(folio);
-	folio_clear_active(folio);
+	set_mask_bits(&folio->flags, BIT(PG_dirty) | BIT(PG_active) |
+		      BIT(PG_referenced) | BIT(PG_workingset) | LRU_REFS_MASK, 0);
 }
 
 /* Test whether a task ran out of memory a moment ago. */

@@ -114,6 +114,7 @@ static void heap_pool_test_at_once(struct kunit *test)
 	folio = heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER);
 	folio_set_dirty(folio);
 	folio_set_referenced(folio);
+	folio_set_workingset(folio);
 	heap_pool_put(pool, folio, false);
 	again = heap_pool_take(pool, HEAP_POOL_TEST_ORDER, &zeroed);
 	missed = !again;
@@ -128,6 +129,7 @@ static void heap_pool_test_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(folio));
 	KUNIT_EXPECT_FALSE(test, folio_test_dirty(folio));
 	KUNIT_EXPECT_FALSE(test, folio_test_referenced(folio));
+	KUNIT_EXPECT_FALSE(test, folio_test_workingset(folio));
 	folio_put(folio);
 	heap_pool_expect(test, pool, 0, 1, missed);
 }
