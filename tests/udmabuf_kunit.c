@@ -139,10 +139,12 @@ static void udmabuf_test_seals(struct kunit *test)
 	const struct seal_case *seal = test->param_value;
 	struct file *file = memfd_create(test, seal->seals);
 	struct udmabuf *buf = udmabuf_new();
-	struct page *page = memfd_page(test, file, 0);
+	struct page *page;
 
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	KUNIT_EXPECT_EQ(test, seal->ret, udmabuf_add(buf, file, 0, PAGE_SIZE));
+	/* Only now: to pin a page of CMA moves it elsewhere. */
+	page = memfd_page(test, file, 0);
 	KUNIT_EXPECT_EQ(test, !seal->ret,
 			folio_maybe_dma_pinned(page_folio(page)));
 	udmabuf_free(buf);
@@ -171,12 +173,13 @@ static void udmabuf_test_wrong_file(struct kunit *test)
 static void udmabuf_test_life(struct kunit *test)
 {
 	struct file *file = memfd_create(test, F_SEAL_SHRINK);
-	struct page *page = memfd_page(test, file, 3);
 	struct udmabuf *buf = udmabuf_new();
 	struct dma_buf *dmabuf;
+	struct page *page;
 
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	KUNIT_EXPECT_EQ(test, 0, udmabuf_add(buf, file, 0, PAGES * PAGE_SIZE));
+	page = memfd_page(test, file, 3);
 
 	dmabuf = udmabuf_publish(buf);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
@@ -194,11 +197,12 @@ static void udmabuf_test_life(struct kunit *test)
 static void udmabuf_test_fails_half_way(struct kunit *test)
 {
 	struct file *file = memfd_create(test, F_SEAL_SHRINK);
-	struct page *page = memfd_page(test, file, 0);
 	struct udmabuf *buf = udmabuf_new();
+	struct page *page;
 
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	KUNIT_EXPECT_EQ(test, 0, udmabuf_add(buf, file, 0, 2 * PAGE_SIZE));
+	page = memfd_page(test, file, 0);
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			udmabuf_add(buf, file, 0, (PAGES + 1) * PAGE_SIZE));
 	KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(page_folio(page)));
