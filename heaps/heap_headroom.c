@@ -384,6 +384,10 @@ VISIBLE_IF_KUNIT int heap_headroom_oom(struct notifier_block *oom,
 		schedule_timeout_uninterruptible(1);
 		nr_pages = 1;
 	}
+	/* Refuse for a time from now on, however long freeing has taken. */
+	spin_lock(&heap_reserve.lock);
+	heap_reserve.last_oom = get_jiffies_64();
+	spin_unlock(&heap_reserve.lock);
 	*(unsigned long *)freed += nr_pages;
 	return NOTIFY_OK;
 }
