@@ -233,6 +233,7 @@ static void heap_buffer_test_map_twice(struct kunit *test)
 
 	dma_buf_detach(dmabuf, attach);
 	mock_heap_close(dmabuf);
+	mock_heap_expect_put(test, mock);
 	KUNIT_EXPECT_TRUE(test, mock->exposed);
 	mock_heap_expect_home(test, mock);
 }
@@ -280,6 +281,7 @@ static void heap_buffer_test_vmap(struct kunit *test)
 		kunmap_local(there);
 	}
 	mock_heap_close(dmabuf);
+	mock_heap_expect_put(test, mock);
 	KUNIT_EXPECT_TRUE(test, mock->exposed);
 	mock_heap_expect_home(test, mock);
 }

@@ -100,6 +100,7 @@ static void heap_mmap_test_touch(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
 	mock_heap_close(dmabuf);
+	mock_heap_expect_put(test, mock);
 	KUNIT_EXPECT_TRUE(test, mock->exposed);
 	mock_heap_expect_home(test, mock);
 }

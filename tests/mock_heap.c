@@ -120,8 +120,9 @@ static void mock_heap_put(struct heap_buffer *buffer)
 {
 	struct mock_heap *mock = dma_heap_get_drvdata(buffer->heap);
 
-	mock->puts++;
 	mock->exposed = buffer->pages.exposed;
+	/* Waited for on another CPU: what was noted before is seen then. */
+	smp_store_release(&mock->puts, mock->puts + 1);
 	heap_buffer_put_folios(buffer);
 }
 
@@ -245,7 +246,7 @@ void mock_heap_expect_put(struct kunit *test, struct mock_heap *mock)
 {
 	int tries;
 
-	for (tries = 0; tries < 10000 && !READ_ONCE(mock->puts); tries++)
+	for (tries = 0; tries < 10000 && !smp_load_acquire(&mock->puts); tries++)
 		usleep_range(1000, 2000);
 	KUNIT_EXPECT_EQ(test, 1, mock->puts);
 }
