@@ -35,7 +35,7 @@ static void heap_buffer_free(struct heap_buffer *buffer)
 {
 	if (buffer->counted)
 		dma_heap_buffer_released(buffer->heap,
-				     buffer->pages.nr_pages << PAGE_SHIFT);
+					 buffer->pages.nr_pages << PAGE_SHIFT);
 	heap_uncharge(buffer->objcg, buffer->nr_charged);
 	dma_heap_put(buffer->heap);
 	dma_buf_pages_fini(&buffer->pages);
