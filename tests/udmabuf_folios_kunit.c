@@ -195,9 +195,18 @@ static void expect_same_step(struct kunit *test, const struct pin_state *a,
 static struct folio *file_settled_folio(struct kunit *test, struct file *file)
 {
 	struct folio *folio;
+	pgoff_t offset;
+	u64 pos;
 	u32 i;
 
 	file_number_pages(test, file, MANY);
+	/* To pin a page of CMA moves it elsewhere, which must not come later. */
+	for (i = 0; i < MANY; i++) {
+		pos = (u64)i << PAGE_SHIFT;
+		KUNIT_ASSERT_EQ(test, 1, memfd_pin_folios(file, pos, pos, &folio,
+							  1, &offset));
+		unpin_folio(folio);
+	}
 	for (i = 1; i < MANY; i++) {
 		folio = shmem_read_folio(file->f_mapping, i);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, folio);
