@@ -818,7 +818,7 @@ static void dma_fence_race_test_array_count(struct kunit *test)
 }
 
 /* Members of one array, of which each thread signals every other one. */
-#define COUNT_MEMBERS	256
+#define COUNT_MEMBERS	64
 
 /* Signal every other member from @first on, when both threads are here. */
 static void count_members_signal(struct dma_fence **members,
