@@ -11,6 +11,7 @@
 #include <kunit/test.h>
 
 #include <linux/dma-heap.h>
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
@@ -20,6 +21,7 @@
 #include <linux/page-flags.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/smp.h>
 
 #include "../heaps/heap_pool.h"
 
@@ -40,6 +42,11 @@ static struct heap_pool *heap_pool_test_create(struct kunit *test,
 {
 	struct heap_pool *pool = heap_pool_create("kunit", limit);
 
+	/*
+	 * Small folios are kept by CPU and node: stay on one, from the first
+	 * allocation on. The thread ends with the case.
+	 */
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
 							   heap_pool_test_destroy,
