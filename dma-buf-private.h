@@ -120,7 +120,10 @@ enum dma_buf_cpu_wait {
 	DMA_BUF_CPU_WAIT_FENCES,
 	/** @DMA_BUF_CPU_WAIT_LOCKS: locks, which are held for a short time */
 	DMA_BUF_CPU_WAIT_LOCKS,
-	/** @DMA_BUF_CPU_WAIT_NEVER: neither */
+	/**
+	 * @DMA_BUF_CPU_WAIT_NEVER: neither; ops of the exporter may still take
+	 * locks of their own
+	 */
 	DMA_BUF_CPU_WAIT_NEVER,
 };
 

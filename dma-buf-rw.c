@@ -43,8 +43,8 @@
 #include "dma-buf-private.h"
 
 /*
- * How many bytes are copied between two looks at signals and the scheduler.
- * highmem is mapped page by page.
+ * How many bytes are copied between two checks for signals and for other tasks.
+ * Highmem is mapped page by page.
  */
 #define DMA_BUF_RW_STEP	(IS_ENABLED(CONFIG_HIGHMEM) ? PAGE_SIZE : SZ_1M)
 
@@ -202,7 +202,7 @@ static int dma_buf_rw_memory(struct dma_buf_rw *rw, struct iosys_map *map)
 	int ret = 0;
 
 	while (!ret && rw->pos < rw->end) {
-		bytes = min_t(size_t, rw->end - rw->pos, SZ_1M);
+		bytes = min_t(size_t, rw->end - rw->pos, DMA_BUF_RW_STEP);
 		copied = dma_buf_rw_copy(rw, map->vaddr + rw->pos, bytes);
 		ret = dma_buf_rw_step(rw, bytes, copied);
 	}
@@ -212,8 +212,8 @@ static int dma_buf_rw_memory(struct dma_buf_rw *rw, struct iosys_map *map)
 /* -- CPU access ------------------------------------------------------------ */
 
 /*
- * Bracket a copy with CPU access. What could be copied before an error counts:
- * dma_buf_rw_result() looks at it.
+ * Bracket a copy with CPU access. What was copied before an error counts: it has
+ * moved &dma_buf_rw.pos, which is what the call reports.
  */
 static int dma_buf_rw_bracket(struct dma_buf_rw *rw,
 			      struct dma_buf_pages *pages,

@@ -331,6 +331,18 @@ TEST_F(rw, a_wait_ends_with_a_signal)
 	EXPECT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
 }
 
+/* A child that reads a byte, and has not done so yet; it exits with 0 if it can. */
+static pid_t reader_start(int fd)
+{
+	pid_t pid = fork();
+	char byte;
+
+	if (!pid)
+		_exit(pread(fd, &byte, 1, 0) == 1 ? 0 : 1);
+	usleep(20000);
+	return waitpid(pid, NULL, WNOHANG) ? -1 : pid;
+}
+
 TEST_F(rw, a_wait_ends_with_the_fence)
 {
 	pid_t pid;
@@ -339,11 +351,8 @@ TEST_F(rw, a_wait_ends_with_the_fence)
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
 	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
-	pid = fork();
-	if (!pid)
-		_exit(pread(self->fd, self->bytes, 1, 0) == 1 ? 0 : 1);
-	usleep(20000);
-	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
+	pid = reader_start(self->fd);
+	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, sw_sync_inc(self->timeline, 1));
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
@@ -357,10 +366,8 @@ TEST_F(rw, a_wait_can_be_killed)
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
 	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
-	pid = fork();
-	if (!pid)
-		_exit(pread(self->fd, self->bytes, 1, 0) == 1 ? 0 : 1);
-	usleep(20000);
+	pid = reader_start(self->fd);
+	ASSERT_LT(0, pid);
 	kill(pid, SIGKILL);
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
