@@ -17,8 +17,11 @@ struct folio {
 	int refs;
 	bool zero;
 	bool bad;
-	bool dirty;
+	unsigned long flags;
 };
+
+enum { PG_dirty, PG_active, PG_referenced, PG_workingset };
+#define LRU_REFS_MASK			(3UL << 8)
 
 struct pglist_data { long reclaimable; };
 extern struct pglist_data model_node;
@@ -35,8 +38,8 @@ extern atomic_long_t num_poisoned_pages;
 #define want_init_on_free()		model_init_on_free
 
 /* One node, and no policy about it. */
-#define cpuset_current_mems_allowed	0
-#define node_isset(nid, mask)		((nid) == (mask))
+#define cpuset_current_mems_allowed	((nodemask_t){ .bits = 1 })
+#define node_isset(nid, mask)		(((mask).bits >> (nid)) & 1)
 
 #define NR_KERNEL_MISC_RECLAIMABLE	0
 #define NODE_DATA(nid)			(&model_node)
@@ -62,9 +65,7 @@ extern atomic_long_t num_poisoned_pages;
 #define folio_test_large(folio)		((folio)->order > 0)
 #define folio_test_mlocked(folio)	false
 #define folio_pfn(folio)		0UL
-#define folio_clear_dirty(folio)	((folio)->dirty = false)
-#define folio_clear_referenced(folio)	do { } while (0)
-#define folio_clear_active(folio)	do { } while (0)
+#define set_mask_bits(flags, mask, bits) (*(flags) = (*(flags) & ~(mask)) | (bits))
 
 static inline void folio_put(struct folio *folio)
 {

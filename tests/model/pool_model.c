@@ -170,7 +170,7 @@ static void step_put(struct model_input *in, struct heap_pool *pool)
 		folio = new_folio(orders[model_pick(in, 8)]);
 	/* Used meanwhile, or never looked at. */
 	folio->zero = zeroed;
-	folio->dirty = model_pick(in, 2);
+	folio->flags = model_pick(in, 16) | (model_pick(in, 4) << 8);
 
 	if (kind == 6 && model_pick(in, 4) == 0) {
 		step_put_bad(pool, folio, zeroed);
@@ -210,7 +210,7 @@ static void step_take(struct model_input *in, struct heap_pool *pool)
 	model_check(folio && folio->refs == 1 && folio->order == order);
 	model_check(zeroed == want_zeroed);
 	model_check(!zeroed || folio->zero);
-	model_check(!folio->dirty);
+	model_check(!folio->flags);
 	if (zeroed)
 		naive.zeroed[order]--;
 	else
