@@ -174,18 +174,25 @@ static bool set_frame(struct attempt *try, const char *name, const char *value)
 	} else if (!strcmp(name, "tail")) {
 		memset(try->arg + _IOC_SIZE(try->call->command),
 		       strcmp(value, "data") ? 0 : 0x5a, 64);
-	} else if (!strcmp(name, "argument")) {
-		if (!strcmp(value, "NULL"))
-			try->pointer = NULL;
-		else if (!strcmp(value, "unmapped"))
-			try->pointer = argument_memory() + page_size();
-		else if (!strcmp(value, "read-only"))
-			mprotect(try->arg, page_size(), PROT_READ);
-		else
-			try->error = "no such pointer";
 	} else {
 		return false;
 	}
+	return true;
+}
+
+/* The pointer that every call but those without one has. */
+static bool set_argument(struct attempt *try, const char *name, const char *value)
+{
+	if (strcmp(name, "argument"))
+		return false;
+	if (!strcmp(value, "NULL"))
+		try->pointer = NULL;
+	else if (!strcmp(value, "unmapped"))
+		try->pointer = try->arg + page_size();
+	else if (!strcmp(value, "read-only"))
+		mprotect(try->arg, page_size(), PROT_READ);
+	else
+		try->error = "no such pointer";
 	return true;
 }
 
@@ -194,7 +201,8 @@ static void set_field(struct attempt *try, const char *name, const char *value)
 	const struct field *field = try->call->fields;
 	__u64 number;
 
-	if (try->call->command && set_frame(try, name, value))
+	if (set_argument(try, name, value) ||
+	    (try->call->command && set_frame(try, name, value)))
 		return;
 	while (field->name && strcmp(field->name, name))
 		field++;

@@ -9,6 +9,7 @@
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include "dma_buf_test.h"
 
 #define BUF_PAGES	4
@@ -45,6 +46,8 @@ static const struct {
 	{ "PROT_READ", PROT_READ }, { "PROT_WRITE", PROT_WRITE },
 	{ "MAP_SHARED", MAP_SHARED }, { "MAP_PRIVATE", MAP_PRIVATE },
 	{ "UDMABUF_FLAGS_CLOEXEC", UDMABUF_FLAGS_CLOEXEC },
+	{ "RWF_NOWAIT", RWF_NOWAIT }, { "RWF_APPEND", RWF_APPEND }, { "RWF_HIPRI", RWF_HIPRI },
+	{ "RWF_SYNC", RWF_SYNC },
 };
 
 /* ------------------------------------------------------------- descriptors -- */
@@ -348,6 +351,30 @@ static long run_lseek(struct attempt *try)
 	return sysret(lseek(try->subject, (off_t)args->offset, (int)args->whence));
 }
 
+/* What is transferred is in the argument itself. */
+static struct iovec plain_iovec(const struct attempt *try)
+{
+	const struct plain_args *args = (void *)try->arg;
+
+	return (struct iovec){ .iov_base = try->pointer, .iov_len = args->length };
+}
+
+static long run_read(struct attempt *try)
+{
+	struct plain_args *args = (void *)try->arg;
+	struct iovec iov = plain_iovec(try);
+
+	return sysret(preadv2(try->subject, &iov, 1, (off_t)args->offset, (int)args->flags));
+}
+
+static long run_write(struct attempt *try)
+{
+	struct plain_args *args = (void *)try->arg;
+	struct iovec iov = plain_iovec(try);
+
+	return sysret(pwritev2(try->subject, &iov, 1, (off_t)args->offset, (int)args->flags));
+}
+
 static long run_mmap(struct attempt *try)
 {
 	struct plain_args *args = (void *)try->arg;
@@ -482,6 +509,18 @@ static const struct call calls[] = {
 		"lseek", 0, "whence = SEEK_END", NO_FD, 0, run_lseek, {
 			FIELD(NUMBER64, struct plain_args, offset),
 			FIELD(NUMBER32, struct plain_args, whence),
+		},
+	}, {
+		"preadv2", 0, "length = 16", NO_FD, 0, run_read, {
+			FIELD(NUMBER64, struct plain_args, length),
+			FIELD(NUMBER64, struct plain_args, offset),
+			FIELD(NUMBER32, struct plain_args, flags),
+		},
+	}, {
+		"pwritev2", 0, "length = 16", NO_FD, 0, run_write, {
+			FIELD(NUMBER64, struct plain_args, length),
+			FIELD(NUMBER64, struct plain_args, offset),
+			FIELD(NUMBER32, struct plain_args, flags),
 		},
 	}, {
 		"mmap", 0, "length = PAGE; prot = PROT_READ; flags = MAP_SHARED",
