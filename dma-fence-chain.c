@@ -52,8 +52,8 @@ static struct dma_fence *dma_fence_chain_get_prev(struct dma_fence_chain *node)
 /*
  * Unlink @prev, whose own fence has signalled, by linking @node to what is
  * behind it. The reference of the link moves with the pointer: on success the
- * one to @prev is dropped, otherwise another walker has changed the link and the one
- * taken here is. Either way the caller reads the link again.
+ * one to @prev is dropped, otherwise another walker has changed the link and
+ * the one taken here is. Either way the caller reads the link again.
  */
 static void dma_fence_chain_skip(struct dma_fence_chain *node,
 				 struct dma_fence *prev)

@@ -2,14 +2,15 @@
 /*
  * Memfd memory, pinned and put in order
  *
- * Where the pages of a udmabuf come from and go to: ranges of memfds are appended
- * to a &struct dma_buf_pages, each folio with a long-term pin. This file knows
- * neither dma-bufs nor structs of user space, limits and seals.
+ * Where the pages of a udmabuf come from and go to: ranges of memfds are
+ * appended to a &struct dma_buf_pages, each folio with a long-term pin. This
+ * file knows neither dma-bufs nor structs of user space, limits and seals.
  *
- * The invariant: the list has one pin on a folio for each of its runs that pages of
- * the folio are in. Pages of one folio that follow each other in a run share it.
- * So the list needs no record of folios besides the runs, and a walk over the
- * folios of each run finds every pin once. A pinned folio is not split.
+ * The invariant: the list has one pin on a folio for each of its runs that
+ * pages of the folio are in. Pages of one folio that follow each other in a run
+ * share it. So the list needs no record of folios besides the runs, and a walk
+ * over the folios of each run finds every pin once. A pinned folio is not
+ * split.
  *
  * Lists may name a folio any number of times, but a folio is pinned at most
  * UDMABUF_PINS_MAX times: both of its counts are 32 bits wide, and a count that
@@ -43,8 +44,8 @@
 #include "udmabuf-private.h"
 
 /*
- * Make room for @more folios, which stand for @done pages, with @left pages yet to
- * come. Folios are mostly of one size, so these will need runs in the same
+ * Make room for @more folios, which stand for @done pages, with @left pages yet
+ * to come. Folios are mostly of one size, so these will need runs in the same
  * proportion: one allocation serves a whole range. The program pays for it.
  */
 static int udmabuf_folios_reserve(struct dma_buf_pages *pages, u32 more,
@@ -102,11 +103,11 @@ static bool udmabuf_folio_may_stay(struct folio *folio, unsigned long *block)
 }
 
 /*
- * Return the count of pins that a large folio has besides its references, or NULL
- * for a small one. What a pin consists of is defined in
- * Documentation/core-api/pin_user_pages.rst. The functions of mm pin by address or
- * by place in a file, one by one; none turns a reference into a pin, and none
- * tells how many there are.
+ * Return the count of pins that a large folio has besides its references, or
+ * NULL for a small one. What a pin consists of is defined in
+ * Documentation/core-api/pin_user_pages.rst. The functions of mm pin by address
+ * or by place in a file, one by one; none turns a reference into a pin, and
+ * none tells how many there are.
  */
 static atomic_t *udmabuf_folio_pincount(struct folio *folio)
 {
@@ -135,8 +136,8 @@ static bool udmabuf_folio_is_exhausted(struct folio *folio)
 }
 
 /*
- * Test whether a folio of the page cache has a page with a memory error. Reading
- * or mapping the file fails for such a page.
+ * Test whether a folio of the page cache has a page with a memory error.
+ * Reading or mapping the file fails for such a page.
  */
 static bool udmabuf_folio_is_poisoned(struct folio *folio)
 {
@@ -183,7 +184,8 @@ static void udmabuf_folio_put_pin(struct folio *folio)
 }
 
 /**
- * struct udmabuf_pin_count - pins of one node that are not in its statistics yet
+ * struct udmabuf_pin_count - pins of one node that are not in its statistics
+ * yet
  * @item: what is counted
  * @node: the node
  * @nr: how many
@@ -216,14 +218,15 @@ static void udmabuf_count_pin(struct udmabuf_pin_count *count,
 }
 
 /*
- * Append what is there and may stay there, from page @index of the file to before
+ * Append what is there and may stay there, from page @index of the file to
+ * before
  * @end: one look-up full of it, or nothing if something has to be done first.
- * -EINVAL when a folio must not be pinned once more, as memfd_pin_folios() has it,
- * and -EIO when it is broken.
+ * -EINVAL when a folio must not be pinned once more, as memfd_pin_folios() has
+ * it, and -EIO when it is broken.
  *
- * memfd_pin_folios() would look the same folios up, pin each by itself, drop the
- * references of the look-up, and ask the pageblock of each whether it has to be
- * migrated: that took three times as long as the look-up itself. Here the
+ * memfd_pin_folios() would look the same folios up, pin each by itself, drop
+ * the references of the look-up, and ask the pageblock of each whether it has
+ * to be migrated: that took three times as long as the look-up itself. Here the
  * reference becomes the pin, and neighbours share the rest.
  */
 static int udmabuf_append_present(struct dma_buf_pages *pages,
@@ -274,7 +277,9 @@ static int udmabuf_append_present(struct dma_buf_pages *pages,
 	return ret;
 }
 
-/* memfd_pin_folios() pins as long as the count does not wrap: check that here. */
+/*
+ * memfd_pin_folios() pins as long as the count does not wrap: check that here.
+ */
 static int udmabuf_folios_check(struct folio **folios, long nr)
 {
 	int ret = 0;
@@ -342,8 +347,8 @@ static int udmabuf_folios_clear(const struct dma_buf_pages *pages, pgoff_t from,
 }
 
 /*
- * Append some of the pages from @index of the file to before @end, at least one.
- * When it fails, what was appended may be more than nothing.
+ * Append some of the pages from @index of the file to before @end, at least
+ * one. When it fails, what was appended may be more than nothing.
  */
 static int udmabuf_folios_pin_some(struct dma_buf_pages *pages,
 				   struct file *memfd, pgoff_t index, pgoff_t end)
@@ -428,15 +433,15 @@ static int udmabuf_allocate_undisturbed(struct file *memfd, u64 offset,
  * @offset: start of the range, in bytes, a multiple of PAGE_SIZE
  * @size: its length, in bytes, a multiple of PAGE_SIZE and not 0
  *
- * memfd_pin_folios() takes missing huge pages out of the reservation, whether or
- * not there is one for them: without, the count of reserved pages drops below
- * zero. The file system's own way of allocation keeps its books.
+ * memfd_pin_folios() takes missing huge pages out of the reservation, whether
+ * or not there is one for them: without, the count of reserved pages drops
+ * below zero. The file system's own way of allocation keeps its books.
  *
  * Context: Process context of a system call, may sleep; takes @memfd's inode
  * lock.
  * Return: 0; -EINVAL when the range is empty, unaligned or does not lie within
- * the file; -ENOMEM when the pool has no huge page left; -ERESTARTNOINTR when the
- * task is killed, or has to stop or to freeze before it goes on.
+ * the file; -ENOMEM when the pool has no huge page left; -ERESTARTNOINTR when
+ * the task is killed, or has to stop or to freeze before it goes on.
  */
 int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
 {
@@ -457,7 +462,9 @@ int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size)
 	ret = udmabuf_allocate_undisturbed(memfd, offset, size);
 	switch (ret) {
 	case -EINTR:
-		/* What has been allocated stays, so the next try goes further. */
+		/*
+		 * What has been allocated stays, so the next try goes further.
+		 */
 		return -ERESTARTNOINTR;
 	case -ENOSPC:
 		return -ENOMEM;
@@ -474,19 +481,19 @@ EXPORT_SYMBOL_IF_KUNIT(udmabuf_folios_populate);
  * @offset: start of the range, in bytes, a multiple of PAGE_SIZE
  * @size: its length, in bytes, a multiple of PAGE_SIZE and not 0
  *
- * Folios that a shmem file has not got yet are allocated; for hugetlbfs there is
- * udmabuf_folios_populate(). Those which lie where nothing may stay for long
- * are migrated. When it fails, the list keeps what it had got so far: the caller
- * calls udmabuf_folios_unpin() for it.
+ * Folios that a shmem file has not got yet are allocated; for hugetlbfs there
+ * is udmabuf_folios_populate(). Those which lie where nothing may stay for long
+ * are migrated. When it fails, the list keeps what it had got so far: the
+ * caller calls udmabuf_folios_unpin() for it.
  *
  * Context: Process context, may sleep and allocate. The caller holds @memfd's
  * inode lock, at least shared, if it can change under it.
  * Return: 0; -EINVAL when the range is empty, unaligned, does not lie within
  * the file or makes the list longer than it can be, when the file is of the
- * wrong kind or of huge pages and not populated, or when a folio has been pinned
- * %UDMABUF_PINS_MAX times; -EIO when a page has a memory error; -ENOMEM; -EINTR
- * when a fatal signal is pending; or what the file system says when it cannot
- * provide a page.
+ * wrong kind or of huge pages and not populated, or when a folio has been
+ * pinned %UDMABUF_PINS_MAX times; -EIO when a page has a memory error; -ENOMEM;
+ * -EINTR when a fatal signal is pending; or what the file system says when it
+ * cannot provide a page.
  */
 int udmabuf_folios_pin(struct dma_buf_pages *pages, struct file *memfd,
 		       u64 offset, u64 size)

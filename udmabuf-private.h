@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Shared by the two udmabuf files, and with their KUnit suites: pinning memory of
- * memfds (udmabuf-folios.c), and the buffer that owns it (udmabuf.c)
+ * Shared by the two udmabuf files, and with their KUnit suites: pinning memory
+ * of memfds (udmabuf-folios.c), and the buffer that owns it (udmabuf.c)
  */
 #ifndef _DMA_BUF_UDMABUF_PRIVATE_H
 #define _DMA_BUF_UDMABUF_PRIVATE_H
@@ -13,8 +13,8 @@
 #include <linux/types.h>
 
 /*
- * The most pins that a folio may have, those of others included. Pages that follow
- * each other in a buffer share one.
+ * The most pins that a folio may have, those of others included. Pages that
+ * follow each other in a buffer share one.
  */
 #define UDMABUF_PINS_MAX	BIT(20)
 

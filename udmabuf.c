@@ -3,13 +3,13 @@
  * udmabuf: dma-bufs made of memfd memory
  *
  * The device /dev/udmabuf pins ranges of memfds and wraps them into a dma-buf
- * without copying. How memory is pinned and counted is in udmabuf-folios.c, what
- * devices and the kernel do with it in dma-buf-pages. Here are the ioctls, seals,
- * limits, and the mappings of programs.
+ * without copying. How memory is pinned and counted is in udmabuf-folios.c,
+ * what devices and the kernel do with it in dma-buf-pages. Here are the ioctls,
+ * seals, limits, and the mappings of programs.
  *
- * A memfd's inode lock is held, shared, from looking at its seals until its folios
- * are pinned. Arguments of ioctls are bytes, size_limit_mb is MiB, and what is
- * called an index or pages counts pages.
+ * A memfd's inode lock is held, shared, from looking at its seals until its
+ * folios are pinned. Arguments of ioctls are bytes, size_limit_mb is MiB, and
+ * what is called an index or pages counts pages.
  *
  * User mappings are page frames (VM_PFNMAP), not counted references. The folios
  * belong to the page cache of a memfd, which may punch a hole or go away
@@ -139,8 +139,9 @@ static int udmabuf_end_cpu_access(struct dma_buf *dmabuf,
 /* -- mappings of programs -------------------------------------------------- */
 
 /*
- * Find the frame which a PMD around the fault would start at. There is one if all
- * that the PMD spans belongs to the VMA and is contiguous and aligned in the buffer.
+ * Find the frame which a PMD around the fault would start at. There is one if
+ * all that the PMD spans belongs to the VMA and is contiguous and aligned in
+ * the buffer.
  *
  * This depends on nothing but VMA and buffer: two tasks which fault in the same
  * place come to the same answer.

@@ -2,13 +2,13 @@
 /*
  * CMA heaps: device nodes for regions of contiguous memory
  *
- * /dev/dma_heap/NAME for the default region, named as the platform names it, and
- * besides as later kernels do on every platform; for every reusable region of the
- * device tree, named as its node; and for every region that a driver hands over.
- * cma_run.c knows the regions and allocates from them.
+ * /dev/dma_heap/NAME for the default region, named as the platform names it,
+ * and besides as later kernels do on every platform; for every reusable region
+ * of the device tree, named as its node; and for every region that a driver
+ * hands over. cma_run.c knows the regions and allocates from them.
  *
- * An open node, a buffer, a parked run and a dma_heap_find() each hold this module,
- * so when it is removed there is nothing left but the heaps themselves.
+ * An open node, a buffer, a parked run and a dma_heap_find() each hold this
+ * module, so when it is removed there is nothing left but the heaps themselves.
  */
 #include <linux/dma-heap.h>
 #include <linux/err.h>

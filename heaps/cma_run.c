@@ -2,21 +2,21 @@
 /*
  * Regions of contiguous memory, and buffers out of them
  *
- * A buffer is one physical run, &struct cma_run. A region wants a run back in one
- * piece, and warns about pages still in use. Programs cannot pin such pages, see
- * heap_mmap(), but a driver may have a reference when the buffer is released, and
- * a scanner of physical memory takes one for a moment. Such a run is parked: the
- * buffer's references stay, so the pages are given to no other buffer, and so does
- * what it is charged and counted for, until a later look finds all pages unused.
- * Pages of a released buffer are in no page table, so a count which has come down to
- * the buffer's own reference stays there.
+ * A buffer is one physical run, &struct cma_run. A region wants a run back in
+ * one piece, and warns about pages still in use. Programs cannot pin such
+ * pages, see heap_mmap(), but a driver may have a reference when the buffer is
+ * released, and a scanner of physical memory takes one for a moment. Such a run
+ * is parked: the buffer's references stay, so the pages are given to no other
+ * buffer, and so does what it is charged and counted for, until a later look
+ * finds all pages unused. Pages of a released buffer are in no page table, so a
+ * count which has come down to the buffer's own reference stays there.
  *
- * Always built in, as the region allocator has no exports; cma_heap.c makes device
- * nodes of the regions and may be a module.
+ * Always built in, as the region allocator has no exports; cma_heap.c makes
+ * device nodes of the regions and may be a module.
  *
  * Locks: regions_lock (mutex) orders the handing over of regions. parked_lock
- * (spinlock, innermost) protects the list of parked runs and the pause between two
- * looks at it.
+ * (spinlock, innermost) protects the list of parked runs and the pause between
+ * two looks at it.
  */
 #include <linux/cleanup.h>
 #include <linux/cma.h>
@@ -171,9 +171,10 @@ static int cma_run_zero(const struct cma_run *run)
 }
 
 /*
- * A try fails when some page cannot be moved out of the way. It may be that just
- * now it is written back, or in a per-CPU batch, or a run of ours which waits to
- * be given back; so do something about that, or wait a little, and try again.
+ * A try fails when some page cannot be moved out of the way. It may be that
+ * just now it is written back, or in a per-CPU batch, or a run of ours which
+ * waits to be given back; so do something about that, or wait a little, and try
+ * again.
  */
 static int cma_run_take(struct cma_run *run)
 {
@@ -256,9 +257,9 @@ static const struct heap_backing cma_run_backing = {
  * @fd_flags: likewise
  *
  * Context: Process context. May sleep, and long; a fatal signal ends it.
- * Return: see heap_buffer_export(); ERR_PTR(-EINVAL) when @len is 0 or no multiple
- * of PAGE_SIZE; ERR_PTR(-ENOMEM), at once for more than the region has; or
- * ERR_PTR(-EINTR) after a fatal signal.
+ * Return: see heap_buffer_export(); ERR_PTR(-EINVAL) when @len is 0 or no
+ * multiple of PAGE_SIZE; ERR_PTR(-ENOMEM), at once for more than the region
+ * has; or ERR_PTR(-EINTR) after a fatal signal.
  */
 struct dma_buf *cma_run_buffer(struct dma_heap *heap, unsigned long len,
 			       u32 fd_flags)
@@ -296,8 +297,8 @@ static cma_region_fn *region_add;
  * dma_heap_cma_register_heap - let programs allocate from a region
  * @cma: the region, which stays for good
  *
- * The heap bears the name of the region. It is there as long as the CMA heaps are,
- * which may be a module.
+ * The heap bears the name of the region. It is there as long as the CMA heaps
+ * are, which may be a module.
  *
  * Context: Process context, from early boot on. May sleep.
  * Return: 0; -EINVAL when there is a heap of that name; -ENOMEM, also when more

@@ -2,9 +2,9 @@
 /*
  * The budget of a pool: how many pages its nodes and CPUs may keep together
  *
- * Pages are reserved before they are kept, so @nr_pages may exceed the limit for
- * a moment, or after the limit was lowered, but what is kept under a reservation
- * does not.
+ * Pages are reserved before they are kept, so @nr_pages may exceed the limit
+ * for a moment, or after the limit was lowered, but what is kept under a
+ * reservation does not.
  */
 #ifndef _DMA_BUF_HEAP_BUDGET_H
 #define _DMA_BUF_HEAP_BUDGET_H

@@ -2,15 +2,15 @@
 /*
  * Buffers of page-backed heaps
  *
- * From an empty record that is charged to a cgroup, by way of the pages that the
- * heap appends, to a dma-buf; and from the release of that back to pages, which
- * the heap may keep. The buffer has one reference on each folio from
+ * From an empty record that is charged to a cgroup, by way of the pages that
+ * the heap appends, to a dma-buf; and from the release of that back to pages,
+ * which the heap may keep. The buffer has one reference on each folio from
  * heap_buffer_append() until &heap_backing.put.
  *
  * Pages in mappings are ordinary reference-counted pages, so that direct I/O,
- * io_uring and the like accept them. The price: one may still be pinned when the
- * buffer is released. So nothing here ever frees a page; the buffer drops its
- * reference, and the holder of the last one frees it.
+ * io_uring and the like accept them. The price: one may still be pinned when
+ * the buffer is released. So nothing here ever frees a page; the buffer drops
+ * its reference, and the holder of the last one frees it.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-buf-pages.h>
@@ -80,9 +80,9 @@ EXPORT_SYMBOL_NS_GPL(heap_buffer_put, DMA_BUF);
  * @len: bytes, a multiple of PAGE_SIZE, more than zero
  * @backing: what the heap does with the pages
  *
- * The first step of a page-backed heap's &dma_heap_ops.allocate. The buffer has no
- * pages yet, but is charged for all of them to the memory cgroup of the running
- * task, see heap_charge(). Next come heap_buffer_append() and
+ * The first step of a page-backed heap's &dma_heap_ops.allocate. The buffer has
+ * no pages yet, but is charged for all of them to the memory cgroup of the
+ * running task, see heap_charge(). Next come heap_buffer_append() and
  * heap_buffer_export(), or heap_buffer_abort().
  *
  * Context: Process context. May sleep.
@@ -118,12 +118,12 @@ struct heap_buffer *heap_buffer_alloc(struct dma_heap *heap, unsigned long len,
 EXPORT_SYMBOL_NS_GPL(heap_buffer_alloc, DMA_BUF);
 
 /*
- * Without CONFIG_TRANSPARENT_HUGEPAGE no folio can be split, but split_folio() says
- * that it was: madvise(MADV_COLD or MADV_PAGEOUT) for a part of a mapping would look
- * at the same folio again, for ever. It leaves alone what is mapped elsewhere, as
- * far as the number of mappings tells. So there the buffer counts as a mapping of
- * each page, in the sum alone: that each page is in one mapping remains visible.
- * No function of mm changes that sum by itself.
+ * Without CONFIG_TRANSPARENT_HUGEPAGE no folio can be split, but split_folio()
+ * says that it was: madvise(MADV_COLD or MADV_PAGEOUT) for a part of a mapping
+ * would look at the same folio again, for ever. It leaves alone what is mapped
+ * elsewhere, as far as the number of mappings tells. So there the buffer counts
+ * as a mapping of each page, in the sum alone: that each page is in one mapping
+ * remains visible. No function of mm changes that sum by itself.
  */
 static void heap_folio_count_mapped(struct folio *folio, int sign)
 {
@@ -142,9 +142,9 @@ static void heap_folio_count_mapped(struct folio *folio, int sign)
  * On success the buffer owns the caller's reference on each folio.
  *
  * Context: Process context. May sleep.
- * Return: 0; -ENOMEM when there is no memory for the list of runs; -EINVAL (with
- * a warning) when the buffer would get more pages than it is charged for. After
- * an error the pages are still the caller's.
+ * Return: 0; -ENOMEM when there is no memory for the list of runs; -EINVAL
+ * (with a warning) when the buffer would get more pages than it is charged for.
+ * After an error the pages are still the caller's.
  */
 int heap_buffer_append(struct heap_buffer *buffer, struct page *page,
 		       unsigned long nr_pages)
@@ -171,11 +171,12 @@ EXPORT_SYMBOL_NS_GPL(heap_buffer_append, DMA_BUF);
 /* -- release --------------------------------------------------------------- */
 
 /*
- * Give up a folio that is pinned. The holder of the pin frees it, so from now on
- * the folio and not the buffer has the charge. A large one with a memory error must
- * not be freed by that holder either: all its pages would go to the page allocator,
- * the broken one among them. So the buffer's reference stays for good. It is no more
- * use to the cgroup, and memory_failure() uncharges such pages too.
+ * Give up a folio that is pinned. The holder of the pin frees it, so from now
+ * on the folio and not the buffer has the charge. A large one with a memory
+ * error must not be freed by that holder either: all its pages would go to the
+ * page allocator, the broken one among them. So the buffer's reference stays
+ * for good. It is no more use to the cgroup, and memory_failure() uncharges
+ * such pages too.
  */
 static void heap_buffer_abandon(struct heap_buffer *buffer, struct folio *folio)
 {
@@ -190,11 +191,11 @@ static void heap_buffer_abandon(struct heap_buffer *buffer, struct folio *folio)
  * @keep: called for each folio on which only the buffer has a reference, which
  *	@keep then owns
  *
- * A folio with more references is pinned, for direct I/O or by a pipe say. No new
- * pin can be made through the buffer, which is in no page table any more. It is not
- * for @keep: it takes its part of the charge with it, and is freed by the holder
- * of the last reference. A folio which passes for pinned, as some page scanner
- * looks at it, is freed likewise.
+ * A folio with more references is pinned, for direct I/O or by a pipe say. No
+ * new pin can be made through the buffer, which is in no page table any more.
+ * It is not for @keep: it takes its part of the charge with it, and is freed by
+ * the holder of the last reference. A folio which passes for pinned, as some
+ * page scanner looks at it, is freed likewise.
  *
  * Context: Process context. May sleep.
  */
@@ -260,7 +261,10 @@ static void heap_buffer_release(struct dma_buf *dmabuf)
 
 static const struct dma_buf_ops heap_buffer_ops = {
 	DMA_BUF_PAGES_OPS,
-	/* Without an MMU, mmap(2) wants a file that says it can be mapped as is. */
+	/*
+	 * Without an MMU, mmap(2) wants a file that says it can be mapped as
+	 * is.
+	 */
 	.mmap			= IS_ENABLED(CONFIG_MMU) ? heap_mmap : NULL,
 	/* Large mappings where huge entries fit; NULL without huge pages. */
 	.get_unmapped_area	= thp_get_unmapped_area,
@@ -274,8 +278,8 @@ static const struct dma_buf_ops heap_buffer_ops = {
  * @fd_flags: access mode of the dma-buf's file
  *
  * Context: Process context. May sleep.
- * Return: the dma-buf, whose one reference is the caller's; ERR_PTR(-EIO), with a
- * warning, when pages are missing; or what dma_buf_export() returned.
+ * Return: the dma-buf, whose one reference is the caller's; ERR_PTR(-EIO), with
+ * a warning, when pages are missing; or what dma_buf_export() returned.
  */
 struct dma_buf *heap_buffer_export(struct heap_buffer *buffer, u32 fd_flags)
 {

@@ -2,28 +2,31 @@
 /*
  * Charge buffers to memory cgroups
  *
- * A buffer is charged as kernel memory as long as it has its pages: one charge for
- * all of them, which is cheap, to the objcg that the buffer holds a reference on.
- * Pages in the pool are charged to no cgroup.
+ * A buffer is charged as kernel memory as long as it has its pages: one charge
+ * for all of them, which is cheap, to the objcg that the buffer holds a
+ * reference on. Pages in the pool are charged to no cgroup.
  *
- * A folio that is still in use elsewhere when its buffer is released takes its part of
- * the charge along, so that no program gets memory past its limit by pinning it:
+ * A folio that is still in use elsewhere when its buffer is released takes its
+ * part of the charge along, so that no program gets memory past its limit by
+ * pinning it:
  *
- * - One that is pinned, by direct I/O or a pipe say, has the charge moved to the folio,
- *   and the page allocator ends it when the last reference goes.
+ * - One that is pinned, by direct I/O or a pipe say, has the charge moved to
+ *   the folio, and the page allocator ends it when the last reference goes.
  * - One that is mapped has not. A socket can map the pages that it has received
- *   into the receiver (TCP_ZEROCOPY_RECEIVE), without the buffer. The mapping has been
- *   counted for the node alone, as the folio had no cgroup; its end would be
- *   counted for the cgroup as well, whose NR_FILE_MAPPED would fall short for good. So
- *   such a folio is parked here: a reference and the charge are kept until no other
- *   user is left, which is polled for, since nothing tells of it. It is also looked
- *   for when a charge fails, and when a task is out of memory.
+ *   into the receiver (TCP_ZEROCOPY_RECEIVE), without the buffer. The mapping
+ *   has been counted for the node alone, as the folio had no cgroup; its end
+ *   would be counted for the cgroup as well, whose NR_FILE_MAPPED would fall
+ *   short for good. So such a folio is parked here: a reference and the charge
+ *   are kept until no other user is left, which is polled for, since nothing
+ *   tells of it. It is also looked for when a charge fails, and when a task is
+ *   out of memory.
  *
- * Invariant: each page that was charged is uncharged once, by heap_uncharge() for
- * the buffer, by the page allocator for a moved charge, or by the work item for a
- * parked folio.
+ * Invariant: each page that was charged is uncharged once, by heap_uncharge()
+ * for the buffer, by the page allocator for a moved charge, or by the work item
+ * for a parked folio.
  *
- * Lock order: heap_parked_lock (spinlock) is innermost. Nothing is freed under it.
+ * Lock order: heap_parked_lock (spinlock) is innermost. Nothing is freed under
+ * it.
  */
 #include <linux/dma-heap.h>
 #include <linux/gfp.h>
@@ -52,8 +55,8 @@
 #define HEAP_CHARGE_STEP	(SZ_1G >> PAGE_SHIFT)
 
 /*
- * What has to be left of a limit. The next page that a task at its limit is charged
- * for, one of its stack say, would have it killed.
+ * What has to be left of a limit. The next page that a task at its limit is
+ * charged for, one of its stack say, would have it killed.
  */
 #define HEAP_CHARGE_SPARE	(SZ_512K >> PAGE_SHIFT)
 
@@ -67,9 +70,9 @@
 /* -- internals of memory cgroups ------------------------------------------ */
 
 /*
- * Return the counter of a cgroup, whose parents are those of the cgroups above. No
- * function tells how much is left of a limit: mem_cgroup_margin() is static, and
- * mem_cgroup_get_max() adds swap, which kernel memory cannot use.
+ * Return the counter of a cgroup, whose parents are those of the cgroups above.
+ * No function tells how much is left of a limit: mem_cgroup_margin() is static,
+ * and mem_cgroup_get_max() adds swap, which kernel memory cannot use.
  *
  * Context: RCU read-side, or the caller holds the cgroup.
  */
@@ -79,11 +82,11 @@ static struct page_counter *heap_charge_counter(struct obj_cgroup *objcg)
 }
 
 /*
- * Make a folio what __GFP_ACCOUNT makes of it: charged to an objcg, whose reference
- * goes with it. The page allocator then uncharges it when it is freed:
- * __folio_put() and its relatives call mem_cgroup_uncharge() for the folio's size.
- * There is no function to charge pages that exist without charging them anew, which
- * may fail.
+ * Make a folio what __GFP_ACCOUNT makes of it: charged to an objcg, whose
+ * reference goes with it. The page allocator then uncharges it when it is
+ * freed: __folio_put() and its relatives call mem_cgroup_uncharge() for the
+ * folio's size. There is no function to charge pages that exist without
+ * charging them anew, which may fail.
  */
 static void heap_charge_set_folio(struct folio *folio, struct obj_cgroup *objcg)
 {
@@ -94,7 +97,9 @@ static unsigned long heap_parked_reap_all(void);
 
 /* -- buffers -------------------------------------------------------------- */
 
-/* Test whether less than the spare is left of the group's limit, or one above. */
+/*
+ * Test whether less than the spare is left of the group's limit, or one above.
+ */
 static bool heap_charge_is_tight(struct obj_cgroup *objcg)
 {
 	struct page_counter *counter;
@@ -174,12 +179,12 @@ static int heap_charge_try(struct obj_cgroup *objcg, unsigned long nr_pages)
  * @objcg: set to what was charged, for heap_uncharge(); NULL if nothing was
  * @nr_pages: how many pages
  *
- * Charges the memory cgroup of the running task, or the one that set_active_memcg()
- * names.
+ * Charges the memory cgroup of the running task, or the one that
+ * set_active_memcg() names.
  *
  * Context: Process context. May sleep, for reclaim.
- * Return: 0; -ENOMEM if this exceeds a limit of the group, or of one above, or leaves
- * nearly nothing of it.
+ * Return: 0; -ENOMEM if this exceeds a limit of the group, or of one above, or
+ * leaves nearly nothing of it.
  */
 int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages)
 {
@@ -206,7 +211,8 @@ int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages)
 
 /**
  * heap_uncharge - uncharge pages
- * @objcg: what heap_charge() has set, whose reference is dropped; NULL is allowed
+ * @objcg: what heap_charge() has set, whose reference is dropped; NULL is
+ * allowed
  * @nr_pages: how many pages are still charged by it
  *
  * Context: Any but NMI.
@@ -262,9 +268,9 @@ static void heap_parked_collect(struct list_head *list)
 }
 
 /*
- * Free what has no other user among the next of the list, and return how many pages
- * that were. All other references may go at any time, but with none left there is no
- * way to get another, see heap_pool_may_reuse().
+ * Free what has no other user among the next of the list, and return how many
+ * pages that were. All other references may go at any time, but with none left
+ * there is no way to get another, see heap_pool_may_reuse().
  */
 static unsigned long heap_parked_reap(void)
 {
@@ -315,7 +321,9 @@ static void heap_parked_work(struct work_struct *work)
 	heap_parked_reap();
 }
 
-/* Each folio is reported once, so this cannot keep a task from memory for ever. */
+/*
+ * Each folio is reported once, so this cannot keep a task from memory for ever.
+ */
 static int heap_parked_oom(struct notifier_block *oom, unsigned long unused,
 			   void *freed)
 {
@@ -352,20 +360,21 @@ static void heap_charge_park(struct obj_cgroup *objcg, struct folio *folio)
  * @objcg: what heap_charge() has set; NULL is allowed
  * @folio: a folio of the buffer, to which the caller has a reference
  *
- * For a folio that outlives its buffer. Nothing is charged or uncharged here: the
- * pages stay charged to the same cgroup, until the folio is free.
+ * For a folio that outlives its buffer. Nothing is charged or uncharged here:
+ * the pages stay charged to the same cgroup, until the folio is free.
  *
- * A folio that is not mapped gets the charge, see heap_charge_set_folio(). One that is
- * mapped is parked. What remains is a mapping that begins while the charge is moved: it
- * may be counted for the node and its end for the cgroup, a page each time, in a
- * statistic alone.
+ * A folio that is not mapped gets the charge, see heap_charge_set_folio(). One
+ * that is mapped is parked. What remains is a mapping that begins while the
+ * charge is moved: it may be counted for the node and its end for the cgroup, a
+ * page each time, in a statistic alone.
  *
  * A kernel page must not get into the page cache, whose lists are those of the
- * folio's cgroup: the objcg of a cgroup that is removed goes to the parent and the
- * folio would be on a list of the wrong one. FUSE takes over pages out of a
- * pipe that have no other holder, and neither map nor flags that tell of a user.
- * Being dirty is such a flag, and freeing the page clears it. No heap's page is for
- * the page cache, so one that is charged to no cgroup is marked too.
+ * folio's cgroup: the objcg of a cgroup that is removed goes to the parent and
+ * the folio would be on a list of the wrong one. FUSE takes over pages out of a
+ * pipe that have no other holder, and neither map nor flags that tell of a
+ * user. Being dirty is such a flag, and freeing the page clears it. No heap's
+ * page is for the page cache, so one that is charged to no cgroup is marked
+ * too.
  *
  * Context: Process context. May sleep.
  * Return: the number of pages that heap_uncharge() must leave out.

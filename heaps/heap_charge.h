@@ -2,7 +2,8 @@
 /*
  * Charge buffers to memory cgroups
  *
- * Without CONFIG_MEMCG nothing is charged. Needs linux/dma-heap.h for the switch.
+ * Without CONFIG_MEMCG nothing is charged. Needs linux/dma-heap.h for the
+ * switch.
  */
 #ifndef _DMA_BUF_HEAP_CHARGE_H
 #define _DMA_BUF_HEAP_CHARGE_H

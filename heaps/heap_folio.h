@@ -16,9 +16,9 @@
 #include "../dma-buf-memory-error.h"
 
 /*
- * Test whether any page of a folio has a memory error. memory_failure() marks the
- * page alone: it sets the flag of the whole folio, PG_has_hwpoisoned, only for
- * folios of the LRU.
+ * Test whether any page of a folio has a memory error. memory_failure() marks
+ * the page alone: it sets the flag of the whole folio, PG_has_hwpoisoned, only
+ * for folios of the LRU.
  */
 static inline bool heap_folio_is_poisoned(struct folio *folio)
 {
@@ -35,7 +35,8 @@ static inline bool heap_folio_is_poisoned(struct folio *folio)
 /*
  * Drop the pool's or the buffer's reference on a folio. The page allocator
  * withholds a single page with a memory error, but of a larger folio it takes
- * back all pages: such a folio is leaked, as there is no way to free the others.
+ * back all pages: such a folio is leaked, as there is no way to free the
+ * others.
  */
 static inline void heap_folio_free(struct folio *folio)
 {

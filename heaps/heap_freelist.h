@@ -2,8 +2,8 @@
 /*
  * Freelists: unused folios of one order, zeroed ones apart from dirty ones
  *
- * The pool has one for each order and node (heap_pool.c), and one for each small
- * order and CPU (heap_pcp.c).
+ * The pool has one for each order and node (heap_pool.c), and one for each
+ * small order and CPU (heap_pcp.c).
  */
 #ifndef _DMA_BUF_HEAP_FREELIST_H
 #define _DMA_BUF_HEAP_FREELIST_H

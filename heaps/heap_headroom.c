@@ -2,34 +2,35 @@
 /*
  * Headroom: the memory that an allocation of a heap leaves to others
  *
- * The pages of a heap cannot be reclaimed. If an allocation takes what is left, the
- * next page fault of any program finds nothing, and has the OOM killer choose a
- * task. The caller of the heap can live with ENOMEM, others cannot: so an
- * allocation has to stop before that.
+ * The pages of a heap cannot be reclaimed. If an allocation takes what is left,
+ * the next page fault of any program finds nothing, and has the OOM killer
+ * choose a task. The caller of the heap can live with ENOMEM, others cannot: so
+ * an allocation has to stop before that.
  *
  * As long as enough is available, an allocation goes on. That is what
- * si_mem_available() counts: what is free, and of page cache, clean or dirty, and
- * reclaimable slab and kernel memory (the pools of the heaps are of that) what exceeds
- * the low watermarks, or half of it; less what only movable memory can use. The
- * allocation is granted a step of pages and has to check again after these. Pages
- * that are granted and not taken yet count as used, or all threads which check at the
- * same time would be granted the same memory.
+ * si_mem_available() counts: what is free, and of page cache, clean or dirty,
+ * and reclaimable slab and kernel memory (the pools of the heaps are of that)
+ * what exceeds the low watermarks, or half of it; less what only movable memory
+ * can use. The allocation is granted a step of pages and has to check again
+ * after these. Pages that are granted and not taken yet count as used, or all
+ * threads which check at the same time would be granted the same memory.
  *
- * With less memory than that, no estimate is good enough: whether a page of swap can
- * be filled, and what shrinkers will free (pools of drivers, purgeable objects), is
- * known only when it has been tried. So the allocation goes on, with reclaim, but
- * holds a reserve meanwhile: memory for others, allocated first and freed at the end.
- * It fails when the reserve or a page cannot be had, and when reclaim has pushed out
- * too much of what programs work with. If another task runs out of memory meanwhile,
- * it gets the reserve, the allocation is called off, and what it has taken is freed
- * before a task is killed.
+ * With less memory than that, no estimate is good enough: whether a page of
+ * swap can be filled, and what shrinkers will free (pools of drivers, purgeable
+ * objects), is known only when it has been tried. So the allocation goes on,
+ * with reclaim, but holds a reserve meanwhile: memory for others, allocated
+ * first and freed at the end. It fails when the reserve or a page cannot be
+ * had, and when reclaim has pushed out too much of what programs work with. If
+ * another task runs out of memory meanwhile, it gets the reserve, the
+ * allocation is called off, and what it has taken is freed before a task is
+ * killed.
  *
- * What can never be had is refused at once: reclaim would write out all programs
- * for nothing.
+ * What can never be had is refused at once: reclaim would write out all
+ * programs for nothing.
  *
- * Lock order: heap_reserve.fill (mutex) is held while the reserve is allocated, and
- * heap_reserve.lock within it. The latter is taken in the OOM notifier as well, so
- * nothing is allocated or freed under it.
+ * Lock order: heap_reserve.fill (mutex) is held while the reserve is allocated,
+ * and heap_reserve.lock within it. The latter is taken in the OOM notifier as
+ * well, so nothing is allocated or freed under it.
  */
 #include <linux/atomic.h>
 #include <linux/compiler.h>
@@ -66,15 +67,16 @@
 #define HEAP_HEADROOM_TIGHT_STEP	(SZ_1M >> PAGE_SHIFT)
 
 /*
- * What is left for others, at least: a share of memory, but no more than so much.
- * Any task needs a few pages to go on, if only to report ENOMEM.
+ * What is left for others, at least: a share of memory, but no more than so
+ * much. Any task needs a few pages to go on, if only to report ENOMEM.
  */
 #define HEAP_HEADROOM_SHARE		128
 #define HEAP_HEADROOM_PAGES		(SZ_32M >> PAGE_SHIFT)
 
 /*
- * What is held for watermarks that may yet rise, at most: a share of memory. With
- * huge pages a boost can be 160 MiB on a machine of 2 GiB; without, it is a fiftieth.
+ * What is held for watermarks that may yet rise, at most: a share of memory.
+ * With huge pages a boost can be 160 MiB on a machine of 2 GiB; without, it is
+ * a fiftieth.
  */
 #define HEAP_HEADROOM_BOOST_SHARE	16
 
@@ -82,9 +84,10 @@
 #define HEAP_HEADROOM_ANON		4
 
 /*
- * How often a task that is out of memory waits a tick for allocations that have been
- * called off, in all. That takes as long as freeing what they have; the bound is for
- * one that is stuck. The count begins anew after so long without such a task.
+ * How often a task that is out of memory waits a tick for allocations that have
+ * been called off, in all. That takes as long as freeing what they have; the
+ * bound is for one that is stuck. The count begins anew after so long without
+ * such a task.
  */
 #define HEAP_HEADROOM_OOM_WAITS		HZ
 #define HEAP_HEADROOM_OOM_QUIET		(10 * HZ)
@@ -98,7 +101,8 @@
  * @lock: protects all below
  * @folios: the reserve, linked by their lru
  * @nr_pages: how many pages these are
- * @users: how many allocations go on although memory is short, and hold the reserve
+ * @users: how many allocations go on although memory is short, and hold the
+ * reserve
  * @called_off: one of these was called off and has ended since the last call of
  *	the notifier
  * @nr_oom: how often a task was out of memory
@@ -145,7 +149,10 @@ static long heap_zone_pages(struct zone *zone)
 	       zone_page_state(zone, NR_ZONE_ACTIVE_FILE);
 }
 
-/* Count pages that are available, but only for movable memory, which a heap's is not. */
+/*
+ * Count pages that are available, but only for movable memory, which a heap's
+ * is not.
+ */
 static long heap_movable_pages(void)
 {
 	long pages = global_zone_page_state(NR_FREE_CMA_PAGES);
@@ -174,8 +181,8 @@ static long heap_zone_managed(struct zone *zone)
 }
 
 /*
- * Count the pages of the nodes that the task is bound to, in the zones that a heap's
- * may be of; LONG_MAX if it is not bound.
+ * Count the pages of the nodes that the task is bound to, in the zones that a
+ * heap's may be of; LONG_MAX if it is not bound.
  */
 static long heap_bound_pages(long (*count)(struct zone *zone))
 {
@@ -199,9 +206,10 @@ static long heap_bound_pages(long (*count)(struct zone *zone))
 }
 
 /*
- * Test whether @nr_pages can be had without pushing out any program, and enough be
- * left for others, that have been granted @nr_granted. Each CPU may besides hand out
- * some pages in small buffers without a check, which is less than a step.
+ * Test whether @nr_pages can be had without pushing out any program, and enough
+ * be left for others, that have been granted @nr_granted. Each CPU may besides
+ * hand out some pages in small buffers without a check, which is less than a
+ * step.
  */
 static bool heap_headroom_is_roomy(unsigned long nr_pages, unsigned long nr_granted)
 {
@@ -222,8 +230,9 @@ static void heap_headroom_ungrant(struct heap_headroom *room)
 }
 
 /*
- * Grant a step of @nr_pages if memory is roomy. The step is added before the test, so
- * that of two allocations at the same time at least one sees the other.
+ * Grant a step of @nr_pages if memory is roomy. The step is added before the
+ * test, so that of two allocations at the same time at least one sees the
+ * other.
  */
 static bool heap_headroom_grant(struct heap_headroom *room, unsigned long nr_pages)
 {
@@ -240,8 +249,9 @@ static bool heap_headroom_grant(struct heap_headroom *room, unsigned long nr_pag
 }
 
 /*
- * How many pages of programs are to stay in memory: of all that they have, swapped
- * out or not, as what is in memory now may be little for that very reason.
+ * How many pages of programs are to stay in memory: of all that they have,
+ * swapped out or not, as what is in memory now may be little for that very
+ * reason.
  */
 static unsigned long heap_headroom_min_anon(void)
 {
@@ -252,10 +262,10 @@ static unsigned long heap_headroom_min_anon(void)
 }
 
 /*
- * How many pages could be had at the very best. This is all memory but for what is
- * known to stay; who has the rest is not known, so a shrinker may. What programs
- * have stays as well, unless it has a place in swap. Of the nodes that the task is
- * bound to, only the size is known.
+ * How many pages could be had at the very best. This is all memory but for what
+ * is known to stay; who has the rest is not known, so a shrinker may. What
+ * programs have stays as well, unless it has a place in swap. Of the nodes that
+ * the task is bound to, only the size is known.
  */
 static long heap_headroom_ceiling(unsigned long nr_used)
 {
@@ -275,10 +285,11 @@ static long heap_headroom_ceiling(unsigned long nr_used)
 }
 
 /*
- * By how many pages the watermarks may yet rise. The page allocator boosts them by up
- * to one and a half times the high one (vm.watermark_boost_factor) when pages that
- * cannot be moved spread, which is what a heap's are. What was left to others above
- * the watermark would be below it then, and the next task find nothing.
+ * By how many pages the watermarks may yet rise. The page allocator boosts them
+ * by up to one and a half times the high one (vm.watermark_boost_factor) when
+ * pages that cannot be moved spread, which is what a heap's are. What was left
+ * to others above the watermark would be below it then, and the next task find
+ * nothing.
  */
 static unsigned long heap_boost_pages(void)
 {
@@ -295,7 +306,10 @@ static unsigned long heap_boost_pages(void)
 	return pages;
 }
 
-/* Allocate a large folio if there is one, else a page, for which reclaim is done. */
+/*
+ * Allocate a large folio if there is one, else a page, for which reclaim is
+ * done.
+ */
 static struct folio *heap_headroom_alloc(unsigned long nr_pages, unsigned int *order)
 {
 	struct folio *folio;
@@ -311,8 +325,9 @@ static struct folio *heap_headroom_alloc(unsigned long nr_pages, unsigned int *o
 }
 
 /*
- * Free a reserve for others. In the lists of a CPU it does not count as free, and a
- * task that finds nothing to reclaim does not look there before it has one killed.
+ * Free a reserve for others. In the lists of a CPU it does not count as free,
+ * and a task that finds nothing to reclaim does not look there before it has
+ * one killed.
  */
 static void heap_headroom_free(struct list_head *folios)
 {
@@ -331,9 +346,9 @@ static bool heap_reserve_had_oom(u64 ticks)
 }
 
 /*
- * Test whether the task that is out of memory ends anyway: out_of_memory() then lets
- * it use the reserves of the page allocator, but only if no notifier says that memory
- * was freed. Its own test, task_will_free_mem(), is not for others.
+ * Test whether the task that is out of memory ends anyway: out_of_memory() then
+ * lets it use the reserves of the page allocator, but only if no notifier says
+ * that memory was freed. Its own test, task_will_free_mem(), is not for others.
  */
 static bool heap_headroom_is_dying(void)
 {
@@ -366,10 +381,11 @@ static unsigned long heap_headroom_call_off(struct list_head *folios, bool *wait
 }
 
 /*
- * Free the reserve for a task that is out of memory, or wait for the allocations that
- * are called off to free what they have. A page is reported after a wait, as
- * out_of_memory() has its caller try again for any page, and chooses a task
- * otherwise. Both end: the reserve is not filled again soon, and waits are counted.
+ * Free the reserve for a task that is out of memory, or wait for the
+ * allocations that are called off to free what they have. A page is reported
+ * after a wait, as out_of_memory() has its caller try again for any page, and
+ * chooses a task otherwise. Both end: the reserve is not filled again soon, and
+ * waits are counted.
  */
 VISIBLE_IF_KUNIT int heap_headroom_oom(struct notifier_block *oom,
 				       unsigned long unused, void *freed)
@@ -417,8 +433,8 @@ EXPORT_SYMBOL_IF_KUNIT(heap_headroom_reserved);
 #endif
 
 /*
- * Go on with memory short, as a user of the reserve; false if that is refused, as a
- * task was out of memory a moment ago.
+ * Go on with memory short, as a user of the reserve; false if that is refused,
+ * as a task was out of memory a moment ago.
  */
 static bool heap_headroom_tighten(struct heap_headroom *room)
 {
@@ -442,7 +458,8 @@ static bool heap_headroom_tighten(struct heap_headroom *room)
  * To be called often, as the task that is out of memory waits.
  *
  * Context: Any.
- * Return: true if a task was out of memory after @room became a user of the reserve.
+ * Return: true if a task was out of memory after @room became a user of the
+ * reserve.
  */
 bool heap_headroom_is_called_off(const struct heap_headroom *room)
 {
@@ -457,8 +474,8 @@ EXPORT_SYMBOL_NS_GPL(heap_headroom_is_called_off, DMA_BUF);
  * For all steps that take long, not only those which take pages.
  *
  * Context: Process context. Does not sleep.
- * Return: 0; -EINTR after a fatal signal; -ENOMEM if the allocation is called off,
- * see heap_headroom_is_called_off().
+ * Return: 0; -EINTR after a fatal signal; -ENOMEM if the allocation is called
+ * off, see heap_headroom_is_called_off().
  */
 int heap_headroom_interrupted(const struct heap_headroom *room)
 {
@@ -530,8 +547,8 @@ static int heap_headroom_fill(struct heap_headroom *room)
  * @nr_pages: how many pages
  * @nr_used: how many pages the heap has handed out
  *
- * Asks only. For a caller that has to reclaim, for the charge to its cgroup say,
- * before heap_headroom_check() can refuse.
+ * Asks only. For a caller that has to reclaim, for the charge to its cgroup
+ * say, before heap_headroom_check() can refuse.
  *
  * Context: Process context. Does not sleep.
  * Return: true if reclaim of all that can be reclaimed would not free so many.
@@ -551,12 +568,13 @@ EXPORT_SYMBOL_NS_GPL(heap_headroom_is_impossible, DMA_BUF);
  * @nr_pages: how many pages it still needs, at least one
  * @nr_used: how many pages the heap has handed out
  *
- * To be called before the first page, and again after heap_headroom_step() pages.
+ * To be called before the first page, and again after heap_headroom_step()
+ * pages.
  *
  * Context: Process context. May sleep, for reclaim.
- * Return: 0; -ENOMEM if too little would be left for others; -EINTR after a fatal
- * signal. In each case heap_headroom_release() has to follow, after the pages have
- * been freed if the allocation fails.
+ * Return: 0; -ENOMEM if too little would be left for others; -EINTR after a
+ * fatal signal. In each case heap_headroom_release() has to follow, after the
+ * pages have been freed if the allocation fails.
  */
 int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 			unsigned long nr_used)
@@ -608,7 +626,9 @@ void heap_headroom_release(struct heap_headroom *room)
 		return;
 
 	spin_lock(&heap_reserve.lock);
-	/* It may have freed pages after the task out of memory has last tried. */
+	/*
+	 * It may have freed pages after the task out of memory has last tried.
+	 */
 	heap_reserve.called_off |= heap_reserve.nr_oom != room->nr_oom;
 	if (!--heap_reserve.users) {
 		list_splice_init(&heap_reserve.folios, &folios);

@@ -2,14 +2,15 @@
 /*
  * Buffers of heaps in the page tables of programs
  *
- * The mmap op of all page-backed heaps, and the fault handlers behind it. Pages are
- * mapped as those of any file are: counted references, in batches, or in huge
- * entries where the folios are large enough. Pages that must not be pinned are
- * mapped by their frames.
+ * The mmap op of all page-backed heaps, and the fault handlers behind it. Pages
+ * are mapped as those of any file are: counted references, in batches, or in
+ * huge entries where the folios are large enough. Pages that must not be pinned
+ * are mapped by their frames.
  *
- * A mapping holds the file of the buffer, and the runs of a buffer do not change
- * while it lives, so faults need no lock besides those that they are called with:
- * the mmap lock, or the lock of the mapping. They take the lock of the page table.
+ * A mapping holds the file of the buffer, and the runs of a buffer do not
+ * change while it lives, so faults need no lock besides those that they are
+ * called with: the mmap lock, or the lock of the mapping. They take the lock of
+ * the page table.
  */
 #include <linux/dma-buf.h>
 #include <linux/highmem.h>
@@ -32,15 +33,15 @@
 #define HEAP_FRAMES_AROUND	max_t(unsigned long, SZ_64K, PAGE_SIZE)
 
 /*
- * The most pages of a folio that are entered in one step: no limit, but for User
- * Mode Linux, whose set_ptes() gets the third one wrong in 6.12.
+ * The most pages of a folio that are entered in one step: no limit, but for
+ * User Mode Linux, whose set_ptes() gets the third one wrong in 6.12.
  */
 #define HEAP_ENTER_PAGES	(IS_ENABLED(CONFIG_UML) ? 1UL : ULONG_MAX)
 
 /*
- * Test whether a page table entry of the level above can map this folio here. If
- * so, finish_fault() makes one. It has reasons of its own to decline, such as
- * MADV_NOHUGEPAGE; it enters one page then, and the next fault finds a page
+ * Test whether a page table entry of the level above can map this folio here.
+ * If so, finish_fault() makes one. It has reasons of its own to decline, such
+ * as MADV_NOHUGEPAGE; it enters one page then, and the next fault finds a page
  * table and comes to the batch.
  */
 static bool heap_fault_is_huge(const struct vm_fault *vmf, struct folio *folio)
@@ -199,7 +200,10 @@ static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
 	size_t offset = offset_in_page(address);
 	struct page *page;
 
-	/* A debugger may force its way, but there is no copy for it to write to. */
+	/*
+	 * A debugger may force its way, but there is no copy for it to write
+	 * to.
+	 */
 	if (write && !(vma->vm_flags & VM_WRITE))
 		return -EFAULT;
 
@@ -217,8 +221,8 @@ static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
 }
 
 /*
- * Enter one frame. A broken one stays out: an access to it gets SIGBUS from its own
- * fault, and not a machine check.
+ * Enter one frame. A broken one stays out: an access to it gets SIGBUS from its
+ * own fault, and not a machine check.
  */
 static vm_fault_t heap_frames_enter(struct vm_area_struct *vma,
 				    unsigned long address, struct page *page)
@@ -229,8 +233,9 @@ static vm_fault_t heap_frames_enter(struct vm_area_struct *vma,
 }
 
 /*
- * Enter the frames around the fault, as far as buffer and mapping reach. Those beside
- * the faulting one are entered to spare faults: that one cannot be is no error.
+ * Enter the frames around the fault, as far as buffer and mapping reach. Those
+ * beside the faulting one are entered to spare faults: that one cannot be is no
+ * error.
  */
 static vm_fault_t heap_frames_fault(struct vm_fault *vmf)
 {
@@ -287,20 +292,20 @@ static void heap_mmap_frames(struct vm_area_struct *vma)
  * dma_buf_mmap(): the mapping is one of the dma-buf's own file, at the offset
  * that is wanted, and keeps that file, and so the buffer, alive.
  *
- * Where &heap_backing.longterm_pin is set, faults enter ordinary pages, as in any
- * file, without VM_PFNMAP or VM_MIXEDMAP. Elsewhere these are page frames, which
- * no call can pin.
+ * Where &heap_backing.longterm_pin is set, faults enter ordinary pages, as in
+ * any file, without VM_PFNMAP or VM_MIXEDMAP. Elsewhere these are page frames,
+ * which no call can pin.
  *
  * A program which maps a buffer MAP_PRIVATE has made a mistake: what it writes
- * never reaches the device. It is told so, but for mappings of a single page, which
- * have always been accepted.
+ * never reaches the device. It is told so, but for mappings of a single page,
+ * which have always been accepted.
  *
- * VM_DONTEXPAND is what DRM demands of each mapping of an object, and buffers do
- * not grow. Core dumps leave out what belongs to devices.
+ * VM_DONTEXPAND is what DRM demands of each mapping of an object, and buffers
+ * do not grow. Core dumps leave out what belongs to devices.
  *
  * Context: Process context, with the mmap lock. Does not sleep.
- * Return: 0; -EINVAL for MAP_PRIVATE where the heap does not allow it or of more
- * than one page, or when the mapping ends behind the buffer.
+ * Return: 0; -EINVAL for MAP_PRIVATE where the heap does not allow it or of
+ * more than one page, or when the mapping ends behind the buffer.
  */
 int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {

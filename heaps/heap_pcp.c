@@ -2,21 +2,22 @@
 /*
  * Per-CPU caches of small folios for a pool
  *
- * Each CPU keeps folios below HEAP_POOL_MIN_ORDER that were released on it, so that
- * allocating and releasing a buffer of a few pages shares neither lock nor counter
- * with another CPU. The folios stay dirty: waking the zero thread would take
- * longer than zeroing them when they are allocated.
+ * Each CPU keeps folios below HEAP_POOL_MIN_ORDER that were released on it, so
+ * that allocating and releasing a buffer of a few pages shares neither lock nor
+ * counter with another CPU. The folios stay dirty: waking the zero thread would
+ * take longer than zeroing them when they are allocated.
  *
- * With its first folio a cache reserves HEAP_PCP_PAGES of the pool's budget, which
- * is all that it may ever keep, and releases them when it is drained: so put and
- * take leave the budget alone.
+ * With its first folio a cache reserves HEAP_PCP_PAGES of the pool's budget,
+ * which is all that it may ever keep, and releases them when it is drained: so
+ * put and take leave the budget alone.
  *
- * A cache owns its folios, one reference each. They are of the memory node of its
- * CPU, except for those of a task that was migrated while it put them: who takes a
- * folio has to check its node.
+ * A cache owns its folios, one reference each. They are of the memory node of
+ * its CPU, except for those of a task that was migrated while it put them: who
+ * takes a folio has to check its node.
  *
- * Locks: heap_pcp.lock (spinlock, innermost). Its own CPU takes it for put and take,
- * other CPUs only to drain or to count. Nothing is allocated or freed under it.
+ * Locks: heap_pcp.lock (spinlock, innermost). Its own CPU takes it for put and
+ * take, other CPUs only to drain or to count. Nothing is allocated or freed
+ * under it.
  */
 #include <linux/cpumask.h>
 #include <linux/dma-heap.h>
@@ -59,12 +60,15 @@ struct heap_pcp {
  * @zeroed: all of it is zero
  *
  * Context: Process context. Does not sleep.
- * Return: true if it is kept; false if the caller still owns it, as it is of another
- * node or there is no room.
+ * Return: true if it is kept; false if the caller still owns it, as it is of
+ * another node or there is no room.
  */
 bool heap_pcp_put(struct heap_pcp_set *set, struct folio *folio, bool zeroed)
 {
-	/* After a migration this may be the cache of another CPU, which the lock allows. */
+	/*
+	 * After a migration this may be the cache of another CPU, which the
+	 * lock allows.
+	 */
 	struct heap_pcp *pcp = raw_cpu_ptr(set->each);
 	unsigned int order = folio_order(folio);
 	bool kept;
@@ -164,7 +168,8 @@ unsigned long heap_pcp_drain(struct heap_pcp_set *set, int nid)
  * @nid: the node
  *
  * Context: Any.
- * Return: the number of pages, which may change at any time, as no lock is held.
+ * Return: the number of pages, which may change at any time, as no lock is
+ * held.
  */
 unsigned long heap_pcp_pages(struct heap_pcp_set *set, int nid)
 {

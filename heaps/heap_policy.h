@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The nodes that memory of the running task is to come from, by its memory policy
- * (set_mempolicy(2)) and its cpuset
+ * The nodes that memory of the running task is to come from, by its memory
+ * policy (set_mempolicy(2)) and its cpuset
  *
- * The page allocator follows both by itself. This is for memory that does not come
- * from there.
+ * The page allocator follows both by itself. This is for memory that does not
+ * come from there.
  */
 #ifndef _DMA_BUF_HEAP_POLICY_H
 #define _DMA_BUF_HEAP_POLICY_H
@@ -48,7 +48,9 @@ static inline int heap_policy_preferred_nid(void)
 	}
 }
 
-/* Return the nodes that the task's memory must be of; NULL if it may be of all. */
+/*
+ * Return the nodes that the task's memory must be of; NULL if it may be of all.
+ */
 static inline const nodemask_t *heap_policy_bound_nodes(void)
 {
 	const struct mempolicy *policy = current->mempolicy;
@@ -79,7 +81,8 @@ static inline int heap_policy_preferred_nid(void)
 /**
  * heap_policy_nid - choose the node for the next page of the running task
  *
- * If the cpuset changes at the same time, the answer may be the old or the new one.
+ * If the cpuset changes at the same time, the answer may be the old or the new
+ * one.
  *
  * Context: Process context.
  * Return: the node, or %NUMA_NO_NODE to leave it to the page allocator.

@@ -7,21 +7,23 @@
  *	      |                                 ^
  *	      \---- zero already, never mapped -/
  *
- * Each node has a freelist per order from HEAP_POOL_MIN_ORDER on; smaller folios
- * stay in per-CPU caches (heap_pcp.c). A thread of the lowest priority zeroes the
- * folios of the nodes. A folio that is allocated before is handed out dirty, and the
- * caller is told so: zeroing it takes no longer there than here.
+ * Each node has a freelist per order from HEAP_POOL_MIN_ORDER on; smaller
+ * folios stay in per-CPU caches (heap_pcp.c). A thread of the lowest priority
+ * zeroes the folios of the nodes. A folio that is allocated before is handed
+ * out dirty, and the caller is told so: zeroing it takes no longer there than
+ * here.
  *
- * Invariants: the pool owns one reference on each of its folios, and hands out only
- * those with no other reference, see heap_pool_may_reuse(). Its folios are charged
- * to no cgroup. Those of nodes count as NR_KERNEL_MISC_RECLAIMABLE. What is kept is
- * reserved in the budget before, so that it never exceeds the limit.
+ * Invariants: the pool owns one reference on each of its folios, and hands out
+ * only those with no other reference, see heap_pool_may_reuse(). Its folios are
+ * charged to no cgroup. Those of nodes count as NR_KERNEL_MISC_RECLAIMABLE.
+ * What is kept is reserved in the budget before, so that it never exceeds the
+ * limit.
  *
- * Memory goes back to the page allocator by the shrinker, by an OOM notifier for what
- * the shrinker has left, and when the limit is lowered.
+ * Memory goes back to the page allocator by the shrinker, by an OOM notifier
+ * for what the shrinker has left, and when the limit is lowered.
  *
- * Lock order: heap_pool_node.lock and heap_pcp.lock (spinlocks) are innermost and
- * never held together. Nothing is allocated, zeroed or freed under them.
+ * Lock order: heap_pool_node.lock and heap_pcp.lock (spinlocks) are innermost
+ * and never held together. Nothing is allocated, zeroed or freed under them.
  */
 #include <linux/atomic.h>
 #include <linux/bitops.h>
@@ -62,13 +64,13 @@
 #define HEAP_POOL_SHRINK_BATCH	(1UL << MAX_PAGE_ORDER)
 
 /*
- * out_of_memory() takes any page that a notifier reports for progress, and has its
- * caller try again instead of choosing a task. So a pool which is filled as fast as
- * it is emptied, by a page each time, could keep a task from memory for ever. After
- * the pool was emptied for a task it therefore keeps nothing for a while, counted
- * from the last call, so that there is nothing to report to a task which comes back
- * soon. For longer, as reclaim may take its time between two calls, it reports
- * only what is worth another try.
+ * out_of_memory() takes any page that a notifier reports for progress, and has
+ * its caller try again instead of choosing a task. So a pool which is filled as
+ * fast as it is emptied, by a page each time, could keep a task from memory for
+ * ever. After the pool was emptied for a task it therefore keeps nothing for a
+ * while, counted from the last call, so that there is nothing to report to a
+ * task which comes back soon. For longer, as reclaim may take its time between
+ * two calls, it reports only what is worth another try.
  */
 #define HEAP_POOL_OOM_CLOSED	HZ
 #define HEAP_POOL_OOM_QUIET	(10 * HZ)
@@ -144,32 +146,33 @@ static struct folio *heap_pool_node_removed(struct heap_pool_node *node,
 /* -- put and take --------------------------------------------------------- */
 
 /*
- * Test whether a folio may be handed to another owner: the only reference is the
- * pool's, and no page table maps it.
+ * Test whether a folio may be handed to another owner: the only reference is
+ * the pool's, and no page table maps it.
  *
  * That is enough. The buffer is gone, and with it its descriptors, mappings in
- * programs (a VMA holds the file), attachments and the mapping in the kernel, so
- * that nothing leads to the folio any more but a reference. Each pin of direct I/O,
- * io_uring, a pipe or a socket holds one, and a further one can only be made from
- * one that exists. With one reference, which is ours, none can be made.
+ * programs (a VMA holds the file), attachments and the mapping in the kernel,
+ * so that nothing leads to the folio any more but a reference. Each pin of
+ * direct I/O, io_uring, a pipe or a socket holds one, and a further one can
+ * only be made from one that exists. With one reference, which is ours, none
+ * can be made.
  *
- * What can still raise the count is speculative: GUP-fast, which has read an entry of
- * a page table that was cleared meanwhile, and code that walks physical memory
- * (compaction, page_idle, memory_failure()). Both take a reference on whatever is
- * there, check what they have got, find that it is not what they look for, and drop it
- * without having touched the data. So
+ * What can still raise the count is speculative: GUP-fast, which has read an
+ * entry of a page table that was cleared meanwhile, and code that walks
+ * physical memory (compaction, page_idle, memory_failure()). Both take a
+ * reference on whatever is there, check what they have got, find that it is not
+ * what they look for, and drop it without having touched the data. So
  *
  * - a reference that comes after the check is harmless, as it is on a page that
  *   comes from the page allocator, where it may happen just as well;
- * - one that is there at the check costs a folio of the pool: the pool drops its own,
- *   and the page allocator gets the folio when the other goes.
+ * - one that is there at the check costs a folio of the pool: the pool drops
+ *   its own, and the page allocator gets the folio when the other goes.
  *
- * Therefore the check is made twice: before a folio is kept, or a pin could write
- * to it while it is zeroed, and before it is handed out, as it may have a memory
- * error by then.
+ * Therefore the check is made twice: before a folio is kept, or a pin could
+ * write to it while it is zeroed, and before it is handed out, as it may have a
+ * memory error by then.
  *
- * A folio of a heap is never on the LRU or mlocked. If it is, then a holder has made
- * it a page of its own, and folio->lru is not ours to use.
+ * A folio of a heap is never on the LRU or mlocked. If it is, then a holder has
+ * made it a page of its own, and folio->lru is not ours to use.
  */
 static bool heap_pool_may_reuse(struct folio *folio)
 {
@@ -179,9 +182,10 @@ static bool heap_pool_may_reuse(struct folio *folio)
 }
 
 /*
- * Clear the flags that a mapping may have set, as freeing would have done: dirty by
- * the end of a mapping, the others by folio_mark_accessed(), which with the
- * multi-generational LRU counts in LRU_REFS_MASK. There is no function for that.
+ * Clear the flags that a mapping may have set, as freeing would have done:
+ * dirty by the end of a mapping, the others by folio_mark_accessed(), which
+ * with the multi-generational LRU counts in LRU_REFS_MASK. There is no function
+ * for that.
  */
 static void heap_pool_clear_flags(struct folio *folio)
 {
@@ -269,8 +273,8 @@ static bool heap_pool_keep(struct heap_pool *pool, struct folio *folio, bool zer
  * A folio is freed if it has other references or a memory error, if the pool
  * has no room for it, or if a task ran out of memory a moment ago.
  *
- * With init_on_free the folio is zeroed here, as the page allocator would do: no data
- * of the last owner waits in the pool.
+ * With init_on_free the folio is zeroed here, as the page allocator would do:
+ * no data of the last owner waits in the pool.
  *
  * Context: Process context. May sleep.
  */
@@ -287,8 +291,8 @@ EXPORT_SYMBOL_NS_GPL(heap_pool_put, DMA_BUF);
  * @order: order of the folio, up to MAX_PAGE_ORDER
  * @zeroed: set to whether the folio is zero, if there is one
  *
- * Looks only at the node that the memory policy and the cpuset of the running task
- * prefer, which commonly is the nearest, and for orders below
+ * Looks only at the node that the memory policy and the cpuset of the running
+ * task prefer, which commonly is the nearest, and for orders below
  * %HEAP_POOL_MIN_ORDER only at this CPU.
  *
  * Context: Process context. Does not sleep.
@@ -312,7 +316,9 @@ struct folio *heap_pool_take(struct heap_pool *pool, unsigned int order,
 		folio = heap_pcp_take(&pool->pcp, order, zeroed);
 	if (!folio)
 		return NULL;
-	/* The cache of a CPU may have folios of another node, see heap_pcp.c. */
+	/*
+	 * The cache of a CPU may have folios of another node, see heap_pcp.c.
+	 */
 	if (likely(folio_nid(folio) == nid && heap_pool_may_reuse(folio)))
 		return folio;
 
@@ -323,7 +329,9 @@ EXPORT_SYMBOL_NS_GPL(heap_pool_take, DMA_BUF);
 
 /* -- shrinking ------------------------------------------------------------ */
 
-/* Move about @nr_pages to @folios: the largest first, of these the dirty ones. */
+/*
+ * Move about @nr_pages to @folios: the largest first, of these the dirty ones.
+ */
 static unsigned long heap_pool_node_collect(struct heap_pool_node *node,
 					    unsigned long nr_pages,
 					    struct list_head *folios)
@@ -374,8 +382,8 @@ static unsigned long heap_pool_node_shrink(struct heap_pool *pool,
  * @nr_pages: how many pages at least, if there are so many
  *
  * Context: Process context, also within reclaim. May sleep.
- * Return: the number of pages freed; may exceed @nr_pages by part of a folio, or by the
- * caches of all CPUs, which are drained last and together.
+ * Return: the number of pages freed; may exceed @nr_pages by part of a folio,
+ * or by the caches of all CPUs, which are drained last and together.
  */
 unsigned long heap_pool_shrink(struct heap_pool *pool, unsigned long nr_pages)
 {
@@ -442,9 +450,9 @@ static unsigned long heap_pool_empty(struct heap_pool *pool)
 }
 
 /*
- * Empty the pool for a task that is out of memory, and keep nothing for a while.
- * Return what to report as freed, see HEAP_POOL_OOM_CLOSED. What is of a node that
- * the task may not use is no progress for it.
+ * Empty the pool for a task that is out of memory, and keep nothing for a
+ * while. Return what to report as freed, see HEAP_POOL_OOM_CLOSED. What is of a
+ * node that the task may not use is no progress for it.
  */
 static unsigned long heap_pool_empty_for_oom(struct heap_pool *pool)
 {
@@ -467,7 +475,9 @@ static int heap_pool_oom(struct notifier_block *oom, unsigned long unused,
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
-/* Empty the pool as for a task out of memory; return what is reported as freed. */
+/*
+ * Empty the pool as for a task out of memory; return what is reported as freed.
+ */
 unsigned long heap_pool_test_oom(struct heap_pool *pool)
 {
 	unsigned long freed = 0;
@@ -538,9 +548,9 @@ static bool heap_pool_is_dirty(struct heap_pool *pool)
 }
 
 /*
- * Remove one dirty folio from the freelists of a node: the largest first, and of
- * these the coldest, as the others may be allocated while they are in the cache. It
- * remains counted.
+ * Remove one dirty folio from the freelists of a node: the largest first, and
+ * of these the coldest, as the others may be allocated while they are in the
+ * cache. It remains counted.
  */
 static struct folio *heap_pool_node_next_dirty(struct heap_pool_node *node)
 {
@@ -586,7 +596,10 @@ static void heap_pool_node_zero(struct heap_pool *pool, struct heap_pool_node *n
 		heap_freelist_put(&node->lists[folio_order(folio)], folio, true);
 		node->nr_dirty -= folio_nr_pages(folio);
 		spin_unlock(&node->lock);
-		/* The limit may have been lowered while this folio was on no list. */
+		/*
+		 * The limit may have been lowered while this folio was on no
+		 * list.
+		 */
 		heap_pool_trim(pool);
 		cond_resched();
 	}
@@ -609,8 +622,8 @@ static int heap_pool_zero_thread(void *data)
 }
 
 /*
- * Stop the zero thread. The caller waits for it, so it must neither have much to do
- * any more nor stay behind every other task of the machine.
+ * Stop the zero thread. The caller waits for it, so it must neither have much
+ * to do any more nor stay behind every other task of the machine.
  */
 static void heap_pool_stop_zero_thread(struct heap_pool *pool)
 {
@@ -640,7 +653,9 @@ static int heap_pool_add_shrinker(struct heap_pool *pool, const char *name)
 	pool->shrinker->count_objects = heap_pool_shrinker_count;
 	pool->shrinker->scan_objects = heap_pool_shrinker_scan;
 	pool->shrinker->private_data = pool;
-	/* Cheap to replace: freed before anything that must be read or written. */
+	/*
+	 * Cheap to replace: freed before anything that must be read or written.
+	 */
 	pool->shrinker->seeks = 0;
 	pool->shrinker->batch = 1UL << MAX_PAGE_ORDER;
 	shrinker_register(pool->shrinker);

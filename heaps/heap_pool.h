@@ -16,8 +16,8 @@ struct folio;
 struct heap_pool;
 
 /*
- * Folios of this order and above are worth a lock that CPUs share, and waking the
- * zero thread. Smaller ones stay in the cache of a CPU.
+ * Folios of this order and above are worth a lock that CPUs share, and waking
+ * the zero thread. Smaller ones stay in the cache of a CPU.
  */
 #define HEAP_POOL_MIN_ORDER	4
 

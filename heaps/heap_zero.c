@@ -2,10 +2,10 @@
 /*
  * Zeroing folios, one or many
  *
- * Zeroing takes nearly all of the time of an allocation. For a large one a work item
- * on another CPU takes its share: both take the next folio off a cursor, under
- * &heap_zero_job.lock (spinlock, innermost), until the cursor is at the end. The list
- * itself does not change, and the folios stay the caller's.
+ * Zeroing takes nearly all of the time of an allocation. For a large one a work
+ * item on another CPU takes its share: both take the next folio off a cursor,
+ * under &heap_zero_job.lock (spinlock, innermost), until the cursor is at the
+ * end. The list itself does not change, and the folios stay the caller's.
  */
 #include <linux/cacheflush.h>
 #include <linux/cpumask.h>
@@ -44,10 +44,11 @@ struct heap_zero_job {
  * heap_zero_folio - zero a folio
  * @folio: the folio, which the caller owns alone
  *
- * Where caches are indexed by virtual address, the zeros are in the lines of the
- * kernel's mapping, and those of a program's mapping may have another colour. Entering the
- * page into a page table would not write them back if the page counts as clean from
- * the last time that it was, nor would it make what is executed coherent.
+ * Where caches are indexed by virtual address, the zeros are in the lines of
+ * the kernel's mapping, and those of a program's mapping may have another
+ * colour. Entering the page into a page table would not write them back if the
+ * page counts as clean from the last time that it was, nor would it make what
+ * is executed coherent.
  *
  * Context: Process context. May sleep.
  */
@@ -103,8 +104,8 @@ static void heap_zero_work(struct work_struct *work)
  * @room: of the allocation that they are for
  *
  * Context: Process context. May sleep.
- * Return: 0; an error of heap_headroom_interrupted(), with some folios zeroed and
- * some not. In all cases no other CPU uses the folios any more.
+ * Return: 0; an error of heap_headroom_interrupted(), with some folios zeroed
+ * and some not. In all cases no other CPU uses the folios any more.
  */
 int heap_zero_folios(struct list_head *folios, unsigned long nr_pages,
 		     const struct heap_headroom *room)

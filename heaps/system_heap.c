@@ -3,9 +3,9 @@
  * System heap: buffers made of ordinary memory
  *
  * /dev/dma_heap/system. An allocation takes folios from the pool of the heap or
- * from the page allocator, the largest first, so that a buffer has few runs; then
- * sorts them by address, appends them to the buffer and exports it. The release
- * puts them into the pool.
+ * from the page allocator, the largest first, so that a buffer has few runs;
+ * then sorts them by address, appends them to the buffer and exports it. The
+ * release puts them into the pool.
  *
  * Invariant: a buffer that is exported is all zero. A folio of the pool says
  * whether it is; what is not is zeroed before it is appended.
@@ -33,27 +33,30 @@
 #include "heap_zero.h"
 
 /*
- * All orders from system_take_top_order() down are used, each asked for once on the
- * way. In instructions, for buffers of 12 KiB to 32 MiB whose sizes are no powers of
- * two, no other set was better by more than a tenth of a percent without the pool:
- * {9, 4, 0} takes 7 percent more at 60 KiB and up to twice as much to be mapped for a
- * device, {9, 6, 3, 0} 2 and 50 percent, {9, 6, 4, 2, 0} 2 and 30, {9, 0} 13 percent
- * and 36 times as much.
+ * All orders from system_take_top_order() down are used, each asked for once on
+ * the way. In instructions, for buffers of 12 KiB to 32 MiB whose sizes are no
+ * powers of two, no other set was better by more than a tenth of a percent
+ * without the pool: {9, 4, 0} takes 7 percent more at 60 KiB and up to twice as
+ * much to be mapped for a device, {9, 6, 3, 0} 2 and 50 percent, {9, 6, 4, 2,
+ * 0} 2 and 30, {9, 0} 13 percent and 36 times as much.
  */
 
 /* Pages in small buffers after which a CPU checks again how many are left. */
 #define SYSTEM_HEAP_UNCHECKED_PAGES	(SZ_1M >> PAGE_SHIFT)
 
-/* From this size on zeroing is left to the end, for two CPUs to do it together. */
+/*
+ * From this size on zeroing is left to the end, for two CPUs to do it together.
+ */
 #define SYSTEM_HEAP_SHARE_PAGES	(SZ_4M >> PAGE_SHIFT)
 
 /* The most single pages that are allocated at once. */
 #define SYSTEM_HEAP_BULK	32
 
 /*
- * With more folios the list of runs is not left to grow with GFP_KERNEL, which has a
- * task killed rather than fail, and is charged to no cgroup. It may be as large as
- * 0.4 percent of the buffer; the list for fewer folios is as small as a page.
+ * With more folios the list of runs is not left to grow with GFP_KERNEL, which
+ * has a task killed rather than fail, and is charged to no cgroup. It may be as
+ * large as 0.4 percent of the buffer; the list for fewer folios is as small as
+ * a page.
  */
 #define SYSTEM_HEAP_RESERVE_RUNS (PAGE_SIZE / sizeof(struct dma_buf_pages_run))
 
@@ -116,7 +119,9 @@ static gfp_t system_heap_gfp(const struct system_take *take, unsigned int order)
 	return gfp | __GFP_RETRY_MAYFAIL;
 }
 
-/* Return the number of pages in buffers; what changes meanwhile may be missed. */
+/*
+ * Return the number of pages in buffers; what changes meanwhile may be missed.
+ */
 static unsigned long system_heap_used(void)
 {
 	unsigned long used = 0;
@@ -128,9 +133,9 @@ static unsigned long system_heap_used(void)
 }
 
 /*
- * Test whether a buffer is so small that it need not check by itself how much memory
- * is left. Not while memory is short: a program may go on in spite of ENOMEM, and
- * what it would get unchecked is what others need.
+ * Test whether a buffer is so small that it need not check by itself how much
+ * memory is left. Not while memory is short: a program may go on in spite of
+ * ENOMEM, and what it would get unchecked is what others need.
  */
 static bool system_heap_may_skip_check(unsigned long nr_pages)
 {
@@ -141,9 +146,9 @@ static bool system_heap_may_skip_check(unsigned long nr_pages)
 }
 
 /*
- * Check how much memory is left. Only when there is enough for all, a CPU may hand
- * out some pages unchecked again. With memory short, these may be more than the
- * reserve.
+ * Check how much memory is left. Only when there is enough for all, a CPU may
+ * hand out some pages unchecked again. With memory short, these may be more
+ * than the reserve.
  */
 static int system_heap_check(struct system_take *take)
 {
@@ -189,8 +194,8 @@ static void system_take_folio(struct system_take *take, struct folio *folio,
 }
 
 /*
- * Allocate as many single pages as the allocator has at hand, up to @want. It hands
- * out many at once only without regard to the task's memory policy.
+ * Allocate as many single pages as the allocator has at hand, up to @want. It
+ * hands out many at once only without regard to the task's memory policy.
  */
 static unsigned long system_heap_bulk(gfp_t gfp, unsigned long want,
 				      struct page **pages)
@@ -305,9 +310,9 @@ static int system_take_reserve(struct system_take *take)
 }
 
 /*
- * Append the folios in the order of their addresses: those of a large buffer have
- * often been neighbours before, and few runs are quickly mapped for a device. For
- * single pages the sorting would take longer than it saves.
+ * Append the folios in the order of their addresses: those of a large buffer
+ * have often been neighbours before, and few runs are quickly mapped for a
+ * device. For single pages the sorting would take longer than it saves.
  */
 static int system_take_append(struct system_take *take)
 {
@@ -389,7 +394,9 @@ static struct dma_buf *system_heap_allocate(struct dma_heap *heap,
 	struct heap_buffer *buffer;
 	int ret;
 
-	/* Before the charge, for which reclaim may swap out all of the cgroup. */
+	/*
+	 * Before the charge, for which reclaim may swap out all of the cgroup.
+	 */
 	if (nr_pages >= SYSTEM_HEAP_UNCHECKED_PAGES &&
 	    heap_headroom_is_impossible(nr_pages, system_heap_used()))
 		return ERR_PTR(-ENOMEM);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of heaps/cma_run.c and cma_heap.c: runs that are taken, parked and given
- * back, and which regions become heaps.
+ * Tests of heaps/cma_run.c and cma_heap.c: runs that are taken, parked and
+ * given back, and which regions become heaps.
  *
  * The allocator of contiguous memory is the real one; the mock CMA listens. The
  * region is a small one of the lab where there is one, otherwise the default.
@@ -163,7 +163,9 @@ static void cma_heap_test_soil(struct kunit *test, struct dma_buf *dmabuf)
 	}
 }
 
-/* What one owner wrote the next one does not see, wherever it gets its pages. */
+/*
+ * What one owner wrote the next one does not see, wherever it gets its pages.
+ */
 static void cma_heap_test_zeroed(struct kunit *test)
 {
 	struct cma_heap_test *stage = test->priv;
@@ -330,8 +332,9 @@ static void cma_heap_test_parked_is_counted(struct kunit *test)
 }
 
 /*
- * A page that is never let go of is looked at less and less often: in 31.5 seconds
- * six times, and these are fewer however long they take. A new one starts over.
+ * A page that is never let go of is looked at less and less often: in 31.5
+ * seconds six times, and these are fewer however long they take. A new one
+ * starts over.
  */
 static void cma_heap_test_backs_off(struct kunit *test)
 {
@@ -424,7 +427,10 @@ static void cma_heap_test_handed_over(struct kunit *test)
 	if (!lab)
 		kunit_skip(test, "there is no lab");
 
-	/* Early: kept until there can be heaps, as many as there may be regions. */
+	/*
+	 * Early: kept until there can be heaps, as many as there may be
+	 * regions.
+	 */
 	KUNIT_EXPECT_EQ(test, 0, lab->early);
 	KUNIT_EXPECT_EQ(test, 0, lab->again);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, lab->too_many);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tests of dma-fence.c, -deadline, -stub and -lockdep, and of the inlines in
- * linux/dma-fence.h. Waiting is tested in dma_fence_wait_kunit.c, what needs two
- * CPUs in dma_fence_race_kunit.c.
+ * linux/dma-fence.h. Waiting is tested in dma_fence_wait_kunit.c, what needs
+ * two CPUs in dma_fence_race_kunit.c.
  */
 #include <kunit/test.h>
 

@@ -2,9 +2,9 @@
 /*
  * Tests of heaps/heap_buffer.c: what all page-backed heaps have in common
  *
- * The pages come from the mock heap, in one piece or in many, and the mock keeps
- * a reference on each: so a page that is put once too often, or not at all, shows in
- * its count. Lists of pages as such are in dma_buf_pages_kunit.c.
+ * The pages come from the mock heap, in one piece or in many, and the mock
+ * keeps a reference on each: so a page that is put once too often, or not at
+ * all, shows in its count. Lists of pages as such are in dma_buf_pages_kunit.c.
  */
 #include <kunit/test.h>
 
@@ -289,9 +289,10 @@ static void heap_buffer_test_vmap(struct kunit *test)
 /* -- folios that cannot be split ------------------------------------------ */
 
 /*
- * Without CONFIG_TRANSPARENT_HUGEPAGE, madvise() never comes to an end with a part of
- * a large folio, unless it takes the folio for one that others have mapped as well.
- * Should that be judged in another way one day, this fails, and no program hangs.
+ * Without CONFIG_TRANSPARENT_HUGEPAGE, madvise() never comes to an end with a
+ * part of a large folio, unless it takes the folio for one that others have
+ * mapped as well. Should that be judged in another way one day, this fails, and
+ * no program hangs.
  */
 static void heap_buffer_test_not_to_split(struct kunit *test)
 {
@@ -333,7 +334,9 @@ static void heap_buffer_test_abandoned_is_dirty(struct kunit *test)
 }
 
 #if defined(CONFIG_MEMORY_FAILURE) && !defined(MODULE)
-/* The buffer keeps its reference on a broken folio, so that it is never freed. */
+/*
+ * The buffer keeps its reference on a broken folio, so that it is never freed.
+ */
 static void heap_buffer_test_abandoned_is_broken(struct kunit *test)
 {
 	struct mock_heap *mock = mock_heap_create(test, "kunit_broken");

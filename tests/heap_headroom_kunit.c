@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of heaps/heap_headroom.c: when an allocation goes on, when it does not, and
- * what it does when another task runs out of memory.
+ * Tests of heaps/heap_headroom.c: when an allocation goes on, when it does not,
+ * and what it does when another task runs out of memory.
  */
 #include <kunit/test.h>
 
@@ -53,8 +53,9 @@ static void heap_headroom_test_roomy(struct kunit *test)
 }
 
 /*
- * Threads that check one after the other, and have not taken a page yet, are not
- * granted more than there is: with room for four of them, eight do not go on.
+ * Threads that check one after the other, and have not taken a page yet, are
+ * not granted more than there is: with room for four of them, eight do not go
+ * on.
  */
 static void heap_headroom_test_granted(struct kunit *test)
 {
@@ -74,7 +75,10 @@ static void heap_headroom_test_granted(struct kunit *test)
 	KUNIT_EXPECT_LT(test, 0, roomy);
 	KUNIT_EXPECT_GT(test, ARRAY_SIZE(room), roomy);
 
-	/* Another check takes the place of the last one, and the end leaves none. */
+	/*
+	 * Another check takes the place of the last one, and the end leaves
+	 * none.
+	 */
 	for (i = 1; i < ARRAY_SIZE(room); i++)
 		heap_headroom_release(room[i]);
 	for (i = 0; i < ARRAY_SIZE(room); i++) {
@@ -94,15 +98,17 @@ static void heap_headroom_test_impossible(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, heap_headroom_is_impossible(1, total));
 	KUNIT_EXPECT_FALSE(test, heap_headroom_is_impossible(1, 0));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, heap_headroom_check(room, total, 0));
-	/* Free as it may be, it cannot be free when the heap has handed it out. */
+	/*
+	 * Free as it may be, it cannot be free when the heap has handed it out.
+	 */
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
 			heap_headroom_check(room, si_mem_available(), total));
 	KUNIT_EXPECT_FALSE(test, room->tight);
 }
 
 /*
- * Not so much that it is impossible, and not so little that it is no matter, also
- * when others free some memory meanwhile.
+ * Not so much that it is impossible, and not so little that it is no matter,
+ * also when others free some memory meanwhile.
  */
 static unsigned long heap_headroom_test_tight(struct kunit *test,
 					      struct heap_headroom *room)
@@ -159,7 +165,9 @@ static void heap_headroom_test_forget_later(struct kunit *test)
 							   NULL));
 }
 
-/* The reserve goes to a task that would be killed otherwise, and then the rest. */
+/*
+ * The reserve goes to a task that would be killed otherwise, and then the rest.
+ */
 static void heap_headroom_test_called_off(struct kunit *test)
 {
 	struct heap_headroom *room = heap_headroom_test_begin(test);
@@ -175,7 +183,9 @@ static void heap_headroom_test_called_off(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM, heap_headroom_interrupted(room));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, heap_headroom_check(room, nr_pages, 0));
 
-	/* As long as the allocation has not come to its end, it has something. */
+	/*
+	 * As long as the allocation has not come to its end, it has something.
+	 */
 	KUNIT_EXPECT_LT(test, 0, heap_headroom_test_oom());
 	/* Which may have come back a moment ago. */
 	heap_headroom_release(room);
@@ -205,7 +215,9 @@ static void heap_headroom_test_dying(struct kunit *test)
 	KUNIT_EXPECT_LT(test, 0, freed[2]);
 }
 
-/* Soon after a task was out of memory, no allocation goes on with memory short. */
+/*
+ * Soon after a task was out of memory, no allocation goes on with memory short.
+ */
 static void heap_headroom_test_refused(struct kunit *test)
 {
 	struct heap_headroom *room = heap_headroom_test_begin(test), *other;

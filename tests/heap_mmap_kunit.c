@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of heaps/heap_mmap.c: pages of buffers in programs, and out of them again.
+ * Tests of heaps/heap_mmap.c: pages of buffers in programs, and out of them
+ * again.
  *
- * The mock heap keeps a reference on each page, so that a page table that drops one
- * too many, or none, shows in its count.
+ * The mock heap keeps a reference on each page, so that a page table that drops
+ * one too many, or none, shows in its count.
  */
 #include <kunit/test.h>
 
@@ -87,8 +88,9 @@ static void heap_mmap_test_touch(struct kunit *test)
 	}
 
 	/*
-	 * Ordinary pages: each is in one page table and counted in the RSS. Not so
-	 * page frames. It is the sum that counts: with several CPUs each keeps a part.
+	 * Ordinary pages: each is in one page table and counted in the RSS. Not
+	 * so page frames. It is the sum that counts: with several CPUs each
+	 * keeps a part.
 	 */
 	for (i = 0; i < HEAP_MMAP_TEST_PAGES; i++)
 		KUNIT_EXPECT_EQ(test, param->longterm_pin,
@@ -125,7 +127,9 @@ static void heap_mmap_test_private(struct kunit *test)
 	address = heap_mmap_test_map_private(test, dmabuf, 2 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, -EINVAL, (long)address);
 
-	/* One page. Reads come from the buffer, the first write makes a copy. */
+	/*
+	 * One page. Reads come from the buffer, the first write makes a copy.
+	 */
 	address = heap_mmap_test_map_private(test, dmabuf, PAGE_SIZE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address));
 	there = page_address(mock->pages[0]);

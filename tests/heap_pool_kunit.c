@@ -3,9 +3,9 @@
  * Tests of heaps/heap_pool.c: what is kept, what is not, and in which state it
  * comes back.
  *
- * A folio that the pool should have handed out, and has not, is still the pool's:
- * a test must not put it, or the freelists are corrupted. So a test which has not got
- * the folio that it wants ends there.
+ * A folio that the pool should have handed out, and has not, is still the
+ * pool's: a test must not put it, or the freelists are corrupted. So a test
+ * which has not got the folio that it wants ends there.
  */
 #include <kunit/resource.h>
 #include <kunit/test.h>
@@ -111,7 +111,9 @@ static void heap_pool_test_miss(struct kunit *test)
 	heap_pool_expect(test, pool, 1, 0, 2);
 }
 
-/* A folio whose turn comes at once is as it was, or zero, but never in between. */
+/*
+ * A folio whose turn comes at once is as it was, or zero, but never in between.
+ */
 static void heap_pool_test_at_once(struct kunit *test)
 {
 	struct heap_pool *pool = heap_pool_test_create(test, 1024);
@@ -450,8 +452,9 @@ static void heap_pool_test_full_end(struct kunit *test)
 }
 
 /*
- * A task that is out of memory gets all of the pool, once: as long as nothing is kept,
- * there is no progress to report which would keep it from the OOM killer.
+ * A task that is out of memory gets all of the pool, once: as long as nothing
+ * is kept, there is no progress to report which would keep it from the OOM
+ * killer.
  */
 static void heap_pool_test_oom_ends(struct kunit *test)
 {
@@ -467,7 +470,10 @@ static void heap_pool_test_oom_ends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 4 * HEAP_POOL_TEST_PAGES + 1, heap_pool_test_oom(pool));
 	heap_pool_expect(test, pool, 0, 0, 0);
 
-	/* The same again and again, of a program that releases buffers meanwhile. */
+	/*
+	 * The same again and again, of a program that releases buffers
+	 * meanwhile.
+	 */
 	for (tries = 0; tries < 8; tries++) {
 		heap_pool_put(pool, heap_pool_test_folio(test, 0), false);
 		heap_pool_put(pool, heap_pool_test_folio(test, HEAP_POOL_TEST_ORDER), false);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of heaps/heap_zero.c: all folios are zero afterwards, whichever CPU did it.
+ * Tests of heaps/heap_zero.c: all folios are zero afterwards, whichever CPU did
+ * it.
  */
 #include <kunit/test.h>
 
@@ -118,7 +119,9 @@ static void heap_zero_test_killed(struct kunit *test)
 	}
 }
 
-/* A task out of memory waits for the folios, so they are not zeroed any more. */
+/*
+ * A task out of memory waits for the folios, so they are not zeroed any more.
+ */
 static void heap_zero_test_called_off(struct kunit *test)
 {
 	static const struct heap_zero_case param = { .order = 0, .count = 16 };

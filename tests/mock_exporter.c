@@ -107,9 +107,9 @@ static void mock_unpin(struct dma_buf_attachment *attach)
 }
 
 /*
- * Several devices map the same pages here. CONFIG_DMA_API_DEBUG reports that, as
- * they would disturb each other's cache maintenance; no CPU looks at what a mock
- * device has mapped, so there is none.
+ * Several devices map the same pages here. CONFIG_DMA_API_DEBUG reports that,
+ * as they would disturb each other's cache maintenance; no CPU looks at what a
+ * mock device has mapped, so there is none.
  */
 #define MOCK_DMA_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
 
@@ -171,7 +171,9 @@ static struct sg_table *mock_map(struct dma_buf_attachment *attach,
 		goto err_free_table;
 
 	mock_sgt_pages(sgt, true);
-	/* As drivers do that export memory of their device: no list of pages. */
+	/*
+	 * As drivers do that export memory of their device: no list of pages.
+	 */
 	mock->orig_nents = sgt->orig_nents;
 	if (mock->no_cpu_list)
 		sgt->orig_nents = 0;
@@ -380,7 +382,9 @@ struct mock_exporter *mock_exporter_prepare(struct kunit *test,
 	if (!p)
 		p = &plain;
 
-	/* Not managed by KUnit: a leaked buffer must not point to freed memory. */
+	/*
+	 * Not managed by KUnit: a leaked buffer must not point to freed memory.
+	 */
 	mock = kzalloc(sizeof(*mock), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, mock);
 	mock->test = test;

@@ -88,7 +88,8 @@ struct mock_exporter_params {
  * @no_cpu_list: tables have a DMA side only, and say so: their orig_nents is 0
  * @released: completes when the release op ran
  * @nr_pages: length of @pages
- * @pages: the memory; changed by mock_exporter_move() under the reservation lock
+ * @pages: the memory; changed by mock_exporter_move() under the reservation
+ * lock
  * @vaddr: what vmap has mapped, NULL while it has not
  */
 struct mock_exporter {

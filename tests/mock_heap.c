@@ -171,7 +171,8 @@ static void mock_heap_destroy(void *data)
  *
  * The script as it starts: pages in one run, nothing fails, everything allowed.
  *
- * Context: Process context of the test; may sleep. Ends the test case on failure.
+ * Context: Process context of the test; may sleep. Ends the test case on
+ * failure.
  * Return: the heap, removed when the test case ends.
  */
 struct mock_heap *mock_heap_create(struct kunit *test, const char *name)
@@ -206,7 +207,8 @@ struct mock_heap *mock_heap_create(struct kunit *test, const char *name)
  * @pieces: how its pages come
  * @nr_pages: how many, at most MOCK_HEAP_MAX_PAGES
  *
- * Context: Process context of the test; may sleep. Ends the test case on failure.
+ * Context: Process context of the test; may sleep. Ends the test case on
+ * failure.
  * Return: the buffer, for mock_heap_close().
  */
 struct dma_buf *mock_heap_buffer(struct kunit *test, struct mock_heap *mock,
@@ -252,8 +254,8 @@ void mock_heap_expect_put(struct kunit *test, struct mock_heap *mock)
 }
 
 /*
- * Wait until a folio has no other references. Compaction, among others, takes one
- * for a moment of any page that it comes across.
+ * Wait until a folio has no other references. Compaction, among others, takes
+ * one for a moment of any page that it comes across.
  */
 static void mock_heap_wait_home(struct folio *folio)
 {

@@ -2,9 +2,10 @@
 /*
  * The mock heap: a registered heap whose pages come as the test wants them
  *
- * Its buffers are real heap_buffers; the script says in which pieces their pages
- * are appended, and where that fails. It belongs to the test case, and to one
- * thread. A page that a buffer has not put when the case is over fails the case.
+ * Its buffers are real heap_buffers; the script says in which pieces their
+ * pages are appended, and where that fails. It belongs to the test case, and to
+ * one thread. A page that a buffer has not put when the case is over fails the
+ * case.
  */
 #ifndef _DMA_BUF_TESTS_MOCK_HEAP_H
 #define _DMA_BUF_TESTS_MOCK_HEAP_H

@@ -122,8 +122,8 @@ bool mock_importer_has(struct dma_buf *dmabuf, struct dma_buf_attachment *attach
  * @sgt: a mapped table
  *
  * Context: Any.
- * Return: the sum of all DMA lengths; 0 when one of the entries does not consist
- * of whole pages.
+ * Return: the sum of all DMA lengths; 0 when one of the entries does not
+ * consist of whole pages.
  */
 size_t mock_importer_bytes(struct sg_table *sgt)
 {

@@ -200,7 +200,9 @@ static struct folio *file_settled_folio(struct kunit *test, struct file *file)
 	u32 i;
 
 	file_number_pages(test, file, MANY);
-	/* To pin a page of CMA moves it elsewhere, which must not come later. */
+	/*
+	 * To pin a page of CMA moves it elsewhere, which must not come later.
+	 */
 	for (i = 0; i < MANY; i++) {
 		pos = (u64)i << PAGE_SHIFT;
 		KUNIT_ASSERT_EQ(test, 1, memfd_pin_folios(file, pos, pos, &folio,
@@ -217,7 +219,10 @@ static struct folio *file_settled_folio(struct kunit *test, struct file *file)
 	return NULL;
 }
 
-/* A pin of ours is to the kernel what one of memfd_pin_folios() is, and goes so. */
+/*
+ * A pin of ours is to the kernel what one of memfd_pin_folios() is, and goes
+ * so.
+ */
 static void udmabuf_folios_test_pin_is_a_pin(struct kunit *test)
 {
 	struct dma_buf_pages *list = list_create(test);
@@ -277,8 +282,8 @@ static void udmabuf_folios_test_sparse(struct kunit *test)
 }
 
 /*
- * Pages which have been reserved and never written hold what their last owner left
- * there. Here that is the test.
+ * Pages which have been reserved and never written hold what their last owner
+ * left there. Here that is the test.
  */
 static void udmabuf_folios_test_never_written(struct kunit *test)
 {
@@ -490,8 +495,9 @@ static void udmabuf_folios_test_negative_count(struct kunit *test)
 }
 
 /*
- * What has to be allocated goes through memfd_pin_folios(), which takes along the
- * folios behind it: they are refused there as well, and not pinned any more.
+ * What has to be allocated goes through memfd_pin_folios(), which takes along
+ * the folios behind it: they are refused there as well, and not pinned any
+ * more.
  */
 static void udmabuf_folios_test_behind_a_hole(struct kunit *test)
 {

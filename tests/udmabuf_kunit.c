@@ -2,8 +2,8 @@
 /*
  * KUnit suite of udmabuf.c
  *
- * Buffers made of shmem files with seals of the test's choice, as devices and the
- * kernel see them. Ioctls and user mappings need a program:
+ * Buffers made of shmem files with seals of the test's choice, as devices and
+ * the kernel see them. Ioctls and user mappings need a program:
  * tests/user/udmabuf_*test.c.
  */
 #include <kunit/test.h>
