@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of heaps/system_heap.c: sizes, zeroes, and the three ways to be refused.
+ * Tests of heaps/system_heap.c: sizes, zeroes, and the three ways to be
+ * refused.
  */
 #include <kunit/test.h>
 
@@ -99,8 +100,9 @@ static void system_heap_test_runs(struct kunit *test)
 				   pages->runs[i].start, at, step;
 
 		/*
-		 * Whole folios only, each with the buffer's one reference. Where
-		 * no folio can be split the buffer counts as their mapping.
+		 * Whole folios only, each with the buffer's one reference.
+		 * Where no folio can be split the buffer counts as their
+		 * mapping.
 		 */
 		for (at = 0; at < nr; at += step) {
 			struct page *page = nth_page(pages->runs[i].page, at);
@@ -122,8 +124,9 @@ static void system_heap_test_runs(struct kunit *test)
 }
 
 /*
- * Large folios come in the order of their size and then their place, so that neighbours
- * are one run: also when they have been in the pool, in whichever order.
+ * Large folios come in the order of their size and then their place, so that
+ * neighbours are one run: also when they have been in the pool, in whichever
+ * order.
  */
 static void system_heap_test_sorted(struct kunit *test)
 {
@@ -187,15 +190,21 @@ static void system_heap_test_too_much(struct kunit *test)
 				    "%lu bytes", sizes[i]);
 	}
 
-	/* Nor did it take and give back, which would have emptied the caches. */
+	/*
+	 * Nor did it take and give back, which would have emptied the caches.
+	 */
 	KUNIT_EXPECT_LE(test, free / 2, global_zone_page_state(NR_FREE_PAGES));
 }
 
-/* -- memory that nothing but a shrinker can free ------------------------------ */
+/*
+ * -- memory that nothing but a shrinker can free ------------------------------
+ */
 
 #define HOG_ORDER	4
 
-/* A driver that keeps pages in a pool of its own, which no statistic tells of. */
+/*
+ * A driver that keeps pages in a pool of its own, which no statistic tells of.
+ */
 struct system_heap_hog {
 	struct shrinker *shrinker;
 	spinlock_t lock; /* folios, nr */
@@ -277,7 +286,9 @@ static struct system_heap_hog *system_heap_hog_begin(struct kunit *test,
 	return hog;
 }
 
-/* Succeeds if a heap gets the memory of others who are only asked to give it. */
+/*
+ * Succeeds if a heap gets the memory of others who are only asked to give it.
+ */
 static void system_heap_test_reclaims(struct kunit *test)
 {
 	unsigned long free = si_mem_available(), held, i, nr;
@@ -322,7 +333,11 @@ static struct kunit_case system_heap_cases[] = {
 	KUNIT_CASE_PARAM(system_heap_test_runs, system_heap_size_gen_params),
 	KUNIT_CASE(system_heap_test_sorted),
 	KUNIT_CASE(system_heap_test_too_much),
-	KUNIT_CASE(system_heap_test_reclaims),
+	/*
+	 * Half of the memory, which emulated CPUs with KASAN take minutes for.
+	 */
+	KUNIT_CASE_ATTR(system_heap_test_reclaims,
+			{ .speed = KUNIT_SPEED_VERY_SLOW }),
 	KUNIT_CASE(system_heap_test_killed),
 	{ }
 };
