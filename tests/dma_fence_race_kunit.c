@@ -848,8 +848,7 @@ static int count_watched_round(struct race *race, struct dma_fence_array *array,
  * Succeeds if an array signals once when both members signal at the same time,
  * and the first access to the count is held up, before the next instruction,
  * until the other CPU accesses it. Aimed at a count that is read by one
- * instruction and written by another. Not known to have failed with that on two
- * CPUs: rely on dma_fence_race_test_array_count_members().
+ * instruction and written by another.
  */
 static void dma_fence_race_test_array_count_watched(struct kunit *test)
 {

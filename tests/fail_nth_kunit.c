@@ -474,14 +474,15 @@ static struct kunit_case fail_nth_cases[] = {
 	KUNIT_CASE_PARAM(fail_nth_test_fences, fence_scenario_gen_params),
 	KUNIT_CASE(fail_nth_test_merge_signalled),
 	KUNIT_CASE_PARAM(fail_nth_test_export, buffer_scenario_gen_params),
-	KUNIT_CASE_SLOW(fail_nth_test_heap),
-	KUNIT_CASE_SLOW(fail_nth_test_register),
+	KUNIT_CASE(fail_nth_test_heap),
+	KUNIT_CASE(fail_nth_test_register),
 	{}
 };
 
 static struct kunit_suite fail_nth_suite = {
 	.name = "fail_nth",
 	.test_cases = fail_nth_cases,
+	.attr = { .speed = KUNIT_SPEED_VERY_SLOW },
 };
 
 kunit_test_suite(fail_nth_suite);
