@@ -10,11 +10,14 @@
 #ifndef _DMA_BUF_PRIVATE_H
 #define _DMA_BUF_PRIVATE_H
 
+#include <linux/cacheflush.h>
 #include <linux/container_of.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
+#include <linux/math.h>
+#include <linux/mm.h>
 #include <linux/poll.h>
 
 #include <uapi/linux/dma-buf.h>
@@ -144,6 +147,22 @@ ssize_t dma_buf_splice_read(struct file *in, loff_t *ppos,
 			    unsigned int flags);
 loff_t dma_buf_llseek(struct file *file, loff_t offset, int whence);
 int dma_buf_check_flags(int flags);
+
+/*
+ * Write back what the CPU cached of pages under the kernel's address, for user
+ * space which has them mapped under another one. Most machines need not.
+ */
+static inline void dma_buf_rw_flush(struct page *page, size_t offset,
+				    size_t bytes)
+{
+#if ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE
+	size_t first = offset >> PAGE_SHIFT;
+	size_t end = DIV_ROUND_UP(offset + bytes, PAGE_SIZE);
+
+	for (; first < end; first++)
+		flush_dcache_page(nth_page(page, first));
+#endif
+}
 
 /* dma-buf-sync-file.c */
 #if IS_ENABLED(CONFIG_SYNC_FILE)

@@ -21,8 +21,6 @@
  * Lock order: file position (VFS), then the reservation lock, which is held to
  * map and to unmap only.
  */
-#include <linux/atomic.h>
-#include <linux/cacheflush.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-buf-pages.h>
 #include <linux/dma-resv.h>
@@ -32,7 +30,6 @@
 #include <linux/iosys-map.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
-#include <linux/page-flags.h>
 #include <linux/pipe_fs_i.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -40,6 +37,7 @@
 #include <linux/splice.h>
 #include <linux/uio.h>
 
+#include "dma-buf-memory-error.h"
 #include "dma-buf-private.h"
 
 /*
@@ -81,21 +79,6 @@ static size_t dma_buf_rw_copy(struct dma_buf_rw *rw, void *addr, size_t bytes)
 	return _copy_from_iter(addr, bytes, rw->iter);
 }
 
-/*
- * Write back what the CPU cached of pages under the kernel's address, for user
- * space which has them mapped under another one. Most machines need not.
- */
-static void dma_buf_rw_flush(struct page *page, size_t offset, size_t bytes)
-{
-#if ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE
-	size_t first = offset >> PAGE_SHIFT;
-	size_t end = DIV_ROUND_UP(offset + bytes, PAGE_SIZE);
-
-	for (; first < end; first++)
-		flush_dcache_page(nth_page(page, first));
-#endif
-}
-
 /* Copy within a run: from @offset of @page on. */
 static size_t dma_buf_rw_copy_pages(struct dma_buf_rw *rw, struct page *page,
 				    size_t offset, size_t bytes)
@@ -134,21 +117,6 @@ static int dma_buf_rw_step(struct dma_buf_rw *rw, size_t bytes, size_t copied)
 	return 0;
 }
 
-/* Bytes before the first page with a memory error; all in most cases. */
-static size_t dma_buf_rw_sound(struct page *page, size_t offset, size_t bytes)
-{
-#ifdef CONFIG_MEMORY_FAILURE
-	size_t at = offset >> PAGE_SHIFT;
-
-	if (likely(!atomic_long_read(&num_poisoned_pages)))
-		return bytes;
-	for (; at << PAGE_SHIFT < offset + bytes; at++)
-		if (PageHWPoison(nth_page(page, at)))
-			return max(at << PAGE_SHIFT, offset) - offset;
-#endif
-	return bytes;
-}
-
 static int dma_buf_rw_runs(struct dma_buf_rw *rw,
 			   const struct dma_buf_pages *pages)
 {
@@ -162,7 +130,7 @@ static int dma_buf_rw_runs(struct dma_buf_rw *rw,
 		offset = rw->pos - ((size_t)iter.index << PAGE_SHIFT);
 		bytes = min(((size_t)iter.nr_pages << PAGE_SHIFT) - offset,
 			    rw->end - rw->pos);
-		sound = dma_buf_rw_sound(iter.page, offset, bytes);
+		sound = dma_buf_memory_sound(iter.page, offset, bytes);
 		copied = dma_buf_rw_copy_pages(rw, iter.page, offset, sound);
 		ret = dma_buf_rw_step(rw, sound, copied);
 		if (!ret && sound < bytes)
@@ -412,7 +380,7 @@ static size_t dma_buf_splice_pages(struct pipe_inode_info *pipe,
 		size_t bytes = min(PAGE_SIZE - offset_in_page(pos), end - pos);
 
 		if (pipe_full(pipe->head, pipe->tail, pipe->max_usage) ||
-		    !dma_buf_rw_sound(iter.page, 0, PAGE_SIZE))
+		    !dma_buf_memory_sound(iter.page, 0, PAGE_SIZE))
 			break;
 		dma_buf_rw_flush(iter.page, offset_in_page(pos), bytes);
 		get_page(iter.page);
