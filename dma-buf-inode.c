@@ -11,6 +11,7 @@
  * the business of dma-buf.c, whose dentry operations this file system has.
  */
 #include <linux/atomic.h>
+#include <linux/dcache.h>
 #include <linux/dma-buf.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
@@ -20,6 +21,7 @@
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
 #include <linux/slab.h>
+#include <linux/stat.h>
 #include <linux/string.h>
 
 #include "dma-buf-private.h"
@@ -61,6 +63,27 @@ static const struct super_operations dma_buf_super_ops = {
 	.evict_inode	= clear_inode,
 	.drop_inode	= generic_delete_inode,
 	.statfs		= simple_statfs,
+};
+
+/*
+ * Reads and writes go past every cache and take any position, length and
+ * address, so O_DIRECT changes nothing and needs no alignment.
+ */
+static int dma_buf_getattr(struct mnt_idmap *idmap, const struct path *path,
+			   struct kstat *stat, u32 request_mask,
+			   unsigned int query_flags)
+{
+	generic_fillattr(idmap, request_mask, d_inode(path->dentry), stat);
+	if (request_mask & STATX_DIOALIGN) {
+		stat->result_mask |= STATX_DIOALIGN;
+		stat->dio_mem_align = 1;
+		stat->dio_offset_align = 1;
+	}
+	return 0;
+}
+
+static const struct inode_operations dma_buf_inode_ops = {
+	.getattr	= dma_buf_getattr,
 };
 
 static int dma_buf_init_fs_context(struct fs_context *fc)
@@ -113,6 +136,7 @@ struct file *dma_buf_inode_alloc_file(size_t size, int flags,
 	 * pseudo file systems share, and wraps.
 	 */
 	inode->i_ino = atomic_long_inc_return(&last_ino);
+	inode->i_op = &dma_buf_inode_ops;
 	inode->i_size = size;
 	inode_set_bytes(inode, size);
 
@@ -122,9 +146,12 @@ struct file *dma_buf_inode_alloc_file(size_t size, int flags,
 		iput(inode);
 		return file;
 	}
-	/* What open(2) of a regular file would set: there is a position. */
+	/*
+	 * What open(2) of a regular file would set: there is a position, and
+	 * fcntl(2) may set O_DIRECT.
+	 */
 	file->f_mode |= FMODE_PREAD | FMODE_PWRITE | FMODE_ATOMIC_POS |
-			FMODE_NOWAIT;
+			FMODE_NOWAIT | FMODE_CAN_ODIRECT;
 	return file;
 }
 
