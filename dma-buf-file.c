@@ -30,6 +30,14 @@ static_assert(offsetof(struct dma_buf_export_sync_file, fd) == 4);
 static_assert(sizeof(struct dma_buf_import_sync_file) == 8);
 static_assert(offsetof(struct dma_buf_import_sync_file, flags) == 0);
 static_assert(offsetof(struct dma_buf_import_sync_file, fd) == 4);
+static_assert(sizeof(struct dma_buf_transfer) == 40);
+static_assert(offsetof(struct dma_buf_transfer, fd) == 0);
+static_assert(offsetof(struct dma_buf_transfer, flags) == 4);
+static_assert(offsetof(struct dma_buf_transfer, file_offset) == 8);
+static_assert(offsetof(struct dma_buf_transfer, offset) == 16);
+static_assert(offsetof(struct dma_buf_transfer, length) == 24);
+static_assert(offsetof(struct dma_buf_transfer, in_fence) == 32);
+static_assert(offsetof(struct dma_buf_transfer, out_fence) == 36);
 static_assert(_IOC(_IOC_WRITE, 'b', 0, 8) == DMA_BUF_IOCTL_SYNC);
 static_assert(_IOC(_IOC_WRITE, 'b', 1, 4) == DMA_BUF_SET_NAME_A);
 static_assert(_IOC(_IOC_WRITE, 'b', 1, 8) == DMA_BUF_SET_NAME_B);
@@ -37,6 +45,8 @@ static_assert(_IOC(_IOC_READ | _IOC_WRITE, 'b', 2, 8) ==
 	      DMA_BUF_IOCTL_EXPORT_SYNC_FILE);
 static_assert(_IOC(_IOC_WRITE, 'b', 3, 8) == DMA_BUF_IOCTL_IMPORT_SYNC_FILE);
 static_assert(_IOC(_IOC_WRITE, 'b', 4, 24) == DMA_BUF_IOCTL_SYNC_PARTIAL);
+static_assert(_IOC(_IOC_READ | _IOC_WRITE, 'b', 5, 40) ==
+	      DMA_BUF_IOCTL_TRANSFER);
 
 static const struct ioctl_entry dma_buf_ioctls[] = {
 	/* Hottest command first: called twice for each access by the CPU. */
@@ -52,6 +62,8 @@ static const struct ioctl_entry dma_buf_ioctls[] = {
 		    dma_buf_sync_file_ioctl_import),
 	IOCTL_GROWS(DMA_BUF_IOCTL_SYNC_PARTIAL, struct dma_buf_sync_partial,
 		    length, IOCTL_TAIL_ZERO, dma_buf_cpu_ioctl_sync_partial),
+	IOCTL_GROWS(DMA_BUF_IOCTL_TRANSFER, struct dma_buf_transfer, out_fence,
+		    IOCTL_TAIL_ZERO, dma_buf_transfer_ioctl),
 };
 
 static long dma_buf_file_ioctl(struct file *file, unsigned int cmd,

@@ -164,6 +164,31 @@ static inline void dma_buf_rw_flush(struct page *page, size_t offset,
 #endif
 }
 
+/* dma-buf-transfer.c */
+#ifdef CONFIG_DMABUF_PAGES
+int dma_buf_transfer_check(const struct dma_buf_transfer *args);
+ssize_t dma_buf_transfer_file(struct file *buffer, struct file *file,
+			      const struct dma_buf_transfer *args);
+long dma_buf_transfer_ioctl(struct ioctl_call *call, void *args);
+#else
+static inline int dma_buf_transfer_check(const struct dma_buf_transfer *args)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline ssize_t dma_buf_transfer_file(struct file *buffer,
+					    struct file *file,
+					    const struct dma_buf_transfer *args)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline long dma_buf_transfer_ioctl(struct ioctl_call *call, void *args)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
 /* dma-buf-sync-file.c */
 #if IS_ENABLED(CONFIG_SYNC_FILE)
 long dma_buf_sync_file_ioctl_export(struct ioctl_call *call, void *args);

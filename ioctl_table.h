@@ -104,7 +104,7 @@ struct ioctl_call {
  * A command that answers changes @args and calls ioctl_call_reply() when the
  * answer is final and the handler can still fail, so before fd_install().
  *
- * Return: what ioctl(2) returns, zero or a negative errno.
+ * Return: what ioctl(2) returns: zero, a number of bytes, or a negative errno.
  */
 typedef long (*ioctl_handler_t)(struct ioctl_call *call, void *args);
 

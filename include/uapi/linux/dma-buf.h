@@ -164,6 +164,85 @@ struct dma_buf_import_sync_file {
 	__s32 fd;
 };
 
+/**
+ * struct dma_buf_transfer - argument of DMA_BUF_IOCTL_TRANSFER
+ *
+ * Moves bytes between a file and the buffer, as pread(2) and pwrite(2) of the
+ * file would with a mapping of the buffer, and without one. The memory of the
+ * buffer is given to the file as it is: where the file system or the block
+ * device supports direct I/O, the storage reads and writes it, and no CPU
+ * copies a byte. Several requests are in flight at a time, so that one long
+ * call can keep a fast device busy.
+ *
+ * Waits for devices that use the buffer and brackets the access, as read(2) and
+ * write(2) of the buffer do. The file is treated as by pread(2) and pwrite(2):
+ * access modes, locks, seals, limits, O_APPEND and O_DSYNC count, the position
+ * of the file is neither used nor changed.
+ *
+ * Direct I/O needs alignment, which statx(2) tells with STATX_DIOALIGN. What is
+ * not aligned, at the start and at the end or altogether, is copied through the
+ * page cache, and so is everything where the file cannot do direct I/O. With
+ * %DMA_BUF_TRANSFER_DIRECT, or if the file was opened with O_DIRECT, the call
+ * fails with EINVAL instead, before a byte has moved.
+ *
+ * Returns the number of bytes moved. It is less than @length at the end of the
+ * file or of the buffer, when an error or a fatal signal came after some bytes,
+ * and when @length is more than 2 GiB less one page, as for read(2). It counts
+ * bytes without a gap from the start: after an error, later ones may have been
+ * moved, too. Zero at the end of the file, at the end of the buffer for
+ * %DMA_BUF_TRANSFER_TO_FILE, and if @length is zero.
+ *
+ * Fails with EINVAL for unknown flags, without exactly one direction, if fields
+ * that must be zero are not, if a position or the end of the range in the file
+ * is beyond what a file can have, and if the file is neither regular nor a
+ * block device, or offers no read or write; ESPIPE for a pipe or a socket;
+ * EBADF if @fd is not open, or the file or the buffer is not open for this
+ * direction; EOPNOTSUPP if the buffer does not consist of pages; ENOSPC if
+ * @offset is not within the buffer, for %DMA_BUF_TRANSFER_FROM_FILE; EAGAIN if
+ * it would have to wait and must not; EINTR when a signal ended the wait; EIO
+ * for memory with an error; ENOMEM; and with what read(2) and write(2) of the
+ * file fail with, EFBIG, ENOSPC, EPERM and EIO among them.
+ *
+ * The struct may grow at its end, by the rules of &struct
+ * dma_buf_sync_partial.
+ */
+struct dma_buf_transfer {
+	/** @fd: the file. */
+	__s32 fd;
+	/**
+	 * @flags: exactly one of the first two, or'ed with any of the others:
+	 *
+	 * %DMA_BUF_TRANSFER_FROM_FILE
+	 *	read the file, write the buffer
+	 * %DMA_BUF_TRANSFER_TO_FILE
+	 *	read the buffer, write the file
+	 * %DMA_BUF_TRANSFER_DIRECT
+	 *	by direct I/O or not at all
+	 * %DMA_BUF_TRANSFER_NOWAIT
+	 *	do not wait for devices that use the buffer, as with O_NONBLOCK
+	 *	on its descriptor; the file may have to be waited for
+	 */
+	__u32 flags;
+	/** @file_offset: position of the first byte in the file. */
+	__u64 file_offset;
+	/** @offset: position of the first byte in the buffer. */
+	__u64 offset;
+	/** @length: number of bytes. */
+	__u64 length;
+	/** @in_fence: must be zero. */
+	__s32 in_fence;
+	/** @out_fence: must be zero. */
+	__s32 out_fence;
+};
+
+#define DMA_BUF_TRANSFER_FROM_FILE	(1 << 0)
+#define DMA_BUF_TRANSFER_TO_FILE	(1 << 1)
+#define DMA_BUF_TRANSFER_DIRECT		(1 << 2)
+#define DMA_BUF_TRANSFER_NOWAIT		(1 << 3)
+#define DMA_BUF_TRANSFER_VALID_FLAGS_MASK \
+	(DMA_BUF_TRANSFER_FROM_FILE | DMA_BUF_TRANSFER_TO_FILE | \
+	 DMA_BUF_TRANSFER_DIRECT | DMA_BUF_TRANSFER_NOWAIT)
+
 #define DMA_BUF_BASE		'b'
 #define DMA_BUF_IOCTL_SYNC	_IOW(DMA_BUF_BASE, 0, struct dma_buf_sync)
 
@@ -184,5 +263,6 @@ struct dma_buf_import_sync_file {
 
 /* Linux 6.12 has 0 to 3, and no known later release has more. */
 #define DMA_BUF_IOCTL_SYNC_PARTIAL	_IOW(DMA_BUF_BASE, 4, struct dma_buf_sync_partial)
+#define DMA_BUF_IOCTL_TRANSFER		_IOWR(DMA_BUF_BASE, 5, struct dma_buf_transfer)
 
 #endif
