@@ -1,0 +1,903 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tests of dma-buf-transfer.c: what a transfer answers, by exporter, state of
+ * the fences, file and flags; which part of it is direct I/O; and what is
+ * counted when requests complete in another order, short, or not at all.
+ *
+ * The file is a mock: its bytes are a function of their position, so that it
+ * needs no memory, and it answers direct requests at once or later.
+ */
+#include <kunit/test.h>
+
+#include <linux/anon_inodes.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-buf-pages.h>
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/shmem_fs.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/stat.h>
+#include <linux/string.h>
+#include <linux/uio.h>
+#include <linux/workqueue.h>
+
+#include <uapi/linux/dma-buf.h>
+
+#include "../dma-buf-private.h"
+#include "lab/sample.h"
+#include "mock_exporter.h"
+#include "mock_fence.h"
+#include "mock_files.h"
+#include "mock_user.h"
+
+#define TRANSFER_PAGES	5
+#define TRANSFER_SIZE	(TRANSFER_PAGES * PAGE_SIZE)
+
+#define FROM	DMA_BUF_TRANSFER_FROM_FILE
+#define TO	DMA_BUF_TRANSFER_TO_FILE
+#define DIRECT	DMA_BUF_TRANSFER_DIRECT
+#define NOWAIT	DMA_BUF_TRANSFER_NOWAIT
+
+/* -- bytes ----------------------------------------------------------------- */
+
+/* Bytes are equal within a step, so that they can be set and found quickly. */
+#define TRANSFER_STEP	64
+
+static u8 transfer_byte(loff_t pos)
+{
+	return (pos / TRANSFER_STEP) * 31 + (pos >> 14) + 1;
+}
+
+static size_t transfer_step(loff_t pos, size_t bytes)
+{
+	return min_t(size_t, bytes, TRANSFER_STEP - pos % TRANSFER_STEP);
+}
+
+static void transfer_fill(u8 *mem, loff_t pos, size_t bytes)
+{
+	size_t step;
+
+	for (; bytes; bytes -= step, pos += step, mem += step) {
+		step = transfer_step(pos, bytes);
+		memset(mem, transfer_byte(pos), step);
+	}
+}
+
+static bool transfer_matches(const u8 *mem, loff_t pos, size_t bytes)
+{
+	size_t step;
+
+	for (; bytes; bytes -= step, pos += step, mem += step) {
+		step = transfer_step(pos, bytes);
+		if (memchr_inv(mem, transfer_byte(pos), step))
+			return false;
+	}
+	return true;
+}
+
+/* Set, or compare, the bytes of a buffer with those of a file. */
+static bool transfer_buffer(struct dma_buf *dmabuf, size_t offset, size_t bytes,
+			    loff_t pos, bool fill)
+{
+	struct dma_buf_pages *pages = dmabuf->ops->pages(dmabuf);
+	size_t part;
+	u8 *mem;
+
+	for (; bytes; bytes -= part, pos += part, offset += part) {
+		part = min(bytes, PAGE_SIZE - offset_in_page(offset));
+		mem = page_address(dma_buf_pages_page(pages,
+						      offset >> PAGE_SHIFT));
+		mem += offset_in_page(offset);
+		if (fill)
+			transfer_fill(mem, pos, part);
+		else if (!transfer_matches(mem, pos, part))
+			return false;
+	}
+	return true;
+}
+
+static bool transfer_is_zero(struct dma_buf *dmabuf, size_t offset, size_t end)
+{
+	struct dma_buf_pages *pages = dmabuf->ops->pages(dmabuf);
+	size_t part;
+	u8 *mem;
+
+	for (; offset < end; offset += part) {
+		part = min(end - offset, PAGE_SIZE - offset_in_page(offset));
+		mem = page_address(dma_buf_pages_page(pages,
+						      offset >> PAGE_SHIFT));
+		if (memchr_inv(mem + offset_in_page(offset), 0, part))
+			return false;
+	}
+	return true;
+}
+
+/* -- the mock file --------------------------------------------------------- */
+
+enum transfer_order {
+	ORDER_AT_ONCE,
+	ORDER_FORWARD,
+	ORDER_BACKWARD,
+	ORDER_ODD_FIRST,
+};
+
+#define TRANSFER_REQUESTS_MAX	32
+
+struct transfer_request {
+	struct kiocb *iocb;
+	struct iov_iter iter;
+	int index;
+};
+
+/**
+ * struct transfer_mock - a file, and what was asked of it
+ * @file: the file
+ * @size: where it ends for reads
+ * @tells: statx(2) tells @memory and @block
+ * @memory: alignment of addresses
+ * @block: alignment of positions and lengths
+ * @refuses: errno for each direct request, or 0
+ * @order: in which direct requests complete
+ * @nth: the request that gets @answer, or -1
+ * @answer: what it gets: fewer bytes, or a negative errno
+ * @awaits: how many requests pile up before the first completes
+ * @kill_at: the request during whose submission the caller is killed, or -1
+ * @nr_requests: number of requests so far
+ * @direct: bytes moved by direct requests
+ * @copied: bytes moved by other ones
+ * @wrong: bytes were written that are not those of the position
+ * @lock: protects what follows
+ * @nr_pending: number of requests that have not completed
+ * @max_pending: how many there were at most
+ * @pending: these requests
+ * @work: completes them
+ */
+struct transfer_mock {
+	struct file *file;
+	loff_t size;
+	bool tells;
+	u32 memory;
+	u32 block;
+	int refuses;
+	enum transfer_order order;
+	int nth;
+	long answer;
+	int awaits;
+	int kill_at;
+	int nr_requests;
+	size_t direct;
+	size_t copied;
+	bool wrong;
+	spinlock_t lock; /* nr_pending to pending */
+	int nr_pending;
+	int max_pending;
+	struct transfer_request pending[TRANSFER_REQUESTS_MAX];
+	struct delayed_work work;
+};
+
+static long transfer_move(struct transfer_mock *mock, struct kiocb *iocb,
+			  struct iov_iter *iter, int index)
+{
+	size_t bytes = iov_iter_count(iter), done = 0, part;
+	bool write = iov_iter_rw(iter) == WRITE;
+	u8 *mem;
+
+	if (index == mock->nth && mock->answer < 0)
+		return mock->answer;
+	if (index == mock->nth)
+		bytes = min_t(size_t, bytes, mock->answer);
+	if (!write)
+		bytes = clamp(mock->size - iocb->ki_pos, 0, (loff_t)bytes);
+
+	mem = kmalloc(PAGE_SIZE, GFP_KERNEL);
+	if (!mem)
+		return -ENOMEM;
+	for (; done < bytes; done += part) {
+		part = min(bytes - done, PAGE_SIZE);
+		if (write) {
+			part = copy_from_iter(mem, part, iter);
+			if (!transfer_matches(mem, iocb->ki_pos + done, part))
+				mock->wrong = true;
+		} else {
+			transfer_fill(mem, iocb->ki_pos + done, part);
+			part = copy_to_iter(mem, part, iter);
+		}
+	}
+	kfree(mem);
+	if (iocb->ki_flags & IOCB_DIRECT)
+		mock->direct += done;
+	else
+		mock->copied += done;
+	return done;
+}
+
+static void transfer_complete(struct transfer_mock *mock,
+			      struct transfer_request *request)
+{
+	long ret = transfer_move(mock, request->iocb, &request->iter,
+				 request->index);
+
+	/* Interrupts are where most of them come from. */
+	local_irq_disable();
+	request->iocb->ki_complete(request->iocb, ret);
+	local_irq_enable();
+}
+
+static void transfer_work(struct work_struct *work)
+{
+	struct transfer_mock *mock =
+		container_of(work, struct transfer_mock, work.work);
+	struct transfer_request *requests;
+	int i, n;
+
+	requests = kmalloc(sizeof(mock->pending), GFP_KERNEL | __GFP_NOFAIL);
+	spin_lock(&mock->lock);
+	n = mock->nr_pending;
+	memcpy(requests, mock->pending, n * sizeof(*requests));
+	mock->nr_pending = 0;
+	spin_unlock(&mock->lock);
+
+	for (i = 0; i < n; i++) {
+		if (mock->order == ORDER_BACKWARD)
+			transfer_complete(mock, &requests[n - 1 - i]);
+		else if (mock->order == ORDER_FORWARD)
+			transfer_complete(mock, &requests[i]);
+		else if (i < n / 2)
+			transfer_complete(mock, &requests[2 * i + 1]);
+		else
+			transfer_complete(mock, &requests[2 * (i - n / 2)]);
+	}
+	kfree(requests);
+}
+
+static bool transfer_is_aligned(const struct transfer_mock *mock,
+				const struct kiocb *iocb,
+				const struct iov_iter *iter)
+{
+	return IS_ALIGNED(iocb->ki_pos, mock->block) &&
+	       iov_iter_is_aligned(iter, mock->memory - 1, mock->block - 1);
+}
+
+static ssize_t transfer_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct transfer_mock *mock = iocb->ki_filp->private_data;
+	int index = mock->nr_requests++;
+	unsigned long delay;
+
+	if (index == mock->kill_at)
+		mock_user_kill();
+	if (iocb->ki_flags & IOCB_DIRECT) {
+		if (mock->refuses)
+			return mock->refuses;
+		if (mock->tells && mock->block &&
+		    !transfer_is_aligned(mock, iocb, iter))
+			return -EINVAL;
+	}
+	if (is_sync_kiocb(iocb) || mock->order == ORDER_AT_ONCE)
+		return transfer_move(mock, iocb, iter, index);
+
+	/* Let as many pile up as there will be. */
+	spin_lock(&mock->lock);
+	mock->pending[mock->nr_pending++] = (struct transfer_request){
+		.iocb = iocb, .iter = *iter, .index = index,
+	};
+	mock->max_pending = max(mock->max_pending, mock->nr_pending);
+	delay = mock->max_pending < mock->awaits ? 10 * HZ :
+		mock->nr_pending < mock->awaits ? 2 : 0;
+	spin_unlock(&mock->lock);
+	mod_delayed_work(system_wq, &mock->work, delay);
+	return -EIOCBQUEUED;
+}
+
+static const struct file_operations transfer_fops = {
+	.read_iter = transfer_iter,
+	.write_iter = transfer_iter,
+};
+
+static const struct file_operations transfer_silent_fops = {
+};
+
+static int transfer_getattr(struct mnt_idmap *idmap, const struct path *path,
+			    struct kstat *stat, u32 request_mask,
+			    unsigned int query_flags)
+{
+	const struct transfer_mock *mock = d_inode(path->dentry)->i_private;
+
+	if (mock->tells && request_mask & STATX_DIOALIGN) {
+		stat->result_mask |= STATX_DIOALIGN;
+		stat->dio_mem_align = mock->memory;
+		stat->dio_offset_align = mock->block;
+	}
+	return 0;
+}
+
+static const struct inode_operations transfer_iops = {
+	.getattr = transfer_getattr,
+};
+
+static void transfer_mock_put(void *data)
+{
+	struct transfer_mock *mock = data;
+
+	cancel_delayed_work_sync(&mock->work);
+	fput(mock->file);
+	mock_files_flush();
+}
+
+static struct transfer_mock *transfer_mock(struct kunit *test)
+{
+	struct transfer_mock *mock = kunit_kzalloc(test, sizeof(*mock),
+						   GFP_KERNEL);
+	struct file *file;
+
+	KUNIT_ASSERT_NOT_NULL(test, mock);
+	file = shmem_file_setup("transfer", 0, VM_NORESERVE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	mock->file = file;
+	mock->size = LLONG_MAX;
+	mock->tells = true;
+	mock->memory = 4;
+	mock->block = SZ_512;
+	mock->nth = -1;
+	mock->kill_at = -1;
+	spin_lock_init(&mock->lock);
+	INIT_DELAYED_WORK(&mock->work, transfer_work);
+	file_inode(file)->i_op = &transfer_iops;
+	file_inode(file)->i_private = mock;
+	file->f_op = &transfer_fops;
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE | FMODE_CAN_ODIRECT;
+	file->private_data = mock;
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, transfer_mock_put, mock));
+	return mock;
+}
+
+static void transfer_mock_set_flags(struct transfer_mock *mock,
+				    unsigned int f_flags)
+{
+	mock->file->f_flags |= f_flags;
+	mock->file->f_iocb_flags = iocb_flags(mock->file);
+}
+
+/* -- the buffer ------------------------------------------------------------ */
+
+/**
+ * struct transfer_buffer - a buffer whose CPU access is counted
+ * @dmabuf: the buffer
+ * @ops: its operations, with other begins and ends
+ * @real: those of the exporter
+ * @begun: number of begins that succeeded
+ * @ended: number of ends
+ * @dir: the direction of the last one
+ */
+struct transfer_buffer {
+	struct dma_buf *dmabuf;
+	struct dma_buf_ops ops;
+	const struct dma_buf_ops *real;
+	int begun;
+	int ended;
+	enum dma_data_direction dir;
+};
+
+static struct transfer_buffer *to_transfer_buffer(struct dma_buf *dmabuf)
+{
+	return container_of(dmabuf->ops, struct transfer_buffer, ops);
+}
+
+static int transfer_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	to_transfer_buffer(dmabuf)->begun++;
+	to_transfer_buffer(dmabuf)->dir = dir;
+	return to_transfer_buffer(dmabuf)->real->begin_cpu_access(dmabuf, dir);
+}
+
+static int transfer_end(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	to_transfer_buffer(dmabuf)->ended++;
+	return to_transfer_buffer(dmabuf)->real->end_cpu_access(dmabuf, dir);
+}
+
+static void transfer_buffer_put(void *data)
+{
+	struct transfer_buffer *buffer = data;
+
+	buffer->dmabuf->ops = buffer->real;
+	dma_buf_put(buffer->dmabuf);
+}
+
+static struct transfer_buffer *transfer_new(struct kunit *test, size_t size)
+{
+	struct transfer_buffer *buffer = kunit_kzalloc(test, sizeof(*buffer),
+						       GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, buffer);
+	buffer->dmabuf = dmabuf_lab_sample_create(size >> PAGE_SHIFT);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, buffer->dmabuf);
+	buffer->real = buffer->dmabuf->ops;
+	buffer->ops = *buffer->real;
+	buffer->ops.begin_cpu_access = transfer_begin;
+	buffer->ops.end_cpu_access = transfer_end;
+	buffer->ops.begin_cpu_access_partial = NULL;
+	buffer->ops.end_cpu_access_partial = NULL;
+	buffer->dmabuf->ops = &buffer->ops;
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, transfer_buffer_put,
+						  buffer));
+	return buffer;
+}
+
+static ssize_t transfer_call(struct transfer_buffer *buffer,
+			     struct transfer_mock *mock, u32 flags,
+			     u64 file_offset, u64 offset, u64 length)
+{
+	const struct dma_buf_transfer args = {
+		.flags = flags, .file_offset = file_offset, .offset = offset,
+		.length = length,
+	};
+
+	return dma_buf_transfer_file(buffer->dmabuf->file, mock->file, &args);
+}
+
+/* Make a call and compare what it leaves with what it answers. */
+static ssize_t transfer_checked(struct kunit *test,
+				struct transfer_buffer *buffer,
+				struct transfer_mock *mock, u32 flags,
+				u64 file_offset, u64 offset, u64 length)
+{
+	struct dma_buf *dmabuf = buffer->dmabuf;
+	size_t end = min_t(u64, offset + length, dmabuf->size);
+	ssize_t ret;
+
+	if (flags & TO && offset < end)
+		transfer_buffer(dmabuf, offset, end - offset, file_offset,
+				true);
+	ret = transfer_call(buffer, mock, flags, file_offset, offset, length);
+	KUNIT_EXPECT_FALSE(test, mock->wrong);
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_pending);
+	KUNIT_EXPECT_EQ(test, buffer->begun, buffer->ended);
+	if (flags & FROM && ret > 0)
+		KUNIT_EXPECT_TRUE(test, transfer_buffer(dmabuf, offset, ret,
+							file_offset, false));
+	if (flags & FROM && offset <= dmabuf->size) {
+		KUNIT_EXPECT_TRUE(test, transfer_is_zero(dmabuf, 0, offset));
+		KUNIT_EXPECT_TRUE(test, transfer_is_zero(dmabuf, end,
+							 dmabuf->size));
+	}
+	return ret;
+}
+
+/* -- which part is direct -------------------------------------------------- */
+
+struct transfer_part_case {
+	const char *desc;
+	u32 flags;
+	unsigned int f_flags;
+	u64 file_offset;
+	u64 offset;
+	u64 length;
+	ssize_t expect;
+	size_t direct;
+	/* Of the file: the mock's own unless @set. */
+	bool set;
+	bool cannot;
+	bool silent;
+	u32 memory;
+	u32 block;
+	int refuses;
+	loff_t size;
+};
+
+static const struct transfer_part_case transfer_part_cases[] = {
+	{ "all of it is direct", FROM, 0, 512, 0, TRANSFER_SIZE,
+	  TRANSFER_SIZE, TRANSFER_SIZE },
+	{ "all of it is direct, to the file", TO, 0, 512, 0, TRANSFER_SIZE,
+	  TRANSFER_SIZE, TRANSFER_SIZE },
+	{ "all of it is direct if that is demanded", FROM | DIRECT, 0, 0, 512,
+	  1024, 1024, 1024 },
+	{ "a tail is copied", FROM, 0, 1024, 512, 1000, 1000, 512 },
+	{ "a tail is copied to the file", TO, 0, 1024, 512, 1000, 1000, 512 },
+	{ "a tail is refused if direct is demanded",
+	  FROM | DIRECT, 0, 1024, 512, 1000, -EINVAL, 0 },
+	{ "a tail is refused with O_DIRECT",
+	  TO, O_DIRECT, 1024, 512, 1000, -EINVAL, 0 },
+	{ "a head is copied", FROM, 0, 100, 100, 1436, 1436, 1024 },
+	{ "a head and a tail are copied", TO, 0, 100, 100, 1000, 1000, 512 },
+	{ "a head is refused with O_DIRECT",
+	  FROM, O_DIRECT, 100, 100, 1436, -EINVAL, 0 },
+	{ "less than a block is copied", FROM, 0, 0, 0, 511, 511, 0 },
+	{ "a head that is all is copied", FROM, 0, 1, 1, 511, 511, 0 },
+	{ "all of it is copied if misaligned", FROM, 0, 1, 0, 8192, 8192, 0 },
+	{ "all of it is copied if misaligned, to the file",
+	  TO, 0, 0, 2, 8192, 8192, 0 },
+	{ "misaligned is refused if direct is demanded",
+	  TO | DIRECT, 0, 0, 2, 8192, -EINVAL, 0 },
+	{ "misaligned is refused with O_DIRECT",
+	  FROM, O_DIRECT, 1, 0, 8192, -EINVAL, 0 },
+	{ "an address between blocks is direct within a page",
+	  FROM, 0, 0, 4, 1024, 1024, 1024 },
+	{ "a block of more than a page is copied unless runs are whole",
+	  FROM, 0, 0, 4, 2 * SZ_8M, TRANSFER_SIZE - 4, 0,
+	  .set = true, .memory = 4, .block = SZ_8M },
+	{ "an alignment that is no power of two is not tried",
+	  FROM, 0, 0, 0, 6000, 6000, 0,
+	  .set = true, .memory = 4, .block = 600 },
+	{ "a file without direct I/O copies", FROM, 0, 0, 0, 4096, 4096, 0,
+	  .set = true, .cannot = true, .silent = true },
+	{ "a file without direct I/O cannot be made to",
+	  FROM | DIRECT, 0, 0, 0, 4096, -EINVAL, 0,
+	  .set = true, .cannot = true, .silent = true },
+	{ "a file that tells of no direct I/O copies",
+	  FROM, 0, 0, 0, 4096, 4096, 0, .set = true },
+	{ "a file that tells of no direct I/O cannot be made to",
+	  TO | DIRECT, 0, 0, 0, 4096, -EINVAL, 0, .set = true },
+	{ "a file that tells of no direct I/O may be opened for it",
+	  TO, O_DIRECT, 3, 0, 4096, 4096, 4096, .set = true },
+	{ "a file that tells nothing is tried",
+	  FROM | DIRECT, 0, 1, 3, 4097, 4097, 4097,
+	  .set = true, .silent = true },
+	{ "a file that refuses copies", FROM, 0, 0, 0, 4096, 4096, 0,
+	  .set = true, .silent = true, .refuses = -EINVAL },
+	{ "a file that falls back copies", TO, 0, 0, 0, 4096, 4096, 0,
+	  .set = true, .silent = true, .refuses = -ENOTBLK },
+	{ "a file that refuses cannot be made to",
+	  TO | DIRECT, 0, 0, 0, 4096, -EINVAL, 0,
+	  .set = true, .silent = true, .refuses = -EINVAL },
+	{ "a file that falls back cannot be made not to",
+	  FROM, O_DIRECT, 0, 0, 4096, -EINVAL, 0,
+	  .set = true, .silent = true, .refuses = -ENOTBLK },
+	{ "another error is the answer", FROM, 0, 0, 0, 4096, -EIO, 0,
+	  .set = true, .silent = true, .refuses = -EIO },
+	{ "a short file ends a direct read", FROM, 0, 0, 512, 8192, 1000, 1000,
+	  .set = true, .memory = 4, .block = 512, .size = 1000 },
+	{ "a short file ends a copy", FROM, 0, 1, 512, 8192, 999, 0,
+	  .set = true, .memory = 4, .block = 512, .size = 1000 },
+	{ "a short file ends a head", FROM, 0, 512 + 8, 8, 8192, 480, 0,
+	  .set = true, .memory = 4, .block = 512, .size = 1000 },
+	{ "nothing at the end of a file", FROM, 0, 1024, 0, 8192, 0, 0,
+	  .set = true, .memory = 4, .block = 512, .size = 1000 },
+	{ "an append is one request after the other",
+	  TO, O_APPEND, 0, 0, 4096, 4096, 4096 },
+	{ "the buffer's end cuts", FROM, 0, 512, 2 * PAGE_SIZE, SZ_1G,
+	  3 * PAGE_SIZE, 3 * PAGE_SIZE },
+	{ "the buffer's end cuts, to the file", TO, 0, 512, 2 * PAGE_SIZE,
+	  SZ_1G, 3 * PAGE_SIZE, 3 * PAGE_SIZE },
+	{ "no room at the end of the buffer", FROM, 0, 0, TRANSFER_SIZE, 1,
+	  -ENOSPC, 0 },
+	{ "nothing at the end of the buffer", TO, 0, 0, TRANSFER_SIZE, 1, 0, 0 },
+	{ "no room far behind it", FROM, 0, 0, U64_MAX, 1, -ENOSPC, 0 },
+	{ "nothing far behind it", TO, 0, 0, U64_MAX, 1, 0, 0 },
+	{ "nothing asked for", FROM, 0, 0, TRANSFER_SIZE, 0, 0, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(transfer_part, transfer_part_cases, desc);
+
+static void dma_buf_transfer_test_part(struct kunit *test)
+{
+	const struct transfer_part_case *param = test->param_value;
+	struct transfer_buffer *buffer = transfer_new(test, TRANSFER_SIZE);
+	struct transfer_mock *mock = transfer_mock(test);
+
+	transfer_mock_set_flags(mock, param->f_flags);
+	if (param->set) {
+		mock->tells = !param->silent;
+		mock->memory = param->memory;
+		mock->block = param->block;
+		mock->refuses = param->refuses;
+		mock->size = param->size ?: LLONG_MAX;
+	}
+	if (param->cannot)
+		mock->file->f_mode &= ~FMODE_CAN_ODIRECT;
+
+	KUNIT_EXPECT_EQ(test, param->expect,
+			transfer_checked(test, buffer, mock, param->flags,
+					 param->file_offset, param->offset,
+					 param->length));
+	KUNIT_EXPECT_EQ(test, param->direct, mock->direct);
+	KUNIT_EXPECT_EQ(test, max_t(ssize_t, param->expect, 0),
+			mock->direct + mock->copied);
+	if (buffer->begun)
+		KUNIT_EXPECT_EQ(test, param->flags & TO ? DMA_FROM_DEVICE :
+							  DMA_TO_DEVICE,
+				buffer->dir);
+}
+
+/* -- refusals -------------------------------------------------------------- */
+
+struct transfer_refusal_case {
+	const char *desc;
+	struct dma_buf_transfer args;
+	int expect;
+	fmode_t buffer_lacks;
+	fmode_t file_lacks;
+};
+
+static const struct transfer_refusal_case transfer_refusal_cases[] = {
+	{ "no direction", { .length = 1 }, -EINVAL },
+	{ "both directions", { .flags = FROM | TO, .length = 1 }, -EINVAL },
+	{ "an unknown flag", { .flags = FROM | 16, .length = 1 }, -EINVAL },
+	{ "the highest flag", { .flags = TO | BIT(31), .length = 1 }, -EINVAL },
+	{ "an in-fence", { .flags = TO, .length = 1, .in_fence = 1 }, -EINVAL },
+	{ "an out-fence",
+	  { .flags = TO, .length = 1, .out_fence = -1 }, -EINVAL },
+	{ "a position below zero",
+	  { .flags = FROM, .file_offset = BIT_ULL(63), .length = 1 }, -EINVAL },
+	{ "a range that ends below zero",
+	  { .flags = FROM, .file_offset = LLONG_MAX, .length = 1 }, -EINVAL },
+	{ "a range that wraps",
+	  { .flags = FROM, .file_offset = 2, .length = U64_MAX }, -EINVAL },
+	{ "a length below zero",
+	  { .flags = TO, .length = BIT_ULL(63) }, -EINVAL },
+	{ "a buffer that cannot be written",
+	  { .flags = FROM, .length = 1 }, -EBADF, FMODE_WRITE, 0 },
+	{ "a buffer that cannot be read",
+	  { .flags = TO, .length = 1 }, -EBADF, FMODE_READ, 0 },
+	{ "a file that cannot be read",
+	  { .flags = FROM, .length = 1 }, -EBADF, 0, FMODE_READ },
+	{ "a file that cannot be written",
+	  { .flags = TO, .length = 1 }, -EBADF, 0, FMODE_WRITE },
+	{ "a file without positions",
+	  { .flags = FROM, .length = 1 }, -ESPIPE, 0, FMODE_PREAD },
+	{ "a file without positions, to write",
+	  { .flags = TO, .length = 1 }, -ESPIPE, 0, FMODE_PWRITE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(transfer_refusal, transfer_refusal_cases, desc);
+
+static void dma_buf_transfer_test_refusal(struct kunit *test)
+{
+	const struct transfer_refusal_case *param = test->param_value;
+	struct transfer_buffer *buffer = transfer_new(test, TRANSFER_SIZE);
+	struct transfer_mock *mock = transfer_mock(test);
+
+	buffer->dmabuf->file->f_mode &= ~param->buffer_lacks;
+	mock->file->f_mode &= ~param->file_lacks;
+	KUNIT_EXPECT_EQ(test, param->expect,
+			dma_buf_transfer_file(buffer->dmabuf->file, mock->file,
+					      &param->args));
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_requests);
+	KUNIT_EXPECT_EQ(test, 0, buffer->begun);
+	/* What the end of the files looks at. */
+	mock->file->f_mode |= param->file_lacks;
+	buffer->dmabuf->file->f_mode |= param->buffer_lacks;
+}
+
+/* Files of other kinds, and exporters without pages. */
+static void dma_buf_transfer_test_kind(struct kunit *test)
+{
+	const struct dma_buf_transfer from = { .flags = FROM, .length = 1 };
+	const struct dma_buf_transfer to = { .flags = TO, .length = 1 };
+	const struct mock_exporter_params params = { };
+	struct transfer_buffer *buffer = transfer_new(test, TRANSFER_SIZE);
+	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
+	struct transfer_mock *mock = transfer_mock(test);
+	struct file *file = buffer->dmabuf->file, *odd;
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, dma_buf_transfer_file(file, file, &to));
+	KUNIT_EXPECT_EQ(test, -EINVAL, dma_buf_transfer_file(file, file, &from));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			dma_buf_transfer_file(file, dmabuf->file, &to));
+
+	odd = anon_inode_getfile("transfer", &transfer_fops, mock, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, odd);
+	odd->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	KUNIT_EXPECT_EQ(test, -EINVAL, dma_buf_transfer_file(file, odd, &from));
+	KUNIT_EXPECT_EQ(test, -EINVAL, dma_buf_transfer_file(file, odd, &to));
+	fput(odd);
+
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+			dma_buf_transfer_file(dmabuf->file, mock->file, &from));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+			dma_buf_transfer_file(dmabuf->file, mock->file, &to));
+
+	mock->file->f_op = &transfer_silent_fops;
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			dma_buf_transfer_file(file, mock->file, &from));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			dma_buf_transfer_file(file, mock->file, &to));
+	KUNIT_EXPECT_EQ(test, 0, mock->nr_requests);
+	dma_buf_put(dmabuf);
+}
+
+/* -- fences ---------------------------------------------------------------- */
+
+struct transfer_fence_case {
+	const char *desc;
+	u32 flags;
+	enum dma_resv_usage usage;
+	bool signaled;
+	unsigned int f_flags;		/* of the buffer */
+	bool killed;
+	ssize_t expect;
+};
+
+static const struct transfer_fence_case transfer_fence_cases[] = {
+	{ "from a file, with a reader's fence",
+	  FROM | NOWAIT, DMA_RESV_USAGE_READ, false, 0, false, -EAGAIN },
+	{ "from a file, with a writer's fence and O_NONBLOCK",
+	  FROM, DMA_RESV_USAGE_WRITE, false, O_NONBLOCK, false, -EAGAIN },
+	{ "from a file, with a fence for bookkeeping",
+	  FROM | NOWAIT, DMA_RESV_USAGE_BOOKKEEP, false, 0, false, 512 },
+	{ "from a file, with a fence that has signaled",
+	  FROM | NOWAIT, DMA_RESV_USAGE_WRITE, true, 0, false, 512 },
+	{ "to a file, with a reader's fence",
+	  TO | NOWAIT, DMA_RESV_USAGE_READ, false, 0, false, 512 },
+	{ "to a file, with a writer's fence",
+	  TO | NOWAIT, DMA_RESV_USAGE_WRITE, false, 0, false, -EAGAIN },
+	{ "to a file, with a fence of the kernel and O_NONBLOCK",
+	  TO, DMA_RESV_USAGE_KERNEL, false, O_NONBLOCK, false, -EAGAIN },
+	{ "killed while it waits to write",
+	  FROM, DMA_RESV_USAGE_READ, false, 0, true, -ERESTARTSYS },
+	{ "killed while it waits to read",
+	  TO, DMA_RESV_USAGE_WRITE, false, 0, true, -ERESTARTSYS },
+	{ "killed before it starts",
+	  TO, DMA_RESV_USAGE_WRITE, true, 0, true, -EINTR },
+};
+
+KUNIT_ARRAY_PARAM_DESC(transfer_fence, transfer_fence_cases, desc);
+
+static void dma_buf_transfer_test_fence(struct kunit *test)
+{
+	const struct transfer_fence_case *param = test->param_value;
+	struct transfer_buffer *buffer = transfer_new(test, TRANSFER_SIZE);
+	struct dma_fence *fence = mock_fence_create(test);
+	struct transfer_mock *mock = transfer_mock(test);
+	struct dma_resv *resv = buffer->dmabuf->resv;
+
+	dma_resv_lock(resv, NULL);
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(resv, 1));
+	dma_resv_add_fence(resv, fence, param->usage);
+	dma_resv_unlock(resv);
+	if (param->signaled)
+		dma_fence_signal(fence);
+
+	buffer->dmabuf->file->f_flags |= param->f_flags;
+	if (param->killed)
+		mock_user_kill();
+	KUNIT_EXPECT_EQ(test, param->expect,
+			transfer_checked(test, buffer, mock, param->flags, 0, 0,
+					 512));
+	if (param->killed)
+		mock_user_revive();
+	KUNIT_EXPECT_EQ(test, param->expect > 0 ? 1 : 0, mock->nr_requests);
+
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+}
+
+/* No lock of the buffer is held, nor needed. */
+static void dma_buf_transfer_test_locked(struct kunit *test)
+{
+	struct transfer_buffer *buffer = transfer_new(test, TRANSFER_SIZE);
+	struct transfer_mock *mock = transfer_mock(test);
+
+	dma_resv_lock(buffer->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, 512,
+			transfer_call(buffer, mock, TO, 0, 0, 512));
+	dma_resv_unlock(buffer->dmabuf->resv);
+}
+
+/* -- many requests --------------------------------------------------------- */
+
+#define CHUNK		SZ_4M
+#define CHUNKS_SIZE	(9 * CHUNK + PAGE_SIZE)
+#define CHUNKS_BYTES	(9 * CHUNK + 3 * SZ_512)
+
+struct transfer_chunk_case {
+	const char *desc;
+	u32 flags;
+	unsigned int f_flags;
+	enum transfer_order order;
+	int nth;
+	long answer;
+	int kill_at;
+	ssize_t expect;
+	int pending;
+};
+
+static const struct transfer_chunk_case transfer_chunk_cases[] = {
+	{ "at once", FROM, 0, ORDER_AT_ONCE, -1, 0, -1, CHUNKS_BYTES, 0 },
+	{ "later", FROM, 0, ORDER_FORWARD, -1, 0, -1, CHUNKS_BYTES, 8 },
+	{ "last one first", FROM, 0, ORDER_BACKWARD, -1, 0, -1,
+	  CHUNKS_BYTES, 8 },
+	{ "out of order, to the file", TO, 0, ORDER_ODD_FIRST, -1, 0, -1,
+	  CHUNKS_BYTES, 8 },
+	{ "an append waits for each", TO, O_APPEND, ORDER_BACKWARD, -1, 0, -1,
+	  CHUNKS_BYTES, 0 },
+	{ "the third is short", FROM, 0, ORDER_BACKWARD, 2, CHUNK - SZ_512, -1,
+	  3 * CHUNK - SZ_512, 8 },
+	{ "the third is short at once", FROM, 0, ORDER_AT_ONCE, 2, 77, -1,
+	  2 * CHUNK + 77, 0 },
+	{ "the third is empty, to the file", TO, 0, ORDER_FORWARD, 2, 0, -1,
+	  2 * CHUNK, 8 },
+	{ "the third fails", TO, 0, ORDER_ODD_FIRST, 2, -EIO, -1,
+	  2 * CHUNK, 8 },
+	{ "the first fails", FROM, 0, ORDER_BACKWARD, 0, -ENOSPC, -1,
+	  -ENOSPC, 8 },
+	{ "the first is empty", FROM, 0, ORDER_BACKWARD, 0, 0, -1, 0, 8 },
+	{ "the last fails", FROM, 0, ORDER_BACKWARD, 9, -EIO, -1,
+	  9 * CHUNK, 8 },
+	{ "the third is refused", FROM, 0, ORDER_BACKWARD, 2, -EINVAL, -1,
+	  CHUNKS_BYTES, 8 },
+	{ "the third is refused and must be direct",
+	  FROM | DIRECT, 0, ORDER_BACKWARD, 2, -EINVAL, -1, 2 * CHUNK, 8 },
+	{ "the first is refused and must be direct",
+	  TO | DIRECT, 0, ORDER_FORWARD, 0, -ENOTBLK, -1, -EINVAL, 8 },
+	{ "killed with the third", FROM, 0, ORDER_BACKWARD, -1, 0, 2,
+	  3 * CHUNK, 3 },
+	{ "killed with the last", TO, 0, ORDER_BACKWARD, -1, 0, 9,
+	  CHUNKS_BYTES, 8 },
+	{ "killed with the first, which fails", TO, 0, ORDER_BACKWARD,
+	  0, -EIO, 0, -EIO, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(transfer_chunk, transfer_chunk_cases, desc);
+
+static void dma_buf_transfer_test_chunk(struct kunit *test)
+{
+	const struct transfer_chunk_case *param = test->param_value;
+	struct transfer_buffer *buffer = transfer_new(test, CHUNKS_SIZE);
+	struct transfer_mock *mock = transfer_mock(test);
+
+	transfer_mock_set_flags(mock, param->f_flags);
+	mock->order = param->order;
+	mock->nth = param->nth;
+	mock->answer = param->answer;
+	mock->awaits = param->pending;
+	mock->kill_at = param->kill_at;
+	KUNIT_EXPECT_EQ(test, param->expect,
+			transfer_checked(test, buffer, mock, param->flags,
+					 SZ_1M, 0, CHUNKS_BYTES));
+	if (param->kill_at >= 0)
+		mock_user_revive();
+	KUNIT_EXPECT_EQ(test, param->pending, mock->max_pending);
+	KUNIT_EXPECT_EQ(test, 1, buffer->begun);
+}
+
+/* -- the buffer's own answer ----------------------------------------------- */
+
+static void dma_buf_transfer_test_statx(struct kunit *test)
+{
+	struct transfer_buffer *buffer = transfer_new(test, TRANSFER_SIZE);
+	const struct path *path = &buffer->dmabuf->file->f_path;
+	struct kstat stat;
+
+	KUNIT_EXPECT_EQ(test, 0, vfs_getattr_nosec(path, &stat, STATX_DIOALIGN,
+						   0));
+	KUNIT_EXPECT_TRUE(test, stat.result_mask & STATX_DIOALIGN);
+	KUNIT_EXPECT_EQ(test, 1, stat.dio_mem_align);
+	KUNIT_EXPECT_EQ(test, 1, stat.dio_offset_align);
+	KUNIT_EXPECT_EQ(test, TRANSFER_SIZE, stat.size);
+
+	KUNIT_EXPECT_EQ(test, 0, vfs_getattr_nosec(path, &stat, STATX_SIZE, 0));
+	KUNIT_EXPECT_FALSE(test, stat.result_mask & STATX_DIOALIGN);
+	KUNIT_EXPECT_EQ(test, TRANSFER_SIZE, stat.size);
+}
+
+static struct kunit_case dma_buf_transfer_cases[] = {
+	KUNIT_CASE_PARAM(dma_buf_transfer_test_part, transfer_part_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_transfer_test_refusal,
+			 transfer_refusal_gen_params),
+	KUNIT_CASE(dma_buf_transfer_test_kind),
+	KUNIT_CASE_PARAM(dma_buf_transfer_test_fence, transfer_fence_gen_params),
+	KUNIT_CASE(dma_buf_transfer_test_locked),
+	KUNIT_CASE_PARAM(dma_buf_transfer_test_chunk, transfer_chunk_gen_params),
+	KUNIT_CASE(dma_buf_transfer_test_statx),
+	{ }
+};
+
+static struct kunit_suite dma_buf_transfer_suite = {
+	.name = "dma_buf_transfer",
+	.test_cases = dma_buf_transfer_cases,
+};
+
+kunit_test_suite(dma_buf_transfer_suite);
+
+MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
