@@ -6,7 +6,7 @@
  * Fences come from sw_sync, through DMA_BUF_IOCTL_IMPORT_SYNC_FILE. Sizes and
  * positions are bytes.
  */
-#include "udmabuf_test.h"
+#include "exporters.h"
 
 #include <signal.h>
 #include <sys/sendfile.h>
@@ -15,8 +15,6 @@
 
 #define PAGES	9
 #define SEED	5
-
-enum exporter { SYSTEM, CMA, UDMABUF, VGEM };
 
 FIXTURE(rw) {
 	size_t size;
@@ -35,51 +33,6 @@ FIXTURE_VARIANT_ADD(rw, system) { .exporter = SYSTEM };
 FIXTURE_VARIANT_ADD(rw, cma) { .exporter = CMA };
 FIXTURE_VARIANT_ADD(rw, udmabuf) { .exporter = UDMABUF };
 FIXTURE_VARIANT_ADD(rw, vgem) { .exporter = VGEM };
-
-static int udmabuf_new(size_t size)
-{
-	int dev, memfd, fd = -ENODEV;
-
-	dev = xopen(UDMABUF_NODE, O_RDWR);
-	if (dev < 0)
-		return dev;
-	memfd = memfd_good(size);
-	if (memfd >= 0) {
-		fd = create(dev, memfd, 0, size);
-		close(memfd);
-	}
-	close(dev);
-	return fd;
-}
-
-static int vgem_new(size_t size)
-{
-	int dev = importer_open(), handle, fd = -ENODEV;
-
-	if (dev < 0)
-		return dev;
-	handle = importer_create(dev, (__u32)(size / page_size()));
-	if (handle >= 0) {
-		fd = importer_export(dev, handle);
-		importer_close(dev, handle);
-	}
-	close(dev);
-	return fd;
-}
-
-static int buffer_new(enum exporter exporter, size_t size)
-{
-	switch (exporter) {
-	case SYSTEM:
-		return heap_alloc_from("system", size);
-	case CMA:
-		return heap_alloc_from("default_cma_region", size);
-	case UDMABUF:
-		return udmabuf_new(size);
-	default:
-		return vgem_new(size);
-	}
-}
 
 FIXTURE_SETUP(rw)
 {
@@ -105,18 +58,6 @@ FIXTURE_TEARDOWN(rw)
 		close(self->fd);
 	EXPECT_EQ(self->fds, count_open_fds());
 	EXPECT_TRUE(buffers_settle(self->buffers));
-}
-
-/* Let devices be at work: those who write to the buffer, or read it. */
-static int fence_attach(int fd, int timeline, __u32 value, __u32 access)
-{
-	int fence = sw_sync_fence(timeline, value, "device"), ret;
-
-	if (fence < 0)
-		return fence;
-	ret = dmabuf_import_sync_file(fd, access, fence);
-	close(fence);
-	return ret;
 }
 
 /* ---------------------------------------------------------------- bytes -- */
