@@ -358,6 +358,18 @@ static inline int dmabuf_sync_partial(int fd, __u64 flags, __u64 offset, __u64 l
 	return xioctl(fd, DMA_BUF_IOCTL_SYNC_PARTIAL, &sync);
 }
 
+/* Bytes between a file and the buffer; how many were moved. */
+static inline long dmabuf_transfer(int fd, int file, __u32 flags, __u64 file_offset,
+				   __u64 offset, __u64 length)
+{
+	struct dma_buf_transfer args = {
+		.fd = file, .flags = flags, .file_offset = file_offset,
+		.offset = offset, .length = length,
+	};
+
+	return xioctl(fd, DMA_BUF_IOCTL_TRANSFER, &args);
+}
+
 static inline int dmabuf_set_name(int fd, const char *name)
 {
 	return xioctl(fd, DMA_BUF_SET_NAME_B, (void *)name);
