@@ -38,6 +38,10 @@ static const struct {
 	{ "DMA_BUF_SYNC_RW", DMA_BUF_SYNC_RW },
 	{ "DMA_BUF_SYNC_START", DMA_BUF_SYNC_START },
 	{ "DMA_BUF_SYNC_END", DMA_BUF_SYNC_END },
+	{ "DMA_BUF_TRANSFER_FROM_FILE", DMA_BUF_TRANSFER_FROM_FILE },
+	{ "DMA_BUF_TRANSFER_TO_FILE", DMA_BUF_TRANSFER_TO_FILE },
+	{ "DMA_BUF_TRANSFER_DIRECT", DMA_BUF_TRANSFER_DIRECT },
+	{ "DMA_BUF_TRANSFER_NOWAIT", DMA_BUF_TRANSFER_NOWAIT },
 	{ "O_RDONLY", O_RDONLY }, { "O_WRONLY", O_WRONLY }, { "O_RDWR", O_RDWR },
 	{ "O_CLOEXEC", O_CLOEXEC }, { "O_NONBLOCK", O_NONBLOCK }, { "O_APPEND", O_APPEND },
 	{ "O_TRUNC", O_TRUNC }, { "O_DIRECT", O_DIRECT }, { "O_ACCMODE", O_ACCMODE },
@@ -315,7 +319,7 @@ struct call {
 	enum answer_fd answer;
 	size_t answer_offset;
 	long (*run)(struct attempt *try);
-	struct field fields[6];
+	struct field fields[7];
 };
 
 struct plain_args {
@@ -428,6 +432,18 @@ static const struct call calls[] = {
 			FIELD(NUMBER64, struct dma_buf_sync_partial, flags),
 			FIELD(NUMBER64, struct dma_buf_sync_partial, offset),
 			FIELD(NUMBER64, struct dma_buf_sync_partial, length),
+		},
+	}, {
+		"DMA_BUF_IOCTL_TRANSFER", DMA_BUF_IOCTL_TRANSFER,
+		"flags = DMA_BUF_TRANSFER_TO_FILE; fd = memfd; length = END", NO_FD, 0,
+		run_ioctl, {
+			FIELD(DESCRIPTOR, struct dma_buf_transfer, fd),
+			FIELD(NUMBER32, struct dma_buf_transfer, flags),
+			FIELD(NUMBER64, struct dma_buf_transfer, file_offset),
+			FIELD(NUMBER64, struct dma_buf_transfer, offset),
+			FIELD(NUMBER64, struct dma_buf_transfer, length),
+			FIELD(NUMBER32, struct dma_buf_transfer, in_fence),
+			FIELD(NUMBER32, struct dma_buf_transfer, out_fence),
 		},
 	}, {
 		"DMA_BUF_SET_NAME_A", DMA_BUF_SET_NAME_A, "name = 4 bytes",
