@@ -135,6 +135,27 @@ static long op_buffer_import_fence(struct thread *t, const __u64 *d)
 		      pointer_pick(d[3], &data));
 }
 
+/* Mostly a file of our own; not so far behind its end that it fills the memory. */
+static long op_buffer_transfer(struct thread *t, const __u64 *d)
+{
+	struct dma_buf_transfer data = {
+		.fd = slot_pick(d[0] & 15 ? MEMFD : d[0] % KINDS, d[1]),
+		.flags = (__u32)number_pick(d[2], (1 + d[2] % 2) | (d[2] >> 8 & 12)),
+		.file_offset = d[0] & 16 ? d[3] % 65536 : d[3] % 16 * page_size(),
+		.offset = number_pick(d[4], d[3] >> 8 & 1 ? 0 : page_size()),
+		.length = length_pick(d[3] >> 16),
+	};
+	long ret;
+
+	if (data.length > 1 << 20 && d[0] & 96)
+		data.length = 1 << 20;
+	patience_start(t, 4);
+	ret = xioctl(slot_pick(BUFFER, d[1] >> 8), DMA_BUF_IOCTL_TRANSFER,
+		     pointer_pick(d[5], &data));
+	patience_end(t);
+	return ret;
+}
+
 static long op_buffer_seek(struct thread *t, const __u64 *d)
 {
 	return sysret(lseek(slot_pick(BUFFER, d[0]), (off_t)number_pick(d[1], 0),
@@ -585,6 +606,7 @@ static const struct op ops[] = {
 	{ "epoll_create", op_epoll_create, 1 },
 	{ "epoll_ctl", op_epoll_control, 5 },
 	{ "epoll_wait", op_epoll_wait, 3 },
+	{ "dma-buf: TRANSFER", op_buffer_transfer, 5 },
 	{ "pread", op_read, 3 },
 	{ "pwrite", op_write, 3 },
 	{ "sendfile", op_sendfile, 2 },
