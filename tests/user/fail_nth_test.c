@@ -48,6 +48,7 @@ static struct {
 	int pidfd;		/* the process whose cgroup is charged */
 	int edu;
 	int crowded;		/* a buffer with all of the fences */
+	int file;		/* for the bytes of a buffer */
 	size_t size;
 	size_t offset;		/* of so many bytes in the memfd */
 } stage;
@@ -209,6 +210,22 @@ static int run_attach_device(void)
 	}
 	close(fd);
 	return ret;
+}
+
+/* To a file and back. An allocation of the file may be what makes it short. */
+static int run_transfer(void)
+{
+	int fd = heap_alloc(stage.heap, stage.size);
+	long ret;
+
+	if (fd < 0)
+		return fd;
+	ret = dmabuf_transfer(fd, stage.file, DMA_BUF_TRANSFER_TO_FILE, 0, 0, stage.size);
+	if (ret >= 0)
+		ret = dmabuf_transfer(fd, stage.file, DMA_BUF_TRANSFER_FROM_FILE, 0, 0,
+				      stage.size);
+	close(fd);
+	return ret < 0 ? (int)ret : 0;
 }
 
 /* What was sent and not received is in the socket, and goes with it. */
@@ -589,6 +606,24 @@ TEST_F(fail_nth, attach_device)
 	if (stage.edu < 0)
 		SKIP(return, "no edu device");
 	sweep(_metadata, "attach to a device", run_attach_device);
+}
+
+TEST_F(fail_nth, transfer)
+{
+	/* Its pages are there after the first run. */
+	ASSERT_GIVES(stage.file, memfd_new(stage.size, 0, 0));
+	sweep(_metadata, "transfer to and from a memfd", run_transfer);
+	close(stage.file);
+}
+
+/* The memory of that disk as well, so all is direct I/O. */
+TEST_F(fail_nth, transfer_direct)
+{
+	stage.file = xopen("/dev/ram0", O_RDWR | O_DIRECT);
+	if (stage.file < 0)
+		SKIP(return, "no /dev/ram0");
+	sweep(_metadata, "transfer to and from a disk", run_transfer);
+	close(stage.file);
 }
 
 TEST_F(fail_nth, epoll)
