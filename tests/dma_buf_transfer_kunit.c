@@ -784,6 +784,38 @@ static void dma_buf_transfer_test_locked(struct kunit *test)
 	dma_resv_unlock(buffer->dmabuf->resv);
 }
 
+/* The storage does not get a page with a memory error. */
+static void dma_buf_transfer_test_poison(struct kunit *test)
+{
+#if defined(CONFIG_MEMORY_FAILURE) && !defined(MODULE)
+	struct transfer_buffer *buffer = transfer_new(test, TRANSFER_SIZE);
+	struct transfer_mock *mock = transfer_mock(test);
+	const u32 flags[] = { FROM, TO, FROM | DIRECT };
+	struct page *page;
+	int i;
+
+	page = dma_buf_pages_page(buffer->dmabuf->ops->pages(buffer->dmabuf), 2);
+	SetPageHWPoison(page);
+	atomic_long_inc(&num_poisoned_pages);
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		KUNIT_EXPECT_EQ(test, 2 * PAGE_SIZE - 512,
+				transfer_call(buffer, mock, flags[i], 0, 512,
+					      4 * PAGE_SIZE));
+		KUNIT_EXPECT_EQ(test, -EIO,
+				transfer_call(buffer, mock, flags[i], 0,
+					      2 * PAGE_SIZE + 512, PAGE_SIZE));
+		KUNIT_EXPECT_EQ(test, 2 * PAGE_SIZE,
+				transfer_call(buffer, mock, flags[i], 0,
+					      3 * PAGE_SIZE, 2 * PAGE_SIZE));
+	}
+	KUNIT_EXPECT_EQ(test, buffer->begun, buffer->ended);
+	atomic_long_dec(&num_poisoned_pages);
+	ClearPageHWPoison(page);
+#else
+	kunit_skip(test, "no memory errors");
+#endif
+}
+
 /* -- many requests --------------------------------------------------------- */
 
 #define CHUNK		SZ_4M
@@ -888,6 +920,7 @@ static struct kunit_case dma_buf_transfer_cases[] = {
 	KUNIT_CASE(dma_buf_transfer_test_kind),
 	KUNIT_CASE_PARAM(dma_buf_transfer_test_fence, transfer_fence_gen_params),
 	KUNIT_CASE(dma_buf_transfer_test_locked),
+	KUNIT_CASE(dma_buf_transfer_test_poison),
 	KUNIT_CASE_PARAM(dma_buf_transfer_test_chunk, transfer_chunk_gen_params),
 	KUNIT_CASE(dma_buf_transfer_test_statx),
 	{ }
