@@ -243,7 +243,7 @@ static size_t dma_buf_transfer_submit(struct dma_buf_transfer_job *job,
 {
 	ssize_t ret = -EIO;
 
-	end = min(end, pos + DMA_BUF_TRANSFER_CHUNK);
+	end = pos + min_t(size_t, end - pos, DMA_BUF_TRANSFER_CHUNK);
 	dma_buf_transfer_fill(job, chunk, pos, end);
 	if (direct)
 		chunk->bytes = round_down(chunk->bytes, job->block);
