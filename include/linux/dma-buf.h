@@ -281,7 +281,7 @@ struct dma_buf_ops {
 	 * Optional. Return the memory of the buffer as a list of runs of
 	 * pages, which does not change as long as there is a reference to the
 	 * buffer. read(2), write(2) and splice(2) reach the memory by it;
-	 * without it they use @vmap.
+	 * without it they use @vmap. DMA_BUF_IOCTL_TRANSFER needs it.
 	 *
 	 * Exporters that use dma-buf-pages name dma_buf_pages_get().
 	 *
