@@ -3,10 +3,10 @@
 #
 # Boot an x86-64 kernel in QEMU with two CPUs, an IOMMU and an "edu" device.
 # See --help; ACCEL=kvm in the environment replaces software emulation, EDU=N
-# plugs in N edu devices, NODES=N divides memory and CPUs into NUMA nodes, QEMU_ARGS
-# has more words for QEMU. ACCEL=icount emulates
-# one CPU whose clock is its count of instructions, a nanosecond each: for
-# measurements.
+# plugs in N edu devices, NODES=N divides memory and CPUs into NUMA nodes, NVME=1 plugs
+# in a disk with three namespaces (empty, ext4, xfs), QEMU_ARGS has more words for QEMU.
+# ACCEL=icount emulates one CPU whose clock is its count of instructions, a nanosecond
+# each: for measurements.
 
 set -euo pipefail
 # shellcheck source=scripts/places.sh
@@ -17,6 +17,18 @@ set -euo pipefail
 
 default_kernel="qemu-demo"
 default_memory=1G
+
+# A disk of three namespaces: nothing on it, ext4, xfs. All are sparse files.
+make_disks() {
+	local i
+
+	for i in raw ext4 xfs; do
+		rm -f -- "$out/$i.disk"
+		truncate -s 512M "$out/$i.disk"
+	done
+	PATH=$PATH:/sbin:/usr/sbin mkfs.ext4 -q "$out/ext4.disk"
+	PATH=$PATH:/sbin:/usr/sbin mkfs.xfs -q "$out/xfs.disk"
+}
 
 start_guest() {
 	local accel=${ACCEL:-tcg} cpu=max cpus=2 tar=$out/out.tar result=0 i
@@ -50,6 +62,15 @@ start_guest() {
 			       -numa "cpu,node-id=$i,socket-id=$i")
 		done
 	fi
+	if [ -n "${NVME:-}" ]; then
+		"$ROOT/scripts/need-packages" nvme
+		make_disks
+		qemu+=(-device "nvme,id=nvme0,serial=dmabuf")
+		for i in raw ext4 xfs; do
+			qemu+=(-drive "file=$out/$i.disk,if=none,id=$i,format=raw,cache=unsafe"
+			       -device "nvme-ns,drive=$i,bus=nvme0")
+		done
+	fi
 	read -ra words <<<"${QEMU_ARGS:-}"
 	qemu+=("${words[@]}")
 	# An emulated timer on a busy machine is late, which with interrupt
@@ -72,7 +93,7 @@ start_guest() {
 	if [ -s "$tar" ]; then
 		tar -xmf "$tar" -C "$out" --no-same-owner || result=1
 	fi
-	rm -f -- "$tar"
+	rm -f -- "$tar" "$out"/*.disk
 	return "$result"
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Random calls on one buffer, compared with a model in memory: reads and writes
- * of all kinds, mappings, splice, sendfile, seeking, refusals while a device is at
- * work, a device that comes to an end while a call waits, an importer's mapping.
- * After the way of fsx, which does so for files of disks.
+ * of all kinds, mappings, splice, sendfile, transfers, seeking, refusals while a
+ * device is at work, a device that comes to an end while a call waits, an
+ * importer's mapping. After the way of fsx, which does so for files of disks.
  *
  * FSX_OPS in the environment says how many calls per exporter, FSX_SEED the first
  * seed. A failure prints the seed and the last calls.
@@ -40,6 +40,7 @@ FIXTURE(fsx) {
 	size_t size;
 	int fd;
 	int file;			/* a memfd of the buffer's size */
+	int disk;			/* a block device, or below zero */
 	int pipe[2];
 	int timeline;
 	__u32 point;			/* of the timeline, the last fence */
@@ -382,6 +383,48 @@ static void op_sendfile_out(Fsx *fsx, struct range range)
 	fsx_compare(fsx, fsx->scratch, range, "other bytes");
 }
 
+/* From the file, which has its bytes in the page cache. */
+static void op_transfer_in(Fsx *fsx, struct range range)
+{
+	fsx_expect(fsx, pwrite(fsx->file, fsx_fill(fsx, range), range.len, (off_t)range.at) ==
+		   (ssize_t)range.len, "the file is not written");
+	fsx_expect(fsx, dmabuf_transfer(fsx->fd, fsx->file, DMA_BUF_TRANSFER_FROM_FILE, range.at,
+					range.at, range.len) == (long)range.len,
+		   "short or failed");
+}
+
+static void op_transfer_out(Fsx *fsx, struct range range)
+{
+	fsx_expect(fsx, dmabuf_transfer(fsx->fd, fsx->file, DMA_BUF_TRANSFER_TO_FILE, range.at,
+					range.at, range.len) == (long)range.len,
+		   "short or failed");
+	fsx_expect(fsx, pread(fsx->file, fsx->scratch, range.len, (off_t)range.at) ==
+		   (ssize_t)range.len, "the file is not read");
+	fsx_compare(fsx, fsx->scratch, range, "other bytes");
+}
+
+/* To and from a block device in memory, straight: whole blocks. */
+static void op_transfer_straight(Fsx *fsx, struct range range)
+{
+	__u32 flags = DMA_BUF_TRANSFER_DIRECT;
+
+	if (fsx->disk < 0)
+		return;
+	range.at &= ~511ul;
+	range.len = (range.len + 511) & ~511ul;
+	if (range.len > fsx->size - range.at)
+		range.len = fsx->size - range.at;
+	fsx_expect(fsx, dmabuf_transfer(fsx->fd, fsx->disk, flags | DMA_BUF_TRANSFER_TO_FILE,
+					range.at, range.at, range.len) == (long)range.len,
+		   "not all is written");
+	/* Other bytes for a moment, which are not in the model. */
+	memset(fsx->mapping + range.at, 0xa5, range.len);
+	fsx_expect(fsx, dmabuf_transfer(fsx->fd, fsx->disk, flags | DMA_BUF_TRANSFER_FROM_FILE,
+					range.at, range.at, range.len) == (long)range.len,
+		   "not all is read");
+	fsx_compare(fsx, fsx->mapping + range.at, range, "other bytes");
+}
+
 /* An importer comes, writes by its own mapping, and goes at some later time. */
 static void op_importer(Fsx *fsx, struct range range)
 {
@@ -427,6 +470,9 @@ static const struct {
 	{ "splice in", op_splice_in },
 	{ "sendfile in", op_sendfile_in },
 	{ "sendfile out", op_sendfile_out },
+	{ "transfer in", op_transfer_in },
+	{ "transfer out", op_transfer_out },
+	{ "transfer straight", op_transfer_straight },
 	{ "importer", op_importer },
 };
 
@@ -474,6 +520,7 @@ FIXTURE_SETUP(fsx)
 
 	memset(self, 0, sizeof(*self));
 	self->file = -1;
+	self->disk = -1;
 	self->timeline = -1;
 	self->importer = -1;
 	self->size = variant->size;
@@ -487,6 +534,7 @@ FIXTURE_SETUP(fsx)
 	self->file = memfd_create("fsx", MFD_CLOEXEC);
 	ASSERT_LE(0, self->file);
 	ASSERT_EQ(0, ftruncate(self->file, (off_t)self->size));
+	self->disk = xopen("/dev/ram0", O_RDWR);
 	self->importer = importer_open();
 	ASSERT_EQ(0, map_rw(self->fd, self->size, &mem));
 	self->mapping = mem;
@@ -508,6 +556,8 @@ FIXTURE_TEARDOWN(fsx)
 		close(self->importer);
 	if (self->file >= 0)
 		close(self->file);
+	if (self->disk >= 0)
+		close(self->disk);
 	if (self->timeline >= 0)
 		close(self->timeline);
 	if (self->fd >= 0)
