@@ -191,9 +191,22 @@ static inline long dma_buf_transfer_ioctl(struct ioctl_call *call, void *args)
 
 /* dma-buf-sync-file.c */
 #if IS_ENABLED(CONFIG_SYNC_FILE)
+int dma_buf_sync_file_export(struct dma_buf *dmabuf, u32 flags);
+int dma_buf_sync_file_import(struct dma_buf *dmabuf, u32 flags, int fd);
 long dma_buf_sync_file_ioctl_export(struct ioctl_call *call, void *args);
 long dma_buf_sync_file_ioctl_import(struct ioctl_call *call, void *args);
 #else
+static inline int dma_buf_sync_file_export(struct dma_buf *dmabuf, u32 flags)
+{
+	return -ENOTTY;
+}
+
+static inline int dma_buf_sync_file_import(struct dma_buf *dmabuf, u32 flags,
+					   int fd)
+{
+	return -ENOTTY;
+}
+
 static inline long dma_buf_sync_file_ioctl_export(struct ioctl_call *call,
 						  void *args)
 {

@@ -15,6 +15,7 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-fence-unwrap.h>
 #include <linux/dma-resv.h>
+#include <linux/err.h>
 #include <linux/file.h>
 #include <linux/sync_file.h>
 
@@ -25,6 +26,56 @@
 static bool dma_buf_sync_file_flags_valid(u32 flags)
 {
 	return flags && !(flags & ~DMA_BUF_SYNC_RW);
+}
+
+/* Make a sync file of the fences that @flags have to wait for. */
+static struct sync_file *dma_buf_sync_file_create(struct dma_buf *dmabuf,
+						  u32 flags)
+{
+	bool write = flags & DMA_BUF_SYNC_WRITE;
+	struct sync_file *sync_file;
+	struct dma_fence *fence;
+	int ret;
+
+	ret = dma_resv_get_singleton(dmabuf->resv, dma_resv_usage_rw(write),
+				     &fence);
+	if (ret)
+		return ERR_PTR(ret);
+
+	/*
+	 * A sync file needs a fence, also where there is nothing to wait for.
+	 */
+	fence = fence ?: dma_fence_get_stub();
+	sync_file = sync_file_create(fence);
+	dma_fence_put(fence);
+	return sync_file ?: ERR_PTR(-ENOMEM);
+}
+
+/**
+ * dma_buf_sync_file_export - export fences as a descriptor of this process
+ * @dmabuf: the buffer
+ * @flags: as &dma_buf_export_sync_file.flags
+ *
+ * Context: Process context. May sleep.
+ * Return: the descriptor; -EINVAL for wrong flags; -EMFILE when the process has
+ * no free descriptor; -ENOMEM.
+ */
+int dma_buf_sync_file_export(struct dma_buf *dmabuf, u32 flags)
+{
+	struct sync_file *sync_file;
+
+	if (!dma_buf_sync_file_flags_valid(flags))
+		return -EINVAL;
+
+	CLASS(get_unused_fd, fd)(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	sync_file = dma_buf_sync_file_create(dmabuf, flags);
+	if (IS_ERR(sync_file))
+		return PTR_ERR(sync_file);
+
+	fd_install(fd, sync_file->file);
+	return take_fd(fd);
 }
 
 /**
@@ -40,9 +91,7 @@ long dma_buf_sync_file_ioctl_export(struct ioctl_call *call, void *args)
 {
 	struct dma_buf *dmabuf = call->file->private_data;
 	struct dma_buf_export_sync_file *export = args;
-	bool write = export->flags & DMA_BUF_SYNC_WRITE;
 	struct sync_file *sync_file;
-	struct dma_fence *fence;
 	int ret;
 
 	if (!dma_buf_sync_file_flags_valid(export->flags))
@@ -51,20 +100,9 @@ long dma_buf_sync_file_ioctl_export(struct ioctl_call *call, void *args)
 	CLASS(get_unused_fd, fd)(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-
-	ret = dma_resv_get_singleton(dmabuf->resv, dma_resv_usage_rw(write),
-				     &fence);
-	if (ret)
-		return ret;
-
-	/*
-	 * A sync file needs a fence, also where there is nothing to wait for.
-	 */
-	fence = fence ?: dma_fence_get_stub();
-	sync_file = sync_file_create(fence);
-	dma_fence_put(fence);
-	if (!sync_file)
-		return -ENOMEM;
+	sync_file = dma_buf_sync_file_create(dmabuf, export->flags);
+	if (IS_ERR(sync_file))
+		return PTR_ERR(sync_file);
 
 	/* The answer goes out while the descriptor can still be taken back. */
 	export->fd = fd;
@@ -108,32 +146,47 @@ static int dma_buf_sync_file_add_fences(struct dma_resv *resv,
 }
 
 /**
- * dma_buf_sync_file_ioctl_import - carry out DMA_BUF_IOCTL_IMPORT_SYNC_FILE
- * @call: the call
- * @args: &struct dma_buf_import_sync_file
+ * dma_buf_sync_file_import - add the fences of a sync file to a buffer
+ * @dmabuf: the buffer
+ * @flags: as &dma_buf_import_sync_file.flags
+ * @fd: the sync file, a descriptor of this process
  *
  * Context: Process context; takes the reservation lock. May sleep.
  * Return: 0; -EINVAL for wrong flags or a descriptor that is no sync file;
  * -ENOMEM.
  */
-long dma_buf_sync_file_ioctl_import(struct ioctl_call *call, void *args)
+int dma_buf_sync_file_import(struct dma_buf *dmabuf, u32 flags, int fd)
 {
-	struct dma_buf *dmabuf = call->file->private_data;
-	const struct dma_buf_import_sync_file *import = args;
 	struct dma_fence *fence;
-	long ret;
+	int ret;
 
-	if (!dma_buf_sync_file_flags_valid(import->flags))
+	if (!dma_buf_sync_file_flags_valid(flags))
 		return -EINVAL;
 
-	fence = sync_file_get_fence(import->fd);
+	fence = sync_file_get_fence(fd);
 	if (!fence)
 		return -EINVAL;
 
 	ret = dma_buf_sync_file_add_fences(dmabuf->resv, fence,
-					   import->flags & DMA_BUF_SYNC_WRITE ?
+					   flags & DMA_BUF_SYNC_WRITE ?
 					   DMA_RESV_USAGE_WRITE :
 					   DMA_RESV_USAGE_READ);
 	dma_fence_put(fence);
 	return ret;
+}
+
+/**
+ * dma_buf_sync_file_ioctl_import - carry out DMA_BUF_IOCTL_IMPORT_SYNC_FILE
+ * @call: the call
+ * @args: &struct dma_buf_import_sync_file
+ *
+ * Context: Process context; takes the reservation lock. May sleep.
+ * Return: as dma_buf_sync_file_import().
+ */
+long dma_buf_sync_file_ioctl_import(struct ioctl_call *call, void *args)
+{
+	const struct dma_buf_import_sync_file *import = args;
+
+	return dma_buf_sync_file_import(call->file->private_data, import->flags,
+					import->fd);
 }
