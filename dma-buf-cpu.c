@@ -13,7 +13,9 @@
  * dma_buf.vmap_ptr. begin, end and mmap are called without it; mmap with the
  * mmap lock of the program.
  */
+#include <kunit/visibility.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
 #include <linux/mm.h>
@@ -233,6 +235,105 @@ int dma_buf_cpu_end_copy(struct dma_buf *dmabuf, enum dma_data_direction dir,
 	return ret;
 }
 
+/* The first fence that an access has to wait for, with a reference, or NULL. */
+static struct dma_fence *dma_buf_cpu_first_fence(struct dma_buf *dmabuf,
+						 enum dma_data_direction dir)
+{
+	enum dma_resv_usage usage = dma_resv_usage_rw(dma_buf_cpu_writes(dir));
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	if (likely(dma_resv_is_unused(dmabuf->resv)))
+		return NULL;
+
+	dma_resv_iter_begin(&cursor, dmabuf->resv, usage);
+	fence = dma_resv_iter_first_unlocked(&cursor);
+	if (fence)
+		dma_fence_get(fence);
+	dma_resv_iter_end(&cursor);
+	return fence;
+}
+
+/**
+ * dma_buf_cpu_can_wait_first - test whether the wait may come before the op
+ * @dmabuf: the buffer
+ *
+ * dma_buf_begin_cpu_access() calls the exporter before it waits, for a driver
+ * that completes deferred work in its op, on which fences depend. An exporter of
+ * pages has no device whose work it could defer.
+ *
+ * Context: Any.
+ * Return: true if dma_buf_cpu_access_begin() may be used while fences are
+ * pending.
+ */
+bool dma_buf_cpu_can_wait_first(const struct dma_buf *dmabuf)
+{
+	const struct dma_buf_ops *ops = dmabuf->ops;
+
+	return ops->pages ||
+	       !(ops->begin_cpu_access || ops->begin_cpu_access_partial);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_cpu_can_wait_first);
+
+/**
+ * dma_buf_cpu_access_begin - begin an access without a wait for fences
+ * @access: what to access
+ *
+ * To be called again when &dma_buf_cpu_access.fence has signaled, until there
+ * is none. The exporter's op runs once, when no fence is left, as it may wait
+ * for fences itself; those which there are after it are waited for as well, as
+ * in dma_buf_begin_cpu_access(). Fences that are added all the time keep the
+ * access from beginning.
+ *
+ * Context: Process context, without the reservation lock. May sleep for a lock
+ * or for memory.
+ * Return: 0, and &dma_buf_cpu_access.fence is a reference to a fence to wait
+ * for, or NULL when the access has begun, for dma_buf_cpu_end_copy() to follow;
+ * or what the exporter's op returned. After an error, or instead of another
+ * call, dma_buf_cpu_access_abort().
+ */
+int dma_buf_cpu_access_begin(struct dma_buf_cpu_access *access)
+{
+	struct dma_buf *dmabuf = access->dmabuf;
+	int ret = 0;
+
+	dma_fence_put(access->fence);
+	access->fence = dma_buf_cpu_first_fence(dmabuf, access->dir);
+
+	if (!access->fence && !access->begun) {
+		ret = dma_buf_cpu_begin_range(dmabuf, access->dir,
+					      access->offset, access->length);
+		if (!ret) {
+			access->begun = true;
+			access->fence = dma_buf_cpu_first_fence(dmabuf,
+								access->dir);
+		}
+	}
+	if (!access->fence)
+		trace_dma_buf_begin_cpu_partial(dmabuf, access->dir,
+						access->offset, access->length,
+						ret);
+	return ret;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_cpu_access_begin);
+
+/**
+ * dma_buf_cpu_access_abort - undo dma_buf_cpu_access_begin()
+ * @access: an access that has not begun, or only in the exporter
+ *
+ * Context: Process context, without the reservation lock. May sleep.
+ */
+void dma_buf_cpu_access_abort(struct dma_buf_cpu_access *access)
+{
+	dma_fence_put(access->fence);
+	access->fence = NULL;
+	if (access->begun)
+		dma_buf_cpu_end_range(access->dmabuf, access->dir,
+				      access->offset, access->length);
+	access->begun = false;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_cpu_access_abort);
+
 /**
  * dma_buf_begin_cpu_access - begin an access by the CPU
  * @dmabuf: the buffer, mapped by dma_buf_vmap() or dma_buf_mmap()
@@ -374,6 +475,26 @@ static enum dma_data_direction dma_buf_cpu_dir(u64 flags)
 }
 
 /**
+ * dma_buf_cpu_sync_dir - check the arguments of DMA_BUF_IOCTL_SYNC_PARTIAL
+ * @dmabuf: the buffer
+ * @flags: as &dma_buf_sync_partial.flags
+ * @offset: of the first byte
+ * @length: number of bytes
+ *
+ * Context: Any.
+ * Return: the direction of the access; %DMA_NONE for unknown flags, without a
+ * direction, or when the range is empty or leaves the buffer. With any other
+ * answer the range fits into size_t.
+ */
+enum dma_data_direction dma_buf_cpu_sync_dir(const struct dma_buf *dmabuf,
+					     u64 flags, u64 offset, u64 length)
+{
+	if (!dma_buf_cpu_has_range(dmabuf, offset, length))
+		return DMA_NONE;
+	return dma_buf_cpu_dir(flags);
+}
+
+/**
  * dma_buf_cpu_ioctl_sync - carry out DMA_BUF_IOCTL_SYNC
  * @file: of a buffer
  * @flags: &dma_buf_sync.flags
@@ -407,12 +528,12 @@ long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args)
 {
 	struct dma_buf *dmabuf = call->file->private_data;
 	const struct dma_buf_sync_partial *sync = args;
-	enum dma_data_direction dir = dma_buf_cpu_dir(sync->flags);
+	enum dma_data_direction dir;
 
-	if (dir == DMA_NONE)
-		return -EINVAL;
 	/* Before the range becomes size_t, which may have 32 bits. */
-	if (!dma_buf_cpu_has_range(dmabuf, sync->offset, sync->length))
+	dir = dma_buf_cpu_sync_dir(dmabuf, sync->flags, sync->offset,
+				   sync->length);
+	if (dir == DMA_NONE)
 		return -EINVAL;
 
 	if (sync->flags & DMA_BUF_SYNC_END)

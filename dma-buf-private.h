@@ -136,6 +136,30 @@ int dma_buf_cpu_begin_copy(struct dma_buf *dmabuf, enum dma_data_direction dir,
 			   enum dma_buf_cpu_wait wait);
 int dma_buf_cpu_end_copy(struct dma_buf *dmabuf, enum dma_data_direction dir,
 			 size_t offset, size_t length);
+
+/**
+ * struct dma_buf_cpu_access - an access that begins without a wait
+ * @dmabuf: the buffer
+ * @dir: as for dma_buf_begin_cpu_access()
+ * @offset: of the first byte
+ * @length: number of bytes, at least one; the range is within the buffer
+ * @begun: whether the exporter's op has run
+ * @fence: the fence to wait for before the next step, with a reference, or NULL
+ */
+struct dma_buf_cpu_access {
+	struct dma_buf *dmabuf;
+	enum dma_data_direction dir;
+	size_t offset;
+	size_t length;
+	bool begun;
+	struct dma_fence *fence;
+};
+
+bool dma_buf_cpu_can_wait_first(const struct dma_buf *dmabuf);
+int dma_buf_cpu_access_begin(struct dma_buf_cpu_access *access);
+void dma_buf_cpu_access_abort(struct dma_buf_cpu_access *access);
+enum dma_data_direction dma_buf_cpu_sync_dir(const struct dma_buf *dmabuf,
+					     u64 flags, u64 offset, u64 length);
 long dma_buf_cpu_ioctl_sync(struct file *file, u64 flags);
 long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args);
 
