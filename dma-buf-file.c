@@ -119,6 +119,8 @@ const struct file_operations dma_buf_file_ops = {
 	.poll		= dma_buf_poll,
 	.unlocked_ioctl	= dma_buf_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
+	.uring_cmd	= IS_ENABLED(CONFIG_IO_URING) ?
+			  dma_buf_uring_issue : NULL,
 	.show_fdinfo	= dma_buf_file_show_fdinfo,
 };
 

@@ -22,6 +22,7 @@
 
 #include <uapi/linux/dma-buf.h>
 
+struct io_uring_cmd;
 struct ioctl_call;
 
 /* dma-buf-inode.c */
@@ -243,6 +244,9 @@ static inline long dma_buf_sync_file_ioctl_import(struct ioctl_call *call,
 	return -ENOTTY;
 }
 #endif
+
+/* dma-buf-uring.c, with CONFIG_IO_URING only */
+int dma_buf_uring_issue(struct io_uring_cmd *cmd, unsigned int issue_flags);
 
 /* dma-buf-file.c */
 extern const struct file_operations dma_buf_file_ops;

@@ -243,6 +243,61 @@ struct dma_buf_transfer {
 	(DMA_BUF_TRANSFER_FROM_FILE | DMA_BUF_TRANSFER_TO_FILE | \
 	 DMA_BUF_TRANSFER_DIRECT | DMA_BUF_TRANSFER_NOWAIT)
 
+/**
+ * struct dma_buf_uring_cmd - arguments of a command through io_uring
+ *
+ * IORING_OP_URING_CMD on the descriptor of a buffer does the same as an ioctl:
+ *
+ * - sqe->fd: the buffer
+ * - sqe->cmd_op: the number of the ioctl, one of %DMA_BUF_IOCTL_SYNC,
+ *   %DMA_BUF_IOCTL_SYNC_PARTIAL, %DMA_BUF_IOCTL_EXPORT_SYNC_FILE and
+ *   %DMA_BUF_IOCTL_IMPORT_SYNC_FILE
+ * - sqe->len: the flags of its argument
+ * - sqe->cmd: this struct; what a command does not use must be zero
+ * - cqe->res: 0 or a negative errno; of an export, the descriptor of the sync
+ *   file, which is close-on-exec
+ *
+ * sqe->addr, sqe->buf_index, sqe->file_index and sqe->uring_cmd_flags must be
+ * zero. The layout is the same for all programs and with IORING_SETUP_SQE128,
+ * of which the second half is not read.
+ *
+ * A start of access that has to wait for devices takes no thread meanwhile, on a
+ * buffer of a heap, of udmabuf and of most drivers. It ends with ECANCELED when
+ * the ring is closed or its task ends. To be found by IORING_OP_ASYNC_CANCEL it
+ * needs IOSQE_ASYNC; then it waits in a worker thread of the ring, as it does
+ * with IORING_OP_LINK_TIMEOUT behind it.
+ *
+ * The kernel reads the arguments when it carries out the command. So the entry
+ * of a command that is not the first of a chain must not be used for another
+ * one before the chain has come to it, unless it has IOSQE_ASYNC.
+ *
+ * Fails as the ioctl, and with EINVAL for fields that must be zero, ENOTTY for
+ * any other number, and EOPNOTSUPP in kernels that have none of these commands
+ * and for a ring with IORING_SETUP_IOPOLL.
+ */
+struct dma_buf_uring_cmd {
+	union {
+		struct {
+			/**
+			 * @offset: for %DMA_BUF_IOCTL_SYNC_PARTIAL, as
+			 * &dma_buf_sync_partial.offset.
+			 */
+			__u64 offset;
+			/** @length: the same, as &dma_buf_sync_partial.length. */
+			__u64 length;
+		};
+		struct {
+			/**
+			 * @fd: for %DMA_BUF_IOCTL_IMPORT_SYNC_FILE, the sync
+			 * file.
+			 */
+			__s32 fd;
+			/** @reserved: must be zero. */
+			__u32 reserved[3];
+		};
+	};
+};
+
 #define DMA_BUF_BASE		'b'
 #define DMA_BUF_IOCTL_SYNC	_IOW(DMA_BUF_BASE, 0, struct dma_buf_sync)
 

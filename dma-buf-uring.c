@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The commands of a buffer through io_uring
+ *
+ * IORING_OP_URING_CMD on the descriptor of a buffer does what ioctl(2) does,
+ * and the code behind both is the same. What differs is the wait for fences,
+ * which takes no thread: a start of CPU access that finds a fence adds a
+ * callback to it and returns. The callback has io_uring call back in the
+ * context of the task, where the access goes on as far as the next fence.
+ *
+ * A command that waits this way is cancelled when its ring is closed or its task
+ * ends. io_uring offers no way for IORING_OP_ASYNC_CANCEL or a linked timeout to
+ * find it. They find what a worker thread of io_uring runs, so a command with a
+ * linked timeout waits in one, and so does one with IOSQE_ASYNC, and one whose
+ * exporter has to be called before the wait.
+ *
+ * Invariants:
+ *
+ *  - The submission queue entry is read once by each issue: it is memory of the
+ *    program, which may change it at any time. Nothing of it is used after the
+ *    issue.
+ *  - A command with a callback is completed once. Taking the callback off the
+ *    fence decides who does it: the cancellation if it could, else the task
+ *    work that the callback has queued.
+ *
+ * Locks: the lock of the ring, with which io_uring issues a command, runs its
+ * task work and cancels it, protects struct dma_buf_uring_wait. Worker threads
+ * issue without it, and never wait by callback. The callback runs with the lock
+ * of the fence, which nests inside, and changes nothing but what io_uring
+ * allows in interrupts.
+ */
+#include <linux/array_size.h>
+#include <linux/compiler.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
+#include <linux/io_uring/cmd.h>
+#include <linux/slab.h>
+#include <linux/stddef.h>
+#include <linux/string.h>
+#include <linux/thread_info.h>
+
+#include "dma-buf-private.h"
+
+/* The uAPI, with which programs were compiled. */
+static_assert(sizeof(struct dma_buf_uring_cmd) == 16);
+static_assert(offsetof(struct dma_buf_uring_cmd, offset) == 0);
+static_assert(offsetof(struct dma_buf_uring_cmd, length) == 8);
+static_assert(offsetof(struct dma_buf_uring_cmd, fd) == 0);
+static_assert(offsetof(struct dma_buf_uring_cmd, reserved) == 4);
+
+/**
+ * struct dma_buf_uring_args - the kernel's copy of a submission queue entry
+ * @flags: sqe->len
+ * @params: sqe->cmd
+ */
+struct dma_buf_uring_args {
+	u32 flags;
+	struct dma_buf_uring_cmd params;
+};
+
+/**
+ * struct dma_buf_uring_op - one command
+ * @cmd_op: the command, in sqe->cmd_op
+ * @issue: carry it out, as &file_operations.uring_cmd does
+ */
+struct dma_buf_uring_op {
+	u32 cmd_op;
+	int (*issue)(struct io_uring_cmd *cmd, struct dma_buf_uring_args *args,
+		     unsigned int issue_flags);
+};
+
+/**
+ * struct dma_buf_uring_wait - a start of CPU access that waits for a fence
+ * @cb: on the fence of @access
+ * @cmd: the command, which holds the file of the buffer
+ * @access: what it begins
+ */
+struct dma_buf_uring_wait {
+	struct dma_fence_cb cb;
+	struct io_uring_cmd *cmd;
+	struct dma_buf_cpu_access access;
+};
+
+static struct dma_buf *dma_buf_uring_buffer(const struct io_uring_cmd *cmd)
+{
+	return cmd->file->private_data;
+}
+
+/* -- waiting for fences ---------------------------------------------------- */
+
+static struct dma_buf_uring_wait **dma_buf_uring_pdu(struct io_uring_cmd *cmd)
+{
+	return io_uring_cmd_to_pdu(cmd, struct dma_buf_uring_wait *);
+}
+
+static void dma_buf_uring_finish(struct dma_buf_uring_wait *wait, int ret,
+				 unsigned int issue_flags)
+{
+	struct io_uring_cmd *cmd = wait->cmd;
+
+	if (ret)
+		dma_buf_cpu_access_abort(&wait->access);
+	kfree(wait);
+	io_uring_cmd_done(cmd, ret == -ERESTARTSYS ? -EINTR : ret, 0,
+			  issue_flags);
+}
+
+static void dma_buf_uring_resume(struct io_uring_cmd *cmd,
+				 unsigned int issue_flags);
+
+/* The fence has signaled; its lock is held, interrupts may be off. */
+static void dma_buf_uring_signaled(struct dma_fence *fence,
+				   struct dma_fence_cb *cb)
+{
+	struct dma_buf_uring_wait *wait =
+		container_of(cb, struct dma_buf_uring_wait, cb);
+
+	io_uring_cmd_complete_in_task(wait->cmd, dma_buf_uring_resume);
+}
+
+/*
+ * Have the fence of the access call back. Each fence that has signaled before
+ * it could be asked to is followed by the next one.
+ *
+ * Return: -EIOCBQUEUED when the callback will come; otherwise as
+ * dma_buf_cpu_access_begin(), with no fence left.
+ */
+static int dma_buf_uring_arm(struct dma_buf_uring_wait *wait)
+{
+	int ret = 0;
+
+	while (!ret && wait->access.fence) {
+		if (!dma_fence_add_callback(wait->access.fence, &wait->cb,
+					    dma_buf_uring_signaled))
+			return -EIOCBQUEUED;
+		ret = dma_buf_cpu_access_begin(&wait->access);
+	}
+	return ret;
+}
+
+/* Task work: go on after a fence has signaled. */
+static void dma_buf_uring_resume(struct io_uring_cmd *cmd,
+				 unsigned int issue_flags)
+{
+	struct dma_buf_uring_wait *wait = *dma_buf_uring_pdu(cmd);
+	int ret;
+
+	/* The task ends, or the ring: this may be a kernel thread. */
+	if (issue_flags & IO_URING_F_TASK_DEAD) {
+		dma_buf_uring_finish(wait, -ECANCELED, issue_flags);
+		return;
+	}
+
+	ret = dma_buf_cpu_access_begin(&wait->access);
+	if (!ret)
+		ret = dma_buf_uring_arm(wait);
+	if (ret != -EIOCBQUEUED)
+		dma_buf_uring_finish(wait, ret, issue_flags);
+}
+
+/*
+ * Called for commands that are marked as cancelable, of which each waits for a
+ * fence, or for its task work after that fence has signaled.
+ *
+ * When a ring is closed a kernel thread calls this. It must not post completions
+ * to a ring with IORING_SETUP_DEFER_TASKRUN, so leave that to the task.
+ */
+static int dma_buf_uring_cancel(struct io_uring_cmd *cmd,
+				unsigned int issue_flags)
+{
+	struct dma_buf_uring_wait *wait = *dma_buf_uring_pdu(cmd);
+
+	if (dma_fence_remove_callback(wait->access.fence, &wait->cb))
+		dma_buf_uring_finish(wait, -ECANCELED,
+				     issue_flags & ~IO_URING_F_COMPLETE_DEFER);
+	return 0;
+}
+
+/* Complete @access later: it has a fence to wait for. */
+static int dma_buf_uring_queue(struct io_uring_cmd *cmd,
+			       struct dma_buf_cpu_access *access,
+			       unsigned int issue_flags)
+{
+	struct dma_buf_uring_wait *wait;
+	int ret;
+
+	/* For as long as a device takes, so charged to the program. */
+	wait = kmalloc(sizeof(*wait), GFP_KERNEL_ACCOUNT);
+	if (!wait) {
+		dma_buf_cpu_access_abort(access);
+		return -ENOMEM;
+	}
+	wait->cmd = cmd;
+	wait->access = *access;
+	*dma_buf_uring_pdu(cmd) = wait;
+
+	ret = dma_buf_uring_arm(wait);
+	if (ret == -EIOCBQUEUED) {
+		/*
+		 * Not before: a command that is marked must not be completed
+		 * by returning. Not too late, either: task work and
+		 * cancellation need the lock of the ring.
+		 */
+		io_uring_cmd_mark_cancelable(cmd, issue_flags);
+		return ret;
+	}
+	if (ret)
+		dma_buf_cpu_access_abort(&wait->access);
+	kfree(wait);
+	return ret;
+}
+
+/* -- commands -------------------------------------------------------------- */
+
+/*
+ * Test whether IORING_OP_LINK_TIMEOUT follows the command. io_uring does not
+ * offer that as a function; the flag is the second one while a command is
+ * issued, and in some releases the first one.
+ */
+static bool dma_buf_uring_has_timeout(struct io_uring_cmd *cmd)
+{
+	return cmd_to_io_kiocb(cmd)->flags &
+	       (REQ_F_ARM_LTIMEOUT | REQ_F_LINK_TIMEOUT);
+}
+
+/*
+ * Begin in a worker thread, which blocks. io_uring cancels what a worker does by
+ * a notification that looks like a signal; there is another one when the thread
+ * has to stop or to freeze.
+ */
+static int dma_buf_uring_begin_blocking(const struct dma_buf_cpu_access *access)
+{
+	int ret = dma_buf_cpu_begin_copy(access->dmabuf, access->dir,
+					 access->offset, access->length,
+					 DMA_BUF_CPU_WAIT_FENCES);
+
+	if (ret == -ERESTARTSYS && test_thread_flag(TIF_NOTIFY_SIGNAL))
+		return -ECANCELED;
+	return ret;
+}
+
+static int dma_buf_uring_begin(struct io_uring_cmd *cmd,
+			       struct dma_buf_cpu_access *access,
+			       unsigned int issue_flags)
+{
+	int ret;
+
+	if (!(issue_flags & IO_URING_F_NONBLOCK))
+		return dma_buf_uring_begin_blocking(access);
+
+	if ((dma_buf_uring_has_timeout(cmd) ||
+	     !dma_buf_cpu_can_wait_first(access->dmabuf)) &&
+	    !dma_buf_cpu_is_idle(access->dmabuf, access->dir))
+		return -EAGAIN;
+
+	ret = dma_buf_cpu_access_begin(access);
+	if (!ret && access->fence)
+		ret = dma_buf_uring_queue(cmd, access, issue_flags);
+	return ret;
+}
+
+/* Exporters may wait for fences at the end as well. Most do not. */
+static int dma_buf_uring_end(const struct dma_buf_cpu_access *access,
+			     unsigned int issue_flags)
+{
+	if (issue_flags & IO_URING_F_NONBLOCK &&
+	    !dma_buf_cpu_is_idle(access->dmabuf, access->dir))
+		return -EAGAIN;
+	return dma_buf_cpu_end_copy(access->dmabuf, access->dir, access->offset,
+				    access->length);
+}
+
+static int dma_buf_uring_sync_partial(struct io_uring_cmd *cmd,
+				      struct dma_buf_uring_args *args,
+				      unsigned int issue_flags)
+{
+	struct dma_buf_cpu_access access = {
+		.dmabuf = dma_buf_uring_buffer(cmd),
+		.offset = args->params.offset,
+		.length = args->params.length,
+	};
+	int ret;
+
+	access.dir = dma_buf_cpu_sync_dir(access.dmabuf, args->flags,
+					  args->params.offset,
+					  args->params.length);
+	if (access.dir == DMA_NONE)
+		return -EINVAL;
+
+	if (args->flags & DMA_BUF_SYNC_END)
+		ret = dma_buf_uring_end(&access, issue_flags);
+	else
+		ret = dma_buf_uring_begin(cmd, &access, issue_flags);
+	return ret == -ERESTARTSYS ? -EINTR : ret;
+}
+
+static int dma_buf_uring_sync(struct io_uring_cmd *cmd,
+			      struct dma_buf_uring_args *args,
+			      unsigned int issue_flags)
+{
+	if (args->params.offset || args->params.length)
+		return -EINVAL;
+
+	args->params.length = dma_buf_uring_buffer(cmd)->size;
+	return dma_buf_uring_sync_partial(cmd, args, issue_flags);
+}
+
+static int dma_buf_uring_export(struct io_uring_cmd *cmd,
+				struct dma_buf_uring_args *args,
+				unsigned int issue_flags)
+{
+	if (args->params.offset || args->params.length)
+		return -EINVAL;
+	return dma_buf_sync_file_export(dma_buf_uring_buffer(cmd), args->flags);
+}
+
+static int dma_buf_uring_import(struct io_uring_cmd *cmd,
+				struct dma_buf_uring_args *args,
+				unsigned int issue_flags)
+{
+	if (memchr_inv(args->params.reserved, 0, sizeof(args->params.reserved)))
+		return -EINVAL;
+	return dma_buf_sync_file_import(dma_buf_uring_buffer(cmd), args->flags,
+					args->params.fd);
+}
+
+static const struct dma_buf_uring_op dma_buf_uring_ops[] = {
+	/* Hottest command first. */
+	{ DMA_BUF_IOCTL_SYNC, dma_buf_uring_sync },
+	{ DMA_BUF_IOCTL_SYNC_PARTIAL, dma_buf_uring_sync_partial },
+	{ DMA_BUF_IOCTL_EXPORT_SYNC_FILE, dma_buf_uring_export },
+	{ DMA_BUF_IOCTL_IMPORT_SYNC_FILE, dma_buf_uring_import },
+};
+
+static const struct dma_buf_uring_op *dma_buf_uring_find_op(u32 cmd_op)
+{
+	const struct dma_buf_uring_op *op;
+
+	for (op = dma_buf_uring_ops;
+	     op < dma_buf_uring_ops + ARRAY_SIZE(dma_buf_uring_ops); op++)
+		if (op->cmd_op == cmd_op)
+			return op;
+	return NULL;
+}
+
+/* Copy the arguments; what no command uses has to be zero. */
+static int dma_buf_uring_fetch(const struct io_uring_cmd *cmd,
+			       struct dma_buf_uring_args *args)
+{
+	const struct io_uring_sqe *sqe = cmd->sqe;
+	const struct dma_buf_uring_cmd *params = io_uring_sqe_cmd(sqe);
+
+	args->flags = READ_ONCE(sqe->len);
+	args->params.offset = READ_ONCE(params->offset);
+	args->params.length = READ_ONCE(params->length);
+
+	if (cmd->flags & IORING_URING_CMD_MASK || READ_ONCE(sqe->addr) ||
+	    READ_ONCE(sqe->buf_index) || READ_ONCE(sqe->splice_fd_in))
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * dma_buf_uring_issue - carry out IORING_OP_URING_CMD
+ * @cmd: the command, on the descriptor of a buffer
+ * @issue_flags: from io_uring
+ *
+ * Context: Process context. May sleep for a lock or for memory; for fences only
+ * without %IO_URING_F_NONBLOCK.
+ * Return: 0, or the descriptor of a sync file; -EIOCBQUEUED when the command
+ * waits for a fence and io_uring_cmd_done() will follow; -EAGAIN for a worker
+ * thread to issue it again; -ENOTTY for an unknown command; -EINVAL for bad
+ * arguments; -EINTR or -ECANCELED when the wait of a worker thread was ended;
+ * -ENOMEM; or as the ioctl of the same number.
+ */
+int dma_buf_uring_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	const struct dma_buf_uring_op *op;
+	struct dma_buf_uring_args args;
+	int ret;
+
+	if (issue_flags & IO_URING_F_CANCEL)
+		return dma_buf_uring_cancel(cmd, issue_flags);
+
+	op = dma_buf_uring_find_op(cmd->cmd_op);
+	if (!op)
+		return -ENOTTY;
+	ret = dma_buf_uring_fetch(cmd, &args);
+	if (ret)
+		return ret;
+	return op->issue(cmd, &args, issue_flags);
+}
