@@ -1,55 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mapped heap buffers as registered buffers of io_uring: pages that the kernel
- * keeps for as long as the ring lives, whatever becomes of the buffer.
+ * keeps for as long as the ring lives, whatever becomes of the buffer. And
+ * buffers as files that io_uring reads, writes and polls.
  */
-#include "dma_buf_test.h"
-
-#include <linux/io_uring.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
+#include "uring.h"
 
 #define URING_SIZE	(2u << 20)
 
-/* A ring for one request at a time. */
-struct ring {
-	int fd;
-	char *mem;
-	size_t mem_size;
-	struct io_uring_sqe *sqe;
-	struct io_uring_params params;
-};
-
-static int ring_open(struct ring *ring)
-{
-	struct io_uring_params *p = &ring->params;
-	size_t sq, cq;
-
-	memset(ring, 0, sizeof(*ring));
-	ring->fd = (int)sysret(syscall(SYS_io_uring_setup, 1, p));
-	if (ring->fd < 0)
-		return ring->fd;
-
-	/* Both queues are in one mapping, for as long as there was fixed I/O. */
-	sq = p->sq_off.array + p->sq_entries * sizeof(__u32);
-	cq = p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe);
-	ring->mem_size = sq > cq ? sq : cq;
-	ring->mem = mmap(NULL, ring->mem_size, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQ_RING);
-	ring->sqe = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQES);
-	return (void *)ring->mem == MAP_FAILED || (void *)ring->sqe == MAP_FAILED ?
-	       -errno : 0;
-}
-
-static void ring_close(struct ring *ring)
-{
-	munmap(ring->mem, ring->mem_size);
-	munmap(ring->sqe, page_size());
-	close(ring->fd);
-}
-
-static int ring_register(struct ring *ring, void *mem, size_t size)
+static int ring_register(struct uring *ring, void *mem, size_t size)
 {
 	struct iovec iov = { .iov_base = mem, .iov_len = size };
 
@@ -57,76 +16,21 @@ static int ring_register(struct ring *ring, void *mem, size_t size)
 				   IORING_REGISTER_BUFFERS, &iov, 1));
 }
 
-static int ring_unregister(struct ring *ring)
+static int ring_unregister(struct uring *ring)
 {
 	return (int)sysret(syscall(SYS_io_uring_register, ring->fd,
 				   IORING_UNREGISTER_BUFFERS, NULL, 0));
 }
 
-static __u32 *ring_word(struct ring *ring, __u32 at)
-{
-	return (__u32 *)(ring->mem + at);
-}
-
-/* Submit a transfer at the start of @file, and wait for so many completions. */
-static int ring_submit(struct ring *ring, int opcode, int file, void *mem,
-		       size_t len, unsigned int wait)
-{
-	const struct io_uring_params *p = &ring->params;
-	__u32 tail = *ring_word(ring, p->sq_off.tail);
-	long ret;
-
-	memset(ring->sqe, 0, sizeof(*ring->sqe));
-	ring->sqe->opcode = (__u8)opcode;
-	ring->sqe->fd = file;
-	ring->sqe->addr = (unsigned long)mem;
-	ring->sqe->len = (__u32)len;
-	*ring_word(ring, p->sq_off.array) = 0;
-	__atomic_store_n(ring_word(ring, p->sq_off.tail), tail + 1, __ATOMIC_RELEASE);
-
-	ret = sysret(syscall(SYS_io_uring_enter, ring->fd, 1, wait,
-			     IORING_ENTER_GETEVENTS, NULL, 0));
-	return ret < 0 ? (int)ret : 0;
-}
-
-/* Whether something has completed. */
-static bool ring_is_done(struct ring *ring)
-{
-	const struct io_uring_params *p = &ring->params;
-
-	return *ring_word(ring, p->cq_off.head) !=
-	       __atomic_load_n(ring_word(ring, p->cq_off.tail), __ATOMIC_ACQUIRE);
-}
-
-/* Wait for the completion: what it transferred, or -errno. */
-static int ring_reap(struct ring *ring)
-{
-	const struct io_uring_params *p = &ring->params;
-	struct io_uring_cqe *cqes = (void *)(ring->mem + p->cq_off.cqes);
-	__u32 head = *ring_word(ring, p->cq_off.head);
-	long ret;
-
-	while (!ring_is_done(ring)) {
-		ret = sysret(syscall(SYS_io_uring_enter, ring->fd, 0, 1,
-				     IORING_ENTER_GETEVENTS, NULL, 0));
-		if (ret < 0)
-			return (int)ret;
-	}
-	ret = cqes[head & *ring_word(ring, p->cq_off.ring_mask)].res;
-	__atomic_store_n(ring_word(ring, p->cq_off.head), head + 1, __ATOMIC_RELEASE);
-	return (int)ret;
-}
-
 /* One read or write at the start of @file; what it transferred, or -errno. */
-static int ring_transfer(struct ring *ring, int opcode, int file, void *mem, size_t len)
+static int ring_transfer(struct uring *ring, int opcode, int file, void *mem, size_t len)
 {
-	int ret = ring_submit(ring, opcode, file, mem, len, 1);
-
-	return ret ?: ring_reap(ring);
+	uring_sqe_rw(ring, opcode, file, mem, len, 0);
+	return uring_run(ring);
 }
 
 FIXTURE(uring) {
-	struct ring ring;
+	struct uring ring;
 	int heap;
 	int buffer;
 	int file;
@@ -136,12 +40,12 @@ FIXTURE(uring) {
 
 FIXTURE_SETUP(uring)
 {
-	if (access("/proc/sys/kernel/io_uring_disabled", F_OK))
+	if (!uring_exists())
 		SKIP(return, "no io_uring");
 	self->heap = heap_open("system");
 	if (self->heap < 0)
 		SKIP(return, "no system heap");
-	ASSERT_EQ(0, ring_open(&self->ring));
+	ASSERT_EQ(0, uring_open(&self->ring, 8, 0));
 	ASSERT_GIVES(self->buffer, heap_alloc(self->heap, URING_SIZE));
 	ASSERT_EQ(0, map_rw(self->buffer, URING_SIZE, &self->mem));
 	ASSERT_GIVES(self->file, memfd_create("uring", MFD_CLOEXEC));
@@ -157,7 +61,7 @@ FIXTURE_TEARDOWN(uring)
 	free(self->scratch);
 	close(self->file);
 	close(self->heap);
-	ring_close(&self->ring);
+	uring_close(&self->ring);
 }
 
 TEST_F(uring, reads_and_writes_registered_pages)
@@ -270,24 +174,130 @@ TEST_F(uring, a_buffer_is_a_file)
 	EXPECT_EQ((size_t)4096, pattern_check(self->mem, 4096, 2));
 }
 
-/* The request is polled for, and done when the fence has signaled. */
-TEST_F(uring, a_read_completes_after_the_fence)
+/* Several pieces at once, and memory that the ring has pinned. */
+TEST_F(uring, a_buffer_is_a_file_for_vectors_and_registered_memory)
 {
+	struct iovec iov[2] = {
+		{ .iov_base = self->scratch + 100, .iov_len = 1000 },
+		{ .iov_base = self->scratch + 1100, .iov_len = 5000 },
+	};
+	char *fixed;
+
+	pattern_fill(self->mem, URING_SIZE, 4);
+	EXPECT_EQ(6000, ring_transfer(&self->ring, IORING_OP_READV, self->buffer, iov, 2));
+	EXPECT_EQ((size_t)6000, pattern_check(self->scratch + 100, 6000, 4));
+	pattern_fill(self->scratch + 100, 6000, 5);
+	EXPECT_EQ(6000, ring_transfer(&self->ring, IORING_OP_WRITEV, self->buffer, iov, 2));
+	EXPECT_EQ((size_t)6000, pattern_check(self->mem, 6000, 5));
+
+	fixed = mmap(NULL, URING_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		     -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)fixed);
+	ASSERT_EQ(0, ring_register(&self->ring, fixed, URING_SIZE));
+	pattern_fill(self->mem, URING_SIZE, 6);
+	EXPECT_EQ((int)URING_SIZE, ring_transfer(&self->ring, IORING_OP_READ_FIXED,
+						 self->buffer, fixed, URING_SIZE));
+	EXPECT_EQ(URING_SIZE, pattern_check(fixed, URING_SIZE, 6));
+	pattern_fill(fixed, URING_SIZE, 7);
+	EXPECT_EQ((int)URING_SIZE, ring_transfer(&self->ring, IORING_OP_WRITE_FIXED,
+						 self->buffer, fixed, URING_SIZE));
+	EXPECT_EQ(URING_SIZE, pattern_check(self->mem, URING_SIZE, 7));
+	EXPECT_EQ(0, ring_unregister(&self->ring));
+	munmap(fixed, URING_SIZE);
+	EXPECT_EQ(0, uring_workers());
+}
+
+/* Registered memory that is a mapping of the very buffer. */
+TEST_F(uring, a_buffer_is_read_into_itself)
+{
+	ASSERT_EQ(0, ring_register(&self->ring, self->mem, URING_SIZE));
+	pattern_fill(self->mem, URING_SIZE, 8);
+	EXPECT_EQ(4096, ring_transfer(&self->ring, IORING_OP_READ_FIXED, self->buffer,
+				      (char *)self->mem + 8192, 4096));
+	EXPECT_EQ((size_t)4096, pattern_check((char *)self->mem + 8192, 4096, 8));
+	EXPECT_EQ(0, ring_unregister(&self->ring));
+}
+
+struct delayed {
+	int opcode;
+	__u32 fence;
+	int seed;
+};
+
+/*
+ * Each request is polled for, without a thread, and done when the fence has
+ * signaled.
+ */
+TEST_F(uring, requests_complete_after_the_fence)
+{
+	static const struct delayed delayed[] = {
+		{ IORING_OP_READ, DMA_BUF_SYNC_WRITE, 31 },
+		{ IORING_OP_WRITE, DMA_BUF_SYNC_READ, 32 },
+		{ IORING_OP_READ_FIXED, DMA_BUF_SYNC_WRITE, 33 },
+		{ IORING_OP_WRITE_FIXED, DMA_BUF_SYNC_WRITE, 34 },
+		{ IORING_OP_READV, DMA_BUF_SYNC_WRITE, 35 },
+	};
 	int timeline = sw_sync_open(), fence;
+	struct iovec iov = { .iov_base = self->scratch, .iov_len = 4096 };
 
 	if (timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_GIVES(fence, sw_sync_fence(timeline, 1, "device"));
-	ASSERT_EQ(0, dmabuf_import_sync_file(self->buffer, DMA_BUF_SYNC_WRITE, fence));
-	close(fence);
-	pattern_fill(self->mem, 4096, 3);
-	ASSERT_EQ(0, ring_submit(&self->ring, IORING_OP_READ, self->buffer,
-				 self->scratch, 4096, 0));
-	usleep(20000);
-	EXPECT_FALSE(ring_is_done(&self->ring));
-	ASSERT_EQ(0, sw_sync_inc(timeline, 1));
-	EXPECT_EQ(4096, ring_reap(&self->ring));
-	EXPECT_EQ((size_t)4096, pattern_check(self->scratch, 4096, 3));
+	ASSERT_EQ(0, ring_register(&self->ring, self->scratch, URING_SIZE));
+	for (size_t i = 0; i < ARRAY_SIZE(delayed); i++) {
+		const struct delayed *d = &delayed[i];
+		bool vector = d->opcode == IORING_OP_READV;
+		bool write = d->opcode == IORING_OP_WRITE ||
+			     d->opcode == IORING_OP_WRITE_FIXED;
+		void *from = write ? self->scratch : self->mem;
+		void *to = write ? self->mem : self->scratch;
+
+		ASSERT_GIVES(fence, sw_sync_fence(timeline, i + 1, "device"));
+		ASSERT_EQ(0, dmabuf_import_sync_file(self->buffer, d->fence, fence));
+		close(fence);
+		pattern_fill(from, 4096, d->seed);
+		uring_sqe_rw(&self->ring, d->opcode, self->buffer,
+			     vector ? (void *)&iov : self->scratch, vector ? 1 : 4096, 0);
+		ASSERT_EQ(0, uring_submit(&self->ring, 0));
+		usleep(20000);
+		EXPECT_EQ(0, uring_ready(&self->ring));
+		EXPECT_EQ(0, uring_workers());
+		ASSERT_EQ(0, sw_sync_inc(timeline, 1));
+		EXPECT_EQ(4096, uring_reap(&self->ring));
+		EXPECT_EQ((size_t)4096, pattern_check(to, 4096, d->seed));
+	}
+	EXPECT_EQ(0, ring_unregister(&self->ring));
+	close(timeline);
+}
+
+/* One poll request reports each time that the buffer becomes idle. */
+TEST_F(uring, multishot_poll_reports_each_fence)
+{
+	int timeline = sw_sync_open(), fence;
+	struct io_uring_sqe *sqe;
+
+	if (timeline < 0)
+		SKIP(return, "no sw_sync");
+	for (int i = 0; i < 3; i++) {
+		ASSERT_GIVES(fence, sw_sync_fence(timeline, i + 1, "device"));
+		ASSERT_EQ(0, dmabuf_import_sync_file(self->buffer, DMA_BUF_SYNC_WRITE,
+						     fence));
+		close(fence);
+		if (!i) {
+			sqe = uring_sqe(&self->ring);
+			sqe->opcode = IORING_OP_POLL_ADD;
+			sqe->fd = self->buffer;
+			sqe->len = IORING_POLL_ADD_MULTI;
+			sqe->poll32_events = POLLIN;
+			ASSERT_EQ(0, uring_submit(&self->ring, 0));
+		} else {
+			/* A poll has to see the fence, to be woken by it. */
+			EXPECT_EQ(0, poll_now(self->buffer, POLLIN));
+		}
+		usleep(20000);
+		EXPECT_EQ(0, uring_ready(&self->ring));
+		ASSERT_EQ(0, sw_sync_inc(timeline, 1));
+		EXPECT_EQ(POLLIN, uring_reap(&self->ring));
+	}
 	close(timeline);
 }
 
