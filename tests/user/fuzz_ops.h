@@ -541,6 +541,7 @@ static long op_fork(struct thread *t, const __u64 *d)
 }
 
 #include "fuzz_ops_devices.h"
+#include "fuzz_ops_uring.h"
 #include "fuzz_ops_memory.h"
 
 /* ------------------------------------------------------------------- table -- */
@@ -564,6 +565,7 @@ static const struct op ops[] = {
 	{ "dma-buf: EXPORT_SYNC_FILE", op_buffer_export_fence, 8 },
 	{ "dma-buf: IMPORT_SYNC_FILE", op_buffer_import_fence, 8 },
 	{ "dma-buf: lseek", op_buffer_seek, 2 },
+	{ "io_uring: commands of a dma-buf", op_uring_commands, 6, URING },
 	{ "mmap, at a place", op_map, 20 },
 	{ "mmap, anywhere", op_map_anywhere, 4 },
 	{ "munmap", op_unmap, 3 },

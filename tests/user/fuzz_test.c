@@ -553,7 +553,7 @@ static void find_heap(const char *name, void *data)
 static void find_devices(void)
 {
 	static const enum kind nodes[] = {
-		HEAP, TIMELINE, UDMABUF, VGEM, VKMS, EDU, UFFD, VIDEO, NUMA, GROUP, SWAP,
+		HEAP, TIMELINE, UDMABUF, VGEM, VKMS, EDU, UFFD, VIDEO, NUMA, GROUP, SWAP, URING,
 	};
 	size_t i;
 	int fd;

@@ -34,6 +34,7 @@
 
 #include "progress.h"
 #include "sys_file.h"
+#include "uring.h"
 #include <drm/drm_fourcc.h>
 #include <drm/vgem_drm.h>
 
@@ -82,7 +83,7 @@ enum kind {
 	HEAP, BUFFER, SYNC_FILE, TIMELINE, MEMFD, UDMABUF, VGEM, VKMS, EDU, SOCKET, EPOLL,
 	PIPE_IN, PIPE_OUT, UFFD, VIDEO, KINDS,
 	/* No descriptors, but what a machine may not have. */
-	NUMA = KINDS, GROUP, SWAP, NEEDS
+	NUMA = KINDS, GROUP, SWAP, URING, NEEDS
 };
 
 /* Names that only mean something to a device. */
@@ -316,6 +317,9 @@ static int device_open(enum kind kind)
 	case SWAP:
 		/* A line for each, below the headline; and a group that can use it. */
 		return count_lines("/proc/swaps") > 1 ? device_open(GROUP) : -ENODEV;
+	case URING:
+		return file_has("/proc/sys/kernel/io_uring_disabled") ?
+		       xopen("/dev/null", O_RDONLY) : -ENODEV;
 	default:
 		return -EINVAL;
 	}
