@@ -16,6 +16,7 @@
 #include <linux/memfd.h>
 
 #include "udmabuf_test.h"
+#include "uring.h"
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <drm/vgem_drm.h>
@@ -322,6 +323,75 @@ static int run_poll(void)
 		ret = poll_now(fd, POLLIN | POLLOUT);
 		/* Pending: neither is there. */
 		ret = ret > 0 ? -EPROTO : ret;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (fence >= 0)
+		close(fence);
+	close(timeline);
+	return ret;
+}
+
+/* The first completion of a command of a dma-buf; closes the ring. */
+static int uring_finish(struct uring *ring)
+{
+	int ret = uring_run(ring);
+
+	uring_close(ring);
+	return ret;
+}
+
+/* Fences out of a buffer and into it, by commands of a ring. */
+static int run_uring(void)
+{
+	struct uring ring;
+	int fence, ret;
+
+	ret = uring_open(&ring, 4, 0);
+	if (ret)
+		return ret;
+	uring_sqe_dmabuf(&ring, stage.crowded, DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
+			 DMA_BUF_SYNC_WRITE);
+	fence = uring_finish(&ring);
+	if (fence < 0)
+		return fence;
+	ret = expect_fences(fence, MERGED);
+	if (!ret)
+		ret = uring_open(&ring, 4, 0);
+	if (!ret) {
+		struct io_uring_sqe *sqe =
+			uring_sqe_dmabuf(&ring, stage.crowded,
+					 DMA_BUF_IOCTL_IMPORT_SYNC_FILE, DMA_BUF_SYNC_READ);
+
+		uring_sqe_params(sqe)->fd = stage.fences[0];
+		ret = uring_finish(&ring);
+	}
+	close(fence);
+	return ret;
+}
+
+/* A start that waits, and goes on when its fence has signaled. */
+static int run_uring_wait(void)
+{
+	int timeline = sw_sync_open();
+	int fence, fd, ret;
+	struct uring ring;
+
+	if (timeline < 0)
+		return timeline;
+	fence = sw_sync_fence(timeline, 1, "waited for");
+	fd = fence < 0 ? fence : heap_alloc(stage.heap, stage.size);
+	ret = fd < 0 ? fd : dmabuf_import_sync_file(fd, DMA_BUF_SYNC_WRITE, fence);
+	if (!ret)
+		ret = uring_open(&ring, 4, 0);
+	if (!ret) {
+		uring_sqe_dmabuf(&ring, fd, DMA_BUF_IOCTL_SYNC, DMA_BUF_SYNC_READ);
+		ret = uring_submit(&ring, 0);
+		if (!ret && uring_ready(&ring))
+			ret = uring_reap(&ring) ?: -EPROTO;
+		if (!ret)
+			ret = sw_sync_inc(timeline, 1) ?: uring_reap(&ring);
+		uring_close(&ring);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -646,6 +716,16 @@ TEST_F(fail_nth, sync_file)
 TEST_F(fail_nth, poll)
 {
 	sweep(_metadata, "poll", run_poll);
+}
+
+TEST_F(fail_nth, uring)
+{
+	if (!variant_is_plain(variant))
+		SKIP(return, "the same for every buffer");
+	if (!uring_exists())
+		SKIP(return, "no io_uring");
+	sweep(_metadata, "commands through io_uring", run_uring);
+	sweep(_metadata, "wait through io_uring", run_uring_wait);
 }
 
 TEST_F(fail_nth, merge)
