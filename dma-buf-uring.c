@@ -12,7 +12,8 @@
  * ends. io_uring offers no way for IORING_OP_ASYNC_CANCEL or a linked timeout to
  * find it. They find what a worker thread of io_uring runs, so a command with a
  * linked timeout waits in one, and so does one with IOSQE_ASYNC, and one whose
- * exporter has to be called before the wait.
+ * exporter has to be called before the wait. A transfer does all of its work
+ * there, as submitting requests to a file may block.
  *
  * Invariants:
  *
@@ -33,6 +34,7 @@
 #include <linux/compiler.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
+#include <linux/file.h>
 #include <linux/io_uring/cmd.h>
 #include <linux/slab.h>
 #include <linux/stddef.h>
@@ -47,24 +49,32 @@ static_assert(offsetof(struct dma_buf_uring_cmd, offset) == 0);
 static_assert(offsetof(struct dma_buf_uring_cmd, length) == 8);
 static_assert(offsetof(struct dma_buf_uring_cmd, fd) == 0);
 static_assert(offsetof(struct dma_buf_uring_cmd, reserved) == 4);
+static_assert(offsetof(struct dma_buf_uring_cmd, buffer_offset) == 0);
+static_assert(offsetof(struct dma_buf_uring_cmd, file_offset) == 8);
 
 /**
  * struct dma_buf_uring_args - the kernel's copy of a submission queue entry
  * @flags: sqe->len
+ * @addr: sqe->addr, the length of a transfer
+ * @fd: sqe->splice_fd_in, the file of a transfer
  * @params: sqe->cmd
  */
 struct dma_buf_uring_args {
 	u32 flags;
+	u64 addr;
+	s32 fd;
 	struct dma_buf_uring_cmd params;
 };
 
 /**
  * struct dma_buf_uring_op - one command
  * @cmd_op: the command, in sqe->cmd_op
+ * @has_file: it uses &dma_buf_uring_args.addr and .fd, which are 0 otherwise
  * @issue: carry it out, as &file_operations.uring_cmd does
  */
 struct dma_buf_uring_op {
 	u32 cmd_op;
+	bool has_file;
 	int (*issue)(struct io_uring_cmd *cmd, struct dma_buf_uring_args *args,
 		     unsigned int issue_flags);
 };
@@ -224,19 +234,23 @@ static bool dma_buf_uring_has_timeout(struct io_uring_cmd *cmd)
 }
 
 /*
- * Begin in a worker thread, which blocks. io_uring cancels what a worker does by
- * a notification that looks like a signal; there is another one when the thread
- * has to stop or to freeze.
+ * What the interrupted wait of a worker thread means. io_uring cancels what a
+ * worker does by a notification that looks like a signal; there is another one
+ * when the thread has to stop or to freeze.
  */
+static int dma_buf_uring_interrupted(void)
+{
+	return test_thread_flag(TIF_NOTIFY_SIGNAL) ? -ECANCELED : -EINTR;
+}
+
+/* Begin in a worker thread, which blocks. */
 static int dma_buf_uring_begin_blocking(const struct dma_buf_cpu_access *access)
 {
 	int ret = dma_buf_cpu_begin_copy(access->dmabuf, access->dir,
 					 access->offset, access->length,
 					 DMA_BUF_CPU_WAIT_FENCES);
 
-	if (ret == -ERESTARTSYS && test_thread_flag(TIF_NOTIFY_SIGNAL))
-		return -ECANCELED;
-	return ret;
+	return ret == -ERESTARTSYS ? dma_buf_uring_interrupted() : ret;
 }
 
 static int dma_buf_uring_begin(struct io_uring_cmd *cmd,
@@ -324,12 +338,41 @@ static int dma_buf_uring_import(struct io_uring_cmd *cmd,
 					args->params.fd);
 }
 
+static int dma_buf_uring_transfer(struct io_uring_cmd *cmd,
+				  struct dma_buf_uring_args *args,
+				  unsigned int issue_flags)
+{
+	struct dma_buf_transfer transfer = {
+		.flags = args->flags,
+		.file_offset = args->params.file_offset,
+		.offset = args->params.buffer_offset,
+		.length = args->addr,
+	};
+	struct file *file;
+	ssize_t ret;
+
+	ret = dma_buf_transfer_check(&transfer);
+	if (ret)
+		return ret;
+	/* Submitting requests may block, whatever flags they have. */
+	if (issue_flags & IO_URING_F_NONBLOCK)
+		return -EAGAIN;
+
+	file = fget(args->fd);
+	if (!file)
+		return -EBADF;
+	ret = dma_buf_transfer_file(cmd->file, file, &transfer);
+	fput(file);
+	return ret == -ERESTARTSYS ? dma_buf_uring_interrupted() : ret;
+}
+
 static const struct dma_buf_uring_op dma_buf_uring_ops[] = {
 	/* Hottest command first. */
-	{ DMA_BUF_IOCTL_SYNC, dma_buf_uring_sync },
-	{ DMA_BUF_IOCTL_SYNC_PARTIAL, dma_buf_uring_sync_partial },
-	{ DMA_BUF_IOCTL_EXPORT_SYNC_FILE, dma_buf_uring_export },
-	{ DMA_BUF_IOCTL_IMPORT_SYNC_FILE, dma_buf_uring_import },
+	{ DMA_BUF_IOCTL_SYNC, false, dma_buf_uring_sync },
+	{ DMA_BUF_IOCTL_SYNC_PARTIAL, false, dma_buf_uring_sync_partial },
+	{ DMA_BUF_IOCTL_EXPORT_SYNC_FILE, false, dma_buf_uring_export },
+	{ DMA_BUF_IOCTL_IMPORT_SYNC_FILE, false, dma_buf_uring_import },
+	{ DMA_BUF_IOCTL_TRANSFER, true, dma_buf_uring_transfer },
 };
 
 static const struct dma_buf_uring_op *dma_buf_uring_find_op(u32 cmd_op)
@@ -351,11 +394,12 @@ static int dma_buf_uring_fetch(const struct io_uring_cmd *cmd,
 	const struct dma_buf_uring_cmd *params = io_uring_sqe_cmd(sqe);
 
 	args->flags = READ_ONCE(sqe->len);
+	args->addr = READ_ONCE(sqe->addr);
+	args->fd = READ_ONCE(sqe->splice_fd_in);
 	args->params.offset = READ_ONCE(params->offset);
 	args->params.length = READ_ONCE(params->length);
 
-	if (cmd->flags & IORING_URING_CMD_MASK || READ_ONCE(sqe->addr) ||
-	    READ_ONCE(sqe->buf_index) || READ_ONCE(sqe->splice_fd_in))
+	if (cmd->flags & IORING_URING_CMD_MASK || READ_ONCE(sqe->buf_index))
 		return -EINVAL;
 	return 0;
 }
@@ -388,5 +432,7 @@ int dma_buf_uring_issue(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	ret = dma_buf_uring_fetch(cmd, &args);
 	if (ret)
 		return ret;
+	if (!op->has_file && (args.addr || args.fd))
+		return -EINVAL;
 	return op->issue(cmd, &args, issue_flags);
 }

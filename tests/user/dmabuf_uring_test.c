@@ -934,4 +934,106 @@ TEST_F(dmabuf_uring, entries_rewritten_while_they_are_read)
 	EXPECT_LT(0, done);
 }
 
+/* ----------------------------------------------------------- transfers -- */
+
+static struct io_uring_sqe *prep_transfer(struct uring *ring, int buffer, int file, __u32 flags,
+					  __u64 at, __u64 length)
+{
+	struct io_uring_sqe *sqe = uring_sqe_dmabuf(ring, buffer, DMA_BUF_IOCTL_TRANSFER, flags);
+
+	sqe->addr = length;
+	sqe->splice_fd_in = file;
+	uring_sqe_params(sqe)->buffer_offset = at;
+	uring_sqe_params(sqe)->file_offset = at;
+	return sqe;
+}
+
+static int run_transfer(struct uring *ring, int buffer, int file, __u32 flags, __u64 at,
+			__u64 length)
+{
+	prep_transfer(ring, buffer, file, flags, at, length);
+	return uring_run(ring);
+}
+
+TEST_F(dmabuf_uring, transfer_answers_as_the_ioctl)
+{
+	struct uring *ring = &self->ring;
+	int file = memfd_create("transfer", MFD_CLOEXEC);
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, dmabuf_fill(self->buffer, BUFFER_SIZE, 5));
+	EXPECT_EQ(BUFFER_SIZE, run_transfer(ring, self->buffer, file, DMA_BUF_TRANSFER_TO_FILE,
+					    0, BUFFER_SIZE));
+	ASSERT_EQ(0, dmabuf_fill(self->buffer, BUFFER_SIZE, 6));
+	EXPECT_EQ(BUFFER_SIZE, run_transfer(ring, self->buffer, file, DMA_BUF_TRANSFER_FROM_FILE,
+					    0, BUFFER_SIZE));
+	EXPECT_EQ(0, dmabuf_verify(self->buffer, BUFFER_SIZE, 5));
+	EXPECT_EQ(100, run_transfer(ring, self->buffer, file, DMA_BUF_TRANSFER_FROM_FILE,
+				    BUFFER_SIZE - 100, 1000));
+
+	EXPECT_REFUSED(EINVAL, run_transfer(ring, self->buffer, file, 0, 0, 1));
+	EXPECT_REFUSED(EINVAL, run_transfer(ring, self->buffer, file, 1u << 31, 0, 1));
+	EXPECT_REFUSED(EBADF, run_transfer(ring, self->buffer, -1, DMA_BUF_TRANSFER_TO_FILE,
+					   0, 1));
+	EXPECT_REFUSED(EINVAL, run_transfer(ring, self->buffer, self->buffer,
+					    DMA_BUF_TRANSFER_TO_FILE, 0, 1));
+	EXPECT_REFUSED(ENOSPC, run_transfer(ring, self->buffer, file, DMA_BUF_TRANSFER_FROM_FILE,
+					    BUFFER_SIZE, 1));
+	close(file);
+}
+
+/* Several in flight, each with a part of the buffer. */
+TEST_F(dmabuf_uring, transfers_in_flight)
+{
+	struct uring *ring = &self->ring;
+	int file = memfd_create("transfer", MFD_CLOEXEC), i;
+	size_t part = BUFFER_SIZE / 8;
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, ftruncate(file, BUFFER_SIZE));
+	ASSERT_EQ(0, dmabuf_fill(self->buffer, BUFFER_SIZE, 5));
+	for (i = 0; i < 8; i++)
+		prep_transfer(ring, self->buffer, file, DMA_BUF_TRANSFER_TO_FILE, i * part, part);
+	ASSERT_EQ(0, uring_submit(ring, 8));
+	for (i = 0; i < 8; i++)
+		EXPECT_EQ((int)part, uring_reap(ring));
+	ASSERT_EQ(0, dmabuf_fill(self->buffer, BUFFER_SIZE, 6));
+	for (i = 0; i < 8; i++)
+		prep_transfer(ring, self->buffer, file, DMA_BUF_TRANSFER_FROM_FILE, i * part,
+			      part);
+	ASSERT_EQ(0, uring_submit(ring, 8));
+	for (i = 0; i < 8; i++)
+		EXPECT_EQ((int)part, uring_reap(ring));
+	EXPECT_EQ(0, dmabuf_verify(self->buffer, BUFFER_SIZE, 5));
+	close(file);
+}
+
+TEST_F(dmabuf_uring, a_transfer_waits_and_is_cancelled)
+{
+	struct uring *ring = &self->ring;
+	int file = memfd_create("transfer", MFD_CLOEXEC), results[100];
+
+	ASSERT_LE(0, file);
+	if (self->timeline < 0)
+		SKIP(return, "no sw_sync");
+	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	prep_transfer(ring, self->buffer, file, DMA_BUF_TRANSFER_TO_FILE, 0,
+		      BUFFER_SIZE)->user_data = 1;
+	ASSERT_EQ(0, uring_submit(ring, 0));
+	EXPECT_TRUE(stays_pending(ring));
+	prep_cancel(ring, 1);
+	ASSERT_EQ(0, uring_submit(ring, 2));
+	ASSERT_EQ(0, reap_all(ring, 2, results));
+	EXPECT_EQ(-ECANCELED, results[1]);
+
+	EXPECT_REFUSED(EAGAIN, run_transfer(ring, self->buffer, file, DMA_BUF_TRANSFER_TO_FILE |
+					    DMA_BUF_TRANSFER_NOWAIT, 0, BUFFER_SIZE));
+	prep_transfer(ring, self->buffer, file, DMA_BUF_TRANSFER_TO_FILE, 0, BUFFER_SIZE);
+	ASSERT_EQ(0, uring_submit(ring, 0));
+	EXPECT_TRUE(stays_pending(ring));
+	ASSERT_EQ(0, sw_sync_inc(self->timeline, 1));
+	EXPECT_EQ(BUFFER_SIZE, uring_reap(ring));
+	close(file);
+}
+
 TEST_HARNESS_MAIN

@@ -250,15 +250,16 @@ struct dma_buf_transfer {
  *
  * - sqe->fd: the buffer
  * - sqe->cmd_op: the number of the ioctl, one of %DMA_BUF_IOCTL_SYNC,
- *   %DMA_BUF_IOCTL_SYNC_PARTIAL, %DMA_BUF_IOCTL_EXPORT_SYNC_FILE and
- *   %DMA_BUF_IOCTL_IMPORT_SYNC_FILE
+ *   %DMA_BUF_IOCTL_SYNC_PARTIAL, %DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
+ *   %DMA_BUF_IOCTL_IMPORT_SYNC_FILE and %DMA_BUF_IOCTL_TRANSFER
  * - sqe->len: the flags of its argument
  * - sqe->cmd: this struct; what a command does not use must be zero
+ * - sqe->addr, sqe->splice_fd_in: of a transfer, its length in bytes and the
+ *   descriptor of the file; otherwise zero
  * - cqe->res: 0 or a negative errno; of an export, the descriptor of the sync
- *   file, which is close-on-exec
+ *   file, which is close-on-exec; of a transfer, the number of bytes
  *
- * sqe->addr, sqe->buf_index, sqe->file_index and sqe->uring_cmd_flags must be
- * zero. The layout is the same for all programs and with IORING_SETUP_SQE128,
+ * sqe->buf_index and sqe->uring_cmd_flags must be zero. The layout is the same for all programs and with IORING_SETUP_SQE128,
  * of which the second half is not read.
  *
  * A start of access that has to wait for devices takes no thread meanwhile, on a
@@ -266,6 +267,9 @@ struct dma_buf_transfer {
  * the ring is closed or its task ends. To be found by IORING_OP_ASYNC_CANCEL it
  * needs IOSQE_ASYNC; then it waits in a worker thread of the ring, as it does
  * with IORING_OP_LINK_TIMEOUT behind it.
+ *
+ * A transfer runs in a worker thread of the ring, and several of them at a time.
+ * There, IORING_OP_ASYNC_CANCEL ends the wait for devices.
  *
  * The kernel reads the arguments when it carries out the command. So the entry
  * of a command that is not the first of a chain must not be used for another
@@ -294,6 +298,18 @@ struct dma_buf_uring_cmd {
 			__s32 fd;
 			/** @reserved: must be zero. */
 			__u32 reserved[3];
+		};
+		struct {
+			/**
+			 * @buffer_offset: for %DMA_BUF_IOCTL_TRANSFER, as
+			 * &dma_buf_transfer.offset.
+			 */
+			__u64 buffer_offset;
+			/**
+			 * @file_offset: the same, as
+			 * &dma_buf_transfer.file_offset.
+			 */
+			__u64 file_offset;
 		};
 	};
 };
