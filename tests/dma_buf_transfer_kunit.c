@@ -150,6 +150,8 @@ struct transfer_request {
  * @answer: what it gets: fewer bytes, or a negative errno
  * @awaits: how many requests pile up before the first completes
  * @kill_at: the request during whose submission the caller is killed, or -1
+ * @resv: to be unlocked during requests, unless it is NULL
+ * @locked: it was not
  * @nr_requests: number of requests so far
  * @direct: bytes moved by direct requests
  * @copied: bytes moved by other ones
@@ -172,6 +174,8 @@ struct transfer_mock {
 	long answer;
 	int awaits;
 	int kill_at;
+	struct dma_resv *resv;
+	bool locked;
 	int nr_requests;
 	size_t direct;
 	size_t copied;
@@ -272,6 +276,8 @@ static ssize_t transfer_iter(struct kiocb *iocb, struct iov_iter *iter)
 	int index = mock->nr_requests++;
 	unsigned long delay;
 
+	if (mock->resv && dma_resv_is_locked(mock->resv))
+		mock->locked = true;
 	if (index == mock->kill_at)
 		mock_user_kill();
 	if (iocb->ki_flags & IOCB_DIRECT) {
@@ -772,16 +778,21 @@ static void dma_buf_transfer_test_fence(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* No lock of the buffer is held, nor needed. */
+/*
+ * The lock of the buffer is not held during I/O. Not held by the test, either:
+ * lockdep would take the locks of the file to nest in it from then on.
+ */
 static void dma_buf_transfer_test_locked(struct kunit *test)
 {
 	struct transfer_buffer *buffer = transfer_new(test, TRANSFER_SIZE);
 	struct transfer_mock *mock = transfer_mock(test);
 
-	dma_resv_lock(buffer->dmabuf->resv, NULL);
+	mock->resv = buffer->dmabuf->resv;
 	KUNIT_EXPECT_EQ(test, 512,
 			transfer_call(buffer, mock, TO, 0, 0, 512));
-	dma_resv_unlock(buffer->dmabuf->resv);
+	KUNIT_EXPECT_EQ(test, 512,
+			transfer_call(buffer, mock, FROM, 0, 0, 512));
+	KUNIT_EXPECT_FALSE(test, mock->locked);
 }
 
 /* The storage does not get a page with a memory error. */
