@@ -67,10 +67,8 @@ FIXTURE_VARIANT_ADD(fsx, cma) { .exporter = CMA, .size = MIB };
 FIXTURE_VARIANT_ADD(fsx, udmabuf) { .exporter = UDMABUF, .size = MIB };
 FIXTURE_VARIANT_ADD(fsx, udmabuf_huge) { .exporter = UDMABUF_HUGE, .size = 4 * MIB };
 
-typedef FIXTURE_DATA(fsx) Fsx;
-
 /* xorshift64*, by Vigna, "An experimental exploration of Marsaglia's xorshift". */
-static __u64 fsx_random(Fsx *fsx, __u64 below)
+static __u64 fsx_random(FIXTURE_DATA(fsx) *fsx, __u64 below)
 {
 	fsx->random ^= fsx->random >> 12;
 	fsx->random ^= fsx->random << 25;
@@ -79,7 +77,7 @@ static __u64 fsx_random(Fsx *fsx, __u64 below)
 }
 
 /* Lengths are short in most cases, positions often at the border of a page. */
-static struct range fsx_range(Fsx *fsx)
+static struct range fsx_range(FIXTURE_DATA(fsx) *fsx)
 {
 	static const size_t most[] = { 16, 512, 4096, 4096, 3 * 4096, 65536, MIB };
 	struct range range;
@@ -95,12 +93,12 @@ static struct range fsx_range(Fsx *fsx)
 	return range;
 }
 
-static void fsx_note(Fsx *fsx, const char *name, struct range range)
+static void fsx_note(FIXTURE_DATA(fsx) *fsx, const char *name, struct range range)
 {
 	fsx->log[fsx->done % LOG_OPS] = (struct call){ name, range };
 }
 
-static void fsx_expect(Fsx *fsx, bool right, const char *what)
+static void fsx_expect(FIXTURE_DATA(fsx) *fsx, bool right, const char *what)
 {
 	if (!right && !fsx->wrong)
 		fsx->wrong = what;
@@ -109,7 +107,7 @@ static void fsx_expect(Fsx *fsx, bool right, const char *what)
 /* -- the model ------------------------------------------------------------- */
 
 /* New bytes, in the scratch memory and in the model. */
-static void *fsx_fill(Fsx *fsx, struct range range)
+static void *fsx_fill(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	unsigned int seed = (unsigned int)fsx->done;
 
@@ -118,12 +116,13 @@ static void *fsx_fill(Fsx *fsx, struct range range)
 	return fsx->scratch;
 }
 
-static void fsx_compare(Fsx *fsx, const void *bytes, struct range range, const char *what)
+static void fsx_compare(FIXTURE_DATA(fsx) *fsx, const void *bytes, struct range range,
+			const char *what)
 {
 	fsx_expect(fsx, !memcmp(bytes, fsx->model + range.at, range.len), what);
 }
 
-static void fsx_compare_all(Fsx *fsx)
+static void fsx_compare_all(FIXTURE_DATA(fsx) *fsx)
 {
 	struct range all = { 0, fsx->size };
 
@@ -134,14 +133,14 @@ static void fsx_compare_all(Fsx *fsx)
 
 /* -- devices --------------------------------------------------------------- */
 
-static void device_end(Fsx *fsx)
+static void device_end(FIXTURE_DATA(fsx) *fsx)
 {
 	if (fsx->device != IDLE)
 		fsx_expect(fsx, !sw_sync_inc(fsx->timeline, 1), "the fence cannot be signalled");
 	fsx->device = IDLE;
 }
 
-static void device_begin(Fsx *fsx, enum device device)
+static void device_begin(FIXTURE_DATA(fsx) *fsx, enum device device)
 {
 	int fence;
 
@@ -157,7 +156,7 @@ static void device_begin(Fsx *fsx, enum device device)
 
 static void *device_ends_later(void *data)
 {
-	Fsx *fsx = data;
+	FIXTURE_DATA(fsx) *fsx = data;
 
 	usleep((useconds_t)(fsx->done % 1000));
 	sw_sync_inc(fsx->timeline, 1);
@@ -166,7 +165,7 @@ static void *device_ends_later(void *data)
 
 /* -- calls ----------------------------------------------------------------- */
 
-static void op_read(Fsx *fsx, struct range range)
+static void op_read(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	ssize_t got = pread(fsx->fd, fsx->scratch, range.len, (off_t)range.at);
 
@@ -174,7 +173,7 @@ static void op_read(Fsx *fsx, struct range range)
 	fsx_compare(fsx, fsx->scratch, range, "other bytes");
 }
 
-static void op_write(Fsx *fsx, struct range range)
+static void op_write(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	void *bytes = fsx_fill(fsx, range);
 	ssize_t got = pwrite(fsx->fd, bytes, range.len, (off_t)range.at);
@@ -183,7 +182,7 @@ static void op_write(Fsx *fsx, struct range range)
 }
 
 /* Three pieces, of which one may be empty. */
-static void fsx_pieces(Fsx *fsx, struct range range, struct iovec *iov)
+static void fsx_pieces(FIXTURE_DATA(fsx) *fsx, struct range range, struct iovec *iov)
 {
 	size_t first = fsx_random(fsx, range.len + 1);
 	size_t second = fsx_random(fsx, range.len - first + 1);
@@ -193,7 +192,7 @@ static void fsx_pieces(Fsx *fsx, struct range range, struct iovec *iov)
 	iov[2] = (struct iovec){ fsx->scratch + first + second, range.len - first - second };
 }
 
-static void op_readv(Fsx *fsx, struct range range)
+static void op_readv(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	struct iovec iov[3];
 
@@ -203,7 +202,7 @@ static void op_readv(Fsx *fsx, struct range range)
 	fsx_compare(fsx, fsx->scratch, range, "other bytes");
 }
 
-static void op_writev(Fsx *fsx, struct range range)
+static void op_writev(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	struct iovec iov[3];
 
@@ -213,7 +212,7 @@ static void op_writev(Fsx *fsx, struct range range)
 		   "short or failed");
 }
 
-static void op_seek_read(Fsx *fsx, struct range range)
+static void op_seek_read(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	fsx_expect(fsx, lseek(fsx->fd, (off_t)range.at, SEEK_SET) == (off_t)range.at,
 		   "no such position");
@@ -225,7 +224,7 @@ static void op_seek_read(Fsx *fsx, struct range range)
 }
 
 /* Past the end: what there is, or ENOSPC. */
-static void op_border(Fsx *fsx, struct range range)
+static void op_border(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	struct range last = { fsx->size - range.len % page_size(), range.len % page_size() };
 	ssize_t got;
@@ -237,7 +236,7 @@ static void op_border(Fsx *fsx, struct range range)
 	fsx_expect(fsx, got == -ENOSPC, "a write behind the end");
 }
 
-static void op_nowait(Fsx *fsx, struct range range)
+static void op_nowait(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	struct iovec iov = { fsx->scratch, range.len };
 	bool may_read, may_write;
@@ -263,7 +262,7 @@ static void op_nowait(Fsx *fsx, struct range range)
 }
 
 /* The call waits, and goes on when the device has come to its end. */
-static void op_waits(Fsx *fsx, struct range range)
+static void op_waits(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	pthread_t thread;
 
@@ -283,21 +282,21 @@ static void op_waits(Fsx *fsx, struct range range)
 	fsx->device = IDLE;
 }
 
-static void op_mapping_read(Fsx *fsx, struct range range)
+static void op_mapping_read(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	dmabuf_sync_partial(fsx->fd, DMA_BUF_SYNC_READ, range.at, range.len);
 	fsx_compare(fsx, fsx->mapping + range.at, range, "other bytes");
 	dmabuf_sync_partial(fsx->fd, DMA_BUF_SYNC_READ | DMA_BUF_SYNC_END, range.at, range.len);
 }
 
-static void op_mapping_write(Fsx *fsx, struct range range)
+static void op_mapping_write(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	dmabuf_begin(fsx->fd, DMA_BUF_SYNC_WRITE);
 	memcpy(fsx->mapping + range.at, fsx_fill(fsx, range), range.len);
 	dmabuf_end(fsx->fd, DMA_BUF_SYNC_WRITE);
 }
 
-static void op_new_mapping(Fsx *fsx, struct range range)
+static void op_new_mapping(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	size_t at = range.at & ~(page_size() - 1), inside = range.at - at;
 	void *mem;
@@ -313,7 +312,7 @@ static void op_new_mapping(Fsx *fsx, struct range range)
 }
 
 /* User memory that is the buffer itself: two ranges of it that do not overlap. */
-static void op_itself(Fsx *fsx, struct range range)
+static void op_itself(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	struct range other = { 0, range.len };
 
@@ -333,7 +332,7 @@ static void op_itself(Fsx *fsx, struct range range)
 	}
 }
 
-static void op_splice_out(Fsx *fsx, struct range range)
+static void op_splice_out(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	loff_t at = (loff_t)range.at;
 	ssize_t got;
@@ -347,7 +346,7 @@ static void op_splice_out(Fsx *fsx, struct range range)
 	fsx_compare(fsx, fsx->scratch, range, "other bytes");
 }
 
-static void op_splice_in(Fsx *fsx, struct range range)
+static void op_splice_in(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	loff_t at = (loff_t)range.at;
 
@@ -360,7 +359,7 @@ static void op_splice_in(Fsx *fsx, struct range range)
 }
 
 /* From the file, at the same position. */
-static void op_sendfile_in(Fsx *fsx, struct range range)
+static void op_sendfile_in(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	off_t at = (off_t)range.at;
 
@@ -371,7 +370,7 @@ static void op_sendfile_in(Fsx *fsx, struct range range)
 		   "short or failed");
 }
 
-static void op_sendfile_out(Fsx *fsx, struct range range)
+static void op_sendfile_out(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	off_t at = (off_t)range.at;
 
@@ -384,7 +383,7 @@ static void op_sendfile_out(Fsx *fsx, struct range range)
 }
 
 /* From the file, which has its bytes in the page cache. */
-static void op_transfer_in(Fsx *fsx, struct range range)
+static void op_transfer_in(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	fsx_expect(fsx, pwrite(fsx->file, fsx_fill(fsx, range), range.len, (off_t)range.at) ==
 		   (ssize_t)range.len, "the file is not written");
@@ -393,7 +392,7 @@ static void op_transfer_in(Fsx *fsx, struct range range)
 		   "short or failed");
 }
 
-static void op_transfer_out(Fsx *fsx, struct range range)
+static void op_transfer_out(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	fsx_expect(fsx, dmabuf_transfer(fsx->fd, fsx->file, DMA_BUF_TRANSFER_TO_FILE, range.at,
 					range.at, range.len) == (long)range.len,
@@ -404,7 +403,7 @@ static void op_transfer_out(Fsx *fsx, struct range range)
 }
 
 /* To and from a block device in memory, straight: whole blocks. */
-static void op_transfer_straight(Fsx *fsx, struct range range)
+static void op_transfer_straight(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	__u32 flags = DMA_BUF_TRANSFER_DIRECT;
 
@@ -426,7 +425,7 @@ static void op_transfer_straight(Fsx *fsx, struct range range)
 }
 
 /* An importer comes, writes by its own mapping, and goes at some later time. */
-static void op_importer(Fsx *fsx, struct range range)
+static void op_importer(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
 	void *mem;
 
@@ -452,7 +451,7 @@ static void op_importer(Fsx *fsx, struct range range)
 
 static const struct {
 	const char *name;
-	void (*run)(Fsx *fsx, struct range range);
+	void (*run)(FIXTURE_DATA(fsx) *fsx, struct range range);
 } ops[] = {
 	{ "pread", op_read },
 	{ "pwrite", op_write },
@@ -566,9 +565,9 @@ FIXTURE_TEARDOWN(fsx)
 	free(self->scratch);
 }
 
-static void fsx_step(Fsx *fsx)
+static void fsx_step(FIXTURE_DATA(fsx) *fsx)
 {
-	size_t op = fsx_random(fsx, sizeof(ops) / sizeof(ops[0]));
+	size_t op = fsx_random(fsx, ARRAY_SIZE(ops));
 	struct range range = fsx_range(fsx);
 
 	fsx_note(fsx, ops[op].name, range);

@@ -164,7 +164,7 @@ TEST_F(nvme, not_aligned)
 	EXPECT_TRUE(disk_has(self->direct, self->bytes, 0, SIZE, SEED));
 	EXPECT_REFUSED(EINVAL, dmabuf_transfer(self->fd, self->direct, FROM, 1000, 1000, len));
 	EXPECT_REFUSED(EINVAL, dmabuf_transfer(self->fd, self->file, FROM | DIRECT, 1000, 1000,
-						len));
+					       len));
 }
 
 /* What the page cache has and the disk has not is what a transfer gets. */
