@@ -3,7 +3,8 @@
  * Random calls on one buffer, compared with a model in memory: reads and writes
  * of all kinds, mappings, splice, sendfile, transfers, seeking, refusals while a
  * device is at work, a device that comes to an end while a call waits, an
- * importer's mapping. After the way of fsx, which does so for files of disks.
+ * importer that comes and goes. After the way of fsx, which does so for files
+ * of disks.
  *
  * FSX_OPS in the environment says how many calls per exporter, FSX_SEED the first
  * seed. A failure prints the seed and the last calls.
@@ -46,9 +47,8 @@ FIXTURE(fsx) {
 	__u32 point;			/* of the timeline, the last fence */
 	enum device device;
 	int importer;
-	int handle;
+	int handle;			/* of the importer, or below zero */
 	unsigned char *mapping;
-	unsigned char *imported;	/* the importer's mapping, or NULL */
 	unsigned char *model;
 	unsigned char *scratch;
 	__u64 random;
@@ -424,29 +424,19 @@ static void op_transfer_straight(FIXTURE_DATA(fsx) *fsx, struct range range)
 	fsx_compare(fsx, fsx->mapping + range.at, range, "other bytes");
 }
 
-/* An importer comes, writes by its own mapping, and goes at some later time. */
+/* An importer maps the buffer for its device, and goes at some later time. */
 static void op_importer(FIXTURE_DATA(fsx) *fsx, struct range range)
 {
-	void *mem;
-
 	if (fsx->importer < 0)
 		return;
-	if (!fsx->imported) {
+	if (fsx->handle < 0) {
 		fsx->handle = importer_import(fsx->importer, fsx->fd);
-		if (fsx->handle < 0 ||
-		    importer_map(fsx->importer, fsx->handle, fsx->size, &mem)) {
-			fsx_expect(fsx, false, "cannot be imported");
-			return;
-		}
-		fsx->imported = mem;
-	}
-	fsx_compare(fsx, fsx->imported + range.at, range, "the importer sees other bytes");
-	memcpy(fsx->imported + range.at, fsx_fill(fsx, range), range.len);
-	if (!fsx_random(fsx, 4)) {
-		munmap(fsx->imported, fsx->size);
+		fsx_expect(fsx, fsx->handle >= 0, "cannot be imported");
+	} else if (!fsx_random(fsx, 4)) {
 		importer_close(fsx->importer, fsx->handle);
-		fsx->imported = NULL;
+		fsx->handle = -1;
 	}
+	op_mapping_write(fsx, range);
 }
 
 static const struct {
@@ -522,6 +512,7 @@ FIXTURE_SETUP(fsx)
 	self->disk = -1;
 	self->timeline = -1;
 	self->importer = -1;
+	self->handle = -1;
 	self->size = variant->size;
 	self->fd = buffer_new(variant->exporter, self->size);
 	if (self->fd < 0)
@@ -547,8 +538,6 @@ FIXTURE_SETUP(fsx)
 
 FIXTURE_TEARDOWN(fsx)
 {
-	if (self->imported)
-		munmap(self->imported, self->size);
 	if (self->mapping)
 		munmap(self->mapping, self->size);
 	if (self->importer >= 0)
