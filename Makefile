@@ -39,6 +39,7 @@ obj-$(CONFIG_DMABUF_DEBUG)	+= dma-buf-pageless.o
 obj-y				+= dma-buf-attach.o
 obj-y				+= dma-buf-cpu.o
 obj-y				+= dma-buf-rw.o
+obj-$(CONFIG_DMABUF_TRANSFER_FENCE) += dma-buf-transfer-fence.o
 obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-transfer.o
 obj-$(CONFIG_SYNC_FILE)		+= dma-buf-sync-file.o
 obj-$(CONFIG_IO_URING)		+= dma-buf-uring.o

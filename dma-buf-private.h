@@ -24,6 +24,7 @@
 
 struct io_uring_cmd;
 struct ioctl_call;
+struct work_struct;
 
 /* dma-buf-inode.c */
 
@@ -189,11 +190,62 @@ static inline void dma_buf_rw_flush(struct page *page, size_t offset,
 #endif
 }
 
+/* dma-buf-transfer-fence.c */
+#ifdef CONFIG_DMABUF_TRANSFER_FENCE
+bool dma_buf_transfer_fence_allowed(struct file *file, bool to_file);
+struct dma_fence *dma_buf_transfer_fence_alloc(void);
+int dma_buf_transfer_fence_publish(struct dma_fence *fence,
+				   struct dma_buf *dmabuf,
+				   enum dma_resv_usage usage);
+void dma_buf_transfer_fence_signal(struct dma_fence *fence, int error);
+void dma_buf_transfer_fence_queue(struct work_struct *work);
+#if IS_ENABLED(CONFIG_KUNIT)
+extern unsigned long dma_buf_transfer_fence_deadline;
+#endif
+#else
+static inline bool dma_buf_transfer_fence_allowed(struct file *file,
+						  bool to_file)
+{
+	return false;
+}
+
+static inline struct dma_fence *dma_buf_transfer_fence_alloc(void)
+{
+	return NULL;
+}
+
+static inline int dma_buf_transfer_fence_publish(struct dma_fence *fence,
+						 struct dma_buf *dmabuf,
+						 enum dma_resv_usage usage)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void dma_buf_transfer_fence_signal(struct dma_fence *fence,
+						 int error)
+{
+}
+
+static inline void dma_buf_transfer_fence_queue(struct work_struct *work) {}
+#endif
+
 /* dma-buf-transfer.c */
+
+/**
+ * struct dma_buf_transfer_fences - fences of one transfer
+ * @in: to be waited for first, or NULL
+ * @out: signals when the bytes that were counted have arrived, or NULL
+ */
+struct dma_buf_transfer_fences {
+	struct dma_fence *in;
+	struct dma_fence *out;
+};
+
 #ifdef CONFIG_DMABUF_PAGES
 int dma_buf_transfer_check(const struct dma_buf_transfer *args);
 ssize_t dma_buf_transfer_file(struct file *buffer, struct file *file,
-			      const struct dma_buf_transfer *args);
+			      const struct dma_buf_transfer *args,
+			      const struct dma_buf_transfer_fences *fences);
 long dma_buf_transfer_ioctl(struct ioctl_call *call, void *args);
 #else
 static inline int dma_buf_transfer_check(const struct dma_buf_transfer *args)
@@ -203,7 +255,8 @@ static inline int dma_buf_transfer_check(const struct dma_buf_transfer *args)
 
 static inline ssize_t dma_buf_transfer_file(struct file *buffer,
 					    struct file *file,
-					    const struct dma_buf_transfer *args)
+					    const struct dma_buf_transfer *args,
+					    const struct dma_buf_transfer_fences *fences)
 {
 	return -EOPNOTSUPP;
 }

@@ -15,9 +15,12 @@
  *
  *  - Chunks are submitted and reaped in order. What the call reports is the sum
  *    up to the first chunk that is short or failed, so it has no gap.
- *  - No span, and no call, ends with a chunk in flight: neither the pages nor
- *    the bio_vecs may go before the storage is done with them. A fatal signal
- *    therefore ends the submission only.
+ *  - No span ends with a chunk in flight, unless there is an out-fence: neither
+ *    the pages nor the bio_vecs may go before the storage is done with them. A
+ *    fatal signal therefore ends the submission only.
+ *  - With an out-fence a call may end before its last chunks do. Each of them
+ *    has a reference to the job, which holds both files. The last one to
+ *    complete has a worker end the access and signal the fence.
  *  - CPU access that was begun is ended, whatever has been moved.
  *
  * Locks: none of the buffer is held during I/O. Protection against a freeze of
@@ -33,6 +36,9 @@
 #include <linux/completion.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-buf-pages.h>
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
+#include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -43,17 +49,23 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/xacct.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
+#include <linux/sync_file.h>
 #include <linux/uio.h>
+#include <linux/workqueue.h>
 
 #include "dma-buf-memory-error.h"
 #include "dma-buf-private.h"
 #include "ioctl_table.h"
+
+#define DMA_BUF_TRANSFER_FENCES \
+	(DMA_BUF_TRANSFER_IN_FENCE | DMA_BUF_TRANSFER_OUT_FENCE)
 
 /*
  * A chunk is several times as long as the longest request that block drivers
@@ -71,8 +83,11 @@
  * @segs: its part of the memory
  * @nr_segs: how many entries of @segs are in use
  * @bytes: length
+ * @expected: how many of them the file has
  * @ret: number of bytes that were moved, or a negative errno; after @done
  * @queued: it was not finished by its submission
+ * @job: the job, to which it has a reference while it is queued; NULL without
+ *	an out-fence
  */
 struct dma_buf_transfer_chunk {
 	struct kiocb iocb;
@@ -80,38 +95,56 @@ struct dma_buf_transfer_chunk {
 	struct bio_vec *segs;
 	unsigned int nr_segs;
 	size_t bytes;
+	size_t expected;
 	long ret;
 	bool queued;
+	struct dma_buf_transfer_job *job;
 };
 
 /**
  * struct dma_buf_transfer_job - one call
+ * @dmabuf: the buffer
  * @pages: memory of the buffer
  * @file: the file
  * @to_file: direction
  * @may_copy: the page cache may be used where direct I/O is impossible
  * @iocb_flags: of @file, as they were at the start
  * @delta: position in the file less position in the buffer
+ * @start: position in the buffer of the first byte
  * @pos: position in the buffer of the first byte that has not been moved
  * @direct: start of the span for direct I/O
  * @direct_end: end of that span, exclusive; @direct if there is none
  * @end: end of the transfer, exclusive
+ * @expected: end of what the file has of it, exclusive; with an out-fence
+ * @fence: the out-fence, or NULL
+ * @refs: of the call, and of each chunk that is queued; with an out-fence
+ * @work: ends the call after its last chunk; with an out-fence
+ * @first_left: number of the first chunk that was left in flight
+ * @end_left: number of the last one, plus one
  * @block: alignment of a direct request's length, a power of two
  * @max_segs: how many segments each chunk has room for
  * @depth: number of @chunks
  * @chunks: a ring
  */
 struct dma_buf_transfer_job {
+	struct dma_buf *dmabuf;
 	const struct dma_buf_pages *pages;
 	struct file *file;
 	bool to_file;
 	bool may_copy;
 	int iocb_flags;
 	loff_t delta;
+	size_t start;
 	size_t pos;
 	size_t direct;
 	size_t direct_end;
 	size_t end;
+	size_t expected;
+	struct dma_fence *fence;
+	refcount_t refs;
+	struct work_struct work;
+	unsigned int first_left;
+	unsigned int end_left;
 	size_t block;
 	unsigned int max_segs;
 	unsigned int depth;
@@ -197,12 +230,16 @@ static void dma_buf_transfer_complete(struct kiocb *iocb, long ret)
 {
 	struct dma_buf_transfer_chunk *chunk =
 		container_of(iocb, struct dma_buf_transfer_chunk, iocb);
+	struct dma_buf_transfer_job *job = chunk->job;
 
 	/* vfs_iocb_iter_write() leaves that to the completion. */
 	if (iocb->ki_flags & IOCB_WRITE)
 		kiocb_end_write(iocb);
 	chunk->ret = ret;
+	/* Without an out-fence, the end of the chunk may be that of the job. */
 	complete(&chunk->done);
+	if (job && refcount_dec_and_test(&job->refs))
+		dma_buf_transfer_fence_queue(&job->work);
 }
 
 static ssize_t dma_buf_transfer_issue(struct dma_buf_transfer_job *job,
@@ -218,7 +255,7 @@ static ssize_t dma_buf_transfer_issue(struct dma_buf_transfer_job *job,
 	if (direct)
 		iocb->ki_flags |= IOCB_DIRECT;
 	/* Alone, it is as well waited for by the file, which costs less. */
-	if (direct && job->depth > 1)
+	if (direct && (job->depth > 1 || job->fence))
 		iocb->ki_complete = dma_buf_transfer_complete;
 
 	if (job->to_file) {
@@ -248,6 +285,11 @@ static size_t dma_buf_transfer_submit(struct dma_buf_transfer_job *job,
 	if (direct)
 		chunk->bytes = round_down(chunk->bytes, job->block);
 
+	chunk->expected = min(chunk->bytes, job->expected - pos);
+	chunk->job = job->fence ? job : NULL;
+	if (job->fence)
+		refcount_inc(&job->refs);
+
 	init_completion(&chunk->done);
 	if (chunk->bytes)
 		ret = dma_buf_transfer_issue(job, chunk, pos, direct);
@@ -255,9 +297,24 @@ static size_t dma_buf_transfer_submit(struct dma_buf_transfer_job *job,
 	chunk->queued = ret == -EIOCBQUEUED;
 	if (chunk->queued)
 		return chunk->bytes;
+	/* Not the last reference: the call has one. */
+	if (job->fence)
+		refcount_dec(&job->refs);
 	chunk->ret = ret;
 	complete(&chunk->done);
 	return ret == chunk->bytes ? chunk->bytes : 0;
+}
+
+/* Of chunks that were not queued vfs_iocb_iter_read() and _write() tell. */
+static void dma_buf_transfer_notify(const struct dma_buf_transfer_job *job,
+				    const struct dma_buf_transfer_chunk *chunk)
+{
+	if (!chunk->queued || chunk->ret <= 0)
+		return;
+	if (job->to_file)
+		fsnotify_modify(job->file);
+	else
+		fsnotify_access(job->file);
 }
 
 /* Wait for a chunk. Return what became of it. */
@@ -265,23 +322,26 @@ static long dma_buf_transfer_reap(struct dma_buf_transfer_job *job,
 				  struct dma_buf_transfer_chunk *chunk)
 {
 	wait_for_completion_io(&chunk->done);
-	if (chunk->ret <= 0)
-		return chunk->ret;
-
-	if (!job->to_file)
+	if (chunk->ret > 0 && !job->to_file)
 		dma_buf_transfer_flush(chunk);
-	/* Of the others, vfs_iocb_iter_read() and _write() have told. */
-	if (chunk->queued && job->to_file)
-		fsnotify_modify(job->file);
-	else if (chunk->queued)
-		fsnotify_access(job->file);
+	dma_buf_transfer_notify(job, chunk);
 	return chunk->ret;
 }
 
 /* -- spans ----------------------------------------------------------------- */
 
+/* Leave chunks to complete after the call. All of the job was submitted. */
+static void dma_buf_transfer_leave(struct dma_buf_transfer_job *job,
+				   unsigned int first, unsigned int end)
+{
+	job->first_left = first;
+	job->end_left = end;
+	job->pos = job->expected;
+}
+
 /*
- * Move the bytes from job->pos to @end, and advance job->pos by those moved.
+ * Move the bytes from job->pos to @end, and advance job->pos by those moved, or
+ * under way to an out-fence.
  *
  * Return: 0, also if the file moved less; the error of the first chunk that
  * failed; -EINTR after a fatal signal.
@@ -292,7 +352,7 @@ static int dma_buf_transfer_span(struct dma_buf_transfer_job *job, size_t end,
 	unsigned int submitted = 0, reaped = 0;
 	struct dma_buf_transfer_chunk *chunk;
 	size_t next = job->pos, bytes;
-	bool counting = true;
+	bool counting = true, whole = direct;
 	int ret = 0;
 	long moved;
 
@@ -307,9 +367,15 @@ static int dma_buf_transfer_span(struct dma_buf_transfer_job *job, size_t end,
 			bytes = dma_buf_transfer_submit(job, chunk, next, end,
 							direct);
 			next += bytes;
-			if (!bytes)
+			if (!bytes) {
 				end = next;
+				whole = false;
+			}
 			cond_resched();
+		}
+		if (job->fence && next == end && whole && !ret) {
+			dma_buf_transfer_leave(job, reaped, submitted);
+			return 0;
 		}
 		if (reaped == submitted)
 			return ret;
@@ -321,6 +387,7 @@ static int dma_buf_transfer_span(struct dma_buf_transfer_job *job, size_t end,
 		job->pos += max(moved, 0L);
 		if (moved != chunk->bytes) {
 			counting = false;
+			whole = false;
 			end = next;
 			ret = min(moved, 0L);
 		}
@@ -446,7 +513,7 @@ static void dma_buf_transfer_set_direct(struct dma_buf_transfer_job *job)
 	}
 }
 
-/* -- one call -------------------------------------------------------------- */
+/* -- a job ----------------------------------------------------------------- */
 
 /*
  * The rule of write(2) is a short count up to the limit, and SIGXFSZ for a call
@@ -483,6 +550,8 @@ dma_buf_transfer_max_segs(const struct dma_buf_transfer_job *job)
 static struct dma_buf_transfer_job *
 dma_buf_transfer_alloc(const struct dma_buf_transfer_job *plan)
 {
+	/* With an out-fence it stays for as long as storage takes. */
+	gfp_t gfp = plan->fence ? GFP_KERNEL_ACCOUNT : GFP_KERNEL;
 	unsigned int depth = DMA_BUF_TRANSFER_DEPTH, i, max_segs;
 	struct dma_buf_transfer_job *job;
 	struct bio_vec *segs;
@@ -495,8 +564,7 @@ dma_buf_transfer_alloc(const struct dma_buf_transfer_job *plan)
 						  DMA_BUF_TRANSFER_CHUNK));
 	max_segs = dma_buf_transfer_max_segs(plan);
 	size = struct_size(job, chunks, depth);
-	job = kvmalloc(size + array3_size(depth, max_segs, sizeof(*segs)),
-		       GFP_KERNEL);
+	job = kvmalloc(size + array3_size(depth, max_segs, sizeof(*segs)), gfp);
 	if (!job)
 		return NULL;
 
@@ -509,27 +577,120 @@ dma_buf_transfer_alloc(const struct dma_buf_transfer_job *plan)
 	return job;
 }
 
-static ssize_t dma_buf_transfer_run(struct dma_buf *dmabuf,
-				    const struct dma_buf_transfer_job *plan,
+static int dma_buf_transfer_begin(struct dma_buf_transfer_job *job,
+				  enum dma_buf_cpu_wait wait)
+{
+	return dma_buf_cpu_begin_copy(job->dmabuf, job->to_file ?
+				      DMA_FROM_DEVICE : DMA_TO_DEVICE,
+				      job->start, job->end - job->start, wait);
+}
+
+static int dma_buf_transfer_end(struct dma_buf_transfer_job *job)
+{
+	return dma_buf_cpu_end_copy(job->dmabuf, job->to_file ?
+				    DMA_FROM_DEVICE : DMA_TO_DEVICE,
+				    job->start, job->end - job->start);
+}
+
+/* -- the out-fence --------------------------------------------------------- */
+
+/* What became of the chunks that were left: 0 or a negative errno. */
+static int dma_buf_transfer_settle(struct dma_buf_transfer_job *job)
+{
+	struct dma_buf_transfer_chunk *chunk;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = job->first_left; i != job->end_left; i++) {
+		chunk = &job->chunks[i % job->depth];
+		if (!job->to_file)
+			dma_buf_transfer_flush(chunk);
+		if (!ret && chunk->ret < 0)
+			ret = chunk->ret;
+		else if (!ret && chunk->ret < chunk->expected)
+			ret = -EIO;
+	}
+	return ret;
+}
+
+/* The last reference to the job has gone. */
+static void dma_buf_transfer_finish(struct dma_buf_transfer_job *job)
+{
+	bool cookie = dma_fence_begin_signalling();
+	int ret, err;
+	unsigned int i;
+
+	ret = dma_buf_transfer_settle(job);
+	err = dma_buf_transfer_end(job);
+	dma_buf_transfer_fence_signal(job->fence, ret ?: err);
+	dma_fence_end_signalling(cookie);
+
+	for (i = job->first_left; i != job->end_left; i++)
+		dma_buf_transfer_notify(job, &job->chunks[i % job->depth]);
+	dma_fence_put(job->fence);
+	fput(job->file);
+	fput(job->dmabuf->file);
+	kvfree(job);
+}
+
+static void dma_buf_transfer_work(struct work_struct *work)
+{
+	dma_buf_transfer_finish(container_of(work, struct dma_buf_transfer_job,
+					     work));
+}
+
+/* Run a job whose access has begun, and which ends by itself. */
+static ssize_t dma_buf_transfer_run_fenced(struct dma_buf_transfer_job *job)
+{
+	struct dma_fence *fence = dma_fence_get(job->fence);
+	ssize_t moved;
+	int ret, err = 0;
+
+	dma_fence_get(fence);
+	get_file(job->file);
+	get_file(job->dmabuf->file);
+	refcount_set(&job->refs, 1);
+	INIT_WORK(&job->work, dma_buf_transfer_work);
+
+	ret = dma_buf_transfer_spans(job);
+	moved = job->pos - job->start;
+	if (moved)
+		err = dma_buf_transfer_fence_publish(fence, job->dmabuf,
+						     job->to_file ?
+						     DMA_RESV_USAGE_READ :
+						     DMA_RESV_USAGE_WRITE);
+	if (refcount_dec_and_test(&job->refs))
+		dma_buf_transfer_finish(job);
+
+	/* Others cannot wait, so this call does. */
+	if (err)
+		dma_fence_wait(fence, false);
+	dma_fence_put(fence);
+	return moved ?: ret;
+}
+
+/* -- one call -------------------------------------------------------------- */
+
+static ssize_t dma_buf_transfer_run(const struct dma_buf_transfer_job *plan,
 				    enum dma_buf_cpu_wait wait)
 {
-	size_t offset = plan->pos, length = plan->end - plan->pos, moved;
-	enum dma_data_direction dir;
 	struct dma_buf_transfer_job *job;
+	ssize_t moved;
 	int ret, err;
 
 	job = dma_buf_transfer_alloc(plan);
 	if (!job)
 		return -ENOMEM;
 
-	dir = job->to_file ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
-	ret = dma_buf_cpu_begin_copy(dmabuf, dir, offset, length, wait);
+	ret = dma_buf_transfer_begin(job, wait);
+	if (!ret && job->fence)
+		return dma_buf_transfer_run_fenced(job);
 	if (!ret) {
 		ret = dma_buf_transfer_spans(job);
-		err = dma_buf_cpu_end_copy(dmabuf, dir, offset, length);
+		err = dma_buf_transfer_end(job);
 		ret = ret ?: err;
 	}
-	moved = job->pos - offset;
+	moved = job->pos - job->start;
 	kvfree(job);
 	return moved ?: ret;
 }
@@ -545,7 +706,7 @@ static int dma_buf_transfer_check_files(struct file *buffer, struct file *file,
 	if (!(file->f_mode & (to_file ? FMODE_WRITE : FMODE_READ)) ||
 	    !(buffer->f_mode & (to_file ? FMODE_READ : FMODE_WRITE)))
 		return -EBADF;
-	/* A buffer would wait for its own fences while others wait for these. */
+	/* A buffer would wait for its fences while others wait for these. */
 	if (dma_buf_of_file(file))
 		return -EINVAL;
 	if (!S_ISREG(mode) && !S_ISBLK(mode))
@@ -567,10 +728,12 @@ int dma_buf_transfer_check(const struct dma_buf_transfer *args)
 {
 	u32 direction = args->flags & (DMA_BUF_TRANSFER_FROM_FILE |
 				       DMA_BUF_TRANSFER_TO_FILE);
+	bool has_in = args->flags & DMA_BUF_TRANSFER_IN_FENCE;
 	u64 end;
 
 	if (args->flags & ~DMA_BUF_TRANSFER_VALID_FLAGS_MASK ||
-	    !is_power_of_2(direction) || args->in_fence || args->out_fence)
+	    !is_power_of_2(direction) || args->out_fence ||
+	    (args->in_fence && !has_in))
 		return -EINVAL;
 	if (check_add_overflow(args->file_offset, args->length, &end) ||
 	    end > LLONG_MAX)
@@ -578,33 +741,123 @@ int dma_buf_transfer_check(const struct dma_buf_transfer *args)
 	return 0;
 }
 
+/*
+ * Shorten a job with an out-fence to what the file has. Beyond that a chunk
+ * would be short, which the fence takes for an error.
+ */
+static void dma_buf_transfer_set_expected(struct dma_buf_transfer_job *job)
+{
+	loff_t size = i_size_read(job->file->f_mapping->host);
+	loff_t at = job->pos + job->delta;
+	size_t bytes;
+
+	/* Writing there is an error of the disk, which it tells at once. */
+	if (job->to_file && at >= size)
+		return;
+	bytes = clamp(size - at, 0, (loff_t)(job->end - job->pos));
+	job->expected = job->pos + bytes;
+	job->end = job->pos + round_up(bytes, job->block);
+	job->direct_end = job->end;
+}
+
+/*
+ * Make a job, for dma_buf_transfer_alloc() to copy, of checked arguments.
+ *
+ * Return: 0, -EINVAL if the job has to be direct and cannot be.
+ */
+static int dma_buf_transfer_plan(struct dma_buf_transfer_job *job,
+				 const struct dma_buf_transfer *args,
+				 size_t length)
+{
+	job->pages = job->dmabuf->ops->pages(job->dmabuf);
+	job->delta = args->file_offset - args->offset;
+	job->start = args->offset;
+	job->pos = args->offset;
+	job->end = args->offset + length;
+	job->expected = job->end;
+	job->may_copy = !(args->flags & DMA_BUF_TRANSFER_DIRECT || job->fence ||
+			  job->iocb_flags & IOCB_DIRECT);
+	dma_buf_transfer_set_direct(job);
+	if (!job->may_copy &&
+	    (job->direct > job->pos || job->direct_end < job->end))
+		return -EINVAL;
+	if (job->fence)
+		dma_buf_transfer_set_expected(job);
+	return 0;
+}
+
+/* Wait for the in-fence, whatever its error. */
+static int dma_buf_transfer_wait(struct dma_fence *fence,
+				 enum dma_buf_cpu_wait wait)
+{
+	if (wait == DMA_BUF_CPU_WAIT_FENCES)
+		return dma_fence_wait(fence, true);
+	return dma_fence_is_signaled(fence) ? 0 : -EAGAIN;
+}
+
+/* Carry out checked arguments. */
+static ssize_t dma_buf_transfer_move(struct dma_buf_transfer_job *job,
+				     const struct dma_buf_transfer *args,
+				     enum dma_buf_cpu_wait wait)
+{
+	struct file *buffer = job->dmabuf->file;
+	loff_t pos = args->offset;
+	ssize_t ret;
+	u64 length;
+
+	length = min3(args->length, (u64)(job->dmabuf->size - args->offset),
+		      (u64)MAX_RW_COUNT);
+	length = dma_buf_transfer_limit(job, args->file_offset, length);
+	ret = rw_verify_area(job->to_file ? READ : WRITE, buffer, &pos, length);
+	if (ret)
+		return ret;
+	ret = dma_buf_transfer_plan(job, args, length);
+	if (ret || job->end == job->start)
+		return ret;
+
+	/* Not to be taken for zeroed when the exporter gets it back. */
+	if (!job->to_file)
+		WRITE_ONCE(job->dmabuf->ops->pages(job->dmabuf)->exposed, true);
+	ret = dma_buf_transfer_run(job, wait);
+	if (ret <= 0)
+		return ret;
+
+	add_rchar(current, ret);
+	add_wchar(current, ret);
+	if (job->to_file)
+		fsnotify_access(buffer);
+	else
+		fsnotify_modify(buffer);
+	return ret;
+}
+
 /**
  * dma_buf_transfer_file - move bytes between a file and a buffer
  * @buffer: file of the buffer
  * @file: the file
- * @args: what to do; &dma_buf_transfer.fd is ignored
+ * @args: what to do; &dma_buf_transfer.fd and the two fences are ignored
+ * @fences: the fences that @args ask for, or NULL
  *
- * The caller has references to both files until this returns.
+ * The caller has references to both files and to the fences until this returns.
  *
  * Context: Process context of the caller of a system call, or a worker thread
- * of its io_uring; without the reservation lock. May sleep.
- * Return: number of bytes; the errors of &struct dma_buf_transfer, with
- * -ERESTARTSYS when a signal ended the wait for fences, and -EINTR when a fatal
- * one came before anything was moved.
+ * of its io_uring; without the reservation lock. May sleep. Return: number of
+ * bytes; with &dma_buf_transfer_fences.out, of those that were moved or are
+ * under way. The errors of &struct dma_buf_transfer, with -ERESTARTSYS when a
+ * signal ended the wait for fences, and -EINTR when a fatal one came before
+ * anything was moved.
  */
 ssize_t dma_buf_transfer_file(struct file *buffer, struct file *file,
-			      const struct dma_buf_transfer *args)
+			      const struct dma_buf_transfer *args,
+			      const struct dma_buf_transfer_fences *fences)
 {
 	bool to_file = args->flags & DMA_BUF_TRANSFER_TO_FILE;
-	struct dma_buf *dmabuf = buffer->private_data;
 	enum dma_buf_cpu_wait wait = DMA_BUF_CPU_WAIT_FENCES;
 	struct dma_buf_transfer_job job = {
-		.file = file, .to_file = to_file,
+		.dmabuf = buffer->private_data, .file = file,
+		.to_file = to_file, .fence = fences ? fences->out : NULL,
 		.iocb_flags = READ_ONCE(file->f_iocb_flags),
 	};
-	struct dma_buf_pages *pages;
-	loff_t pos = args->offset;
-	u64 length;
 	ssize_t ret;
 
 	ret = dma_buf_transfer_check(args);
@@ -613,50 +866,73 @@ ssize_t dma_buf_transfer_file(struct file *buffer, struct file *file,
 	ret = dma_buf_transfer_check_files(buffer, file, to_file);
 	if (ret)
 		return ret;
-	if (!dmabuf->ops->pages)
+	if (!job.dmabuf->ops->pages)
+		return -EOPNOTSUPP;
+	if (job.fence && !dma_buf_transfer_fence_allowed(file, to_file))
 		return -EOPNOTSUPP;
 	if (!args->length)
 		return 0;
-	if (args->offset >= dmabuf->size)
+	if (args->offset >= job.dmabuf->size)
 		return to_file ? 0 : -ENOSPC;
-
-	length = min3(args->length, (u64)(dmabuf->size - args->offset),
-		      (u64)MAX_RW_COUNT);
-	length = dma_buf_transfer_limit(&job, args->file_offset, length);
-	ret = rw_verify_area(to_file ? READ : WRITE, buffer, &pos, length);
-	if (ret)
-		return ret;
-
-	pages = dmabuf->ops->pages(dmabuf);
-	job.pages = pages;
-	job.delta = args->file_offset - args->offset;
-	job.pos = args->offset;
-	job.end = args->offset + length;
-	job.may_copy = !(args->flags & DMA_BUF_TRANSFER_DIRECT ||
-			 job.iocb_flags & IOCB_DIRECT);
-	dma_buf_transfer_set_direct(&job);
-	if (!job.may_copy &&
-	    (job.direct > job.pos || job.direct_end < job.end))
-		return -EINVAL;
 
 	if (args->flags & DMA_BUF_TRANSFER_NOWAIT ||
 	    buffer->f_flags & O_NONBLOCK)
 		wait = DMA_BUF_CPU_WAIT_LOCKS;
-	/* Not to be taken for zeroed when the exporter gets it back. */
-	if (!to_file)
-		WRITE_ONCE(pages->exposed, true);
-	ret = dma_buf_transfer_run(dmabuf, &job, wait);
-	if (ret > 0) {
-		add_rchar(current, ret);
-		add_wchar(current, ret);
-		if (to_file)
-			fsnotify_access(buffer);
-		else
-			fsnotify_modify(buffer);
-	}
-	return ret;
+	if (fences && fences->in)
+		ret = dma_buf_transfer_wait(fences->in, wait);
+	if (ret)
+		return ret;
+	return dma_buf_transfer_move(&job, args, wait);
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_transfer_file);
+
+static long dma_buf_transfer_call(struct file *buffer,
+				  const struct dma_buf_transfer *args,
+				  const struct dma_buf_transfer_fences *fences)
+{
+	struct file *file = fget(args->fd);
+	long ret;
+
+	if (!file)
+		return -EBADF;
+	ret = dma_buf_transfer_file(buffer, file, args, fences);
+	fput(file);
+	return ret;
+}
+
+/* A call with an out-fence. Its descriptor is told before a byte has moved. */
+static long dma_buf_transfer_call_out(struct ioctl_call *call,
+				      struct dma_buf_transfer *args,
+				      struct dma_buf_transfer_fences *fences)
+{
+	struct sync_file *sync_file;
+	long ret;
+
+	if (!IS_ENABLED(CONFIG_DMABUF_TRANSFER_FENCE))
+		return -EOPNOTSUPP;
+
+	CLASS(get_unused_fd, fd)(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	fences->out = dma_buf_transfer_fence_alloc();
+	if (!fences->out)
+		return -ENOMEM;
+	sync_file = sync_file_create(fences->out);
+	dma_fence_put(fences->out);
+	if (!sync_file)
+		return -ENOMEM;
+
+	args->out_fence = fd;
+	ret = ioctl_call_reply(call);
+	args->out_fence = 0;
+	if (!ret)
+		ret = dma_buf_transfer_call(call->file, args, fences);
+	if (ret > 0)
+		fd_install(take_fd(fd), sync_file->file);
+	else
+		fput(sync_file->file);
+	return ret;
+}
 
 /**
  * dma_buf_transfer_ioctl - carry out DMA_BUF_IOCTL_TRANSFER
@@ -664,22 +940,33 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_transfer_file);
  * @args: &struct dma_buf_transfer
  *
  * Context: Process context. May sleep.
- * Return: as dma_buf_transfer_file(); -EBADF if the descriptor is not open.
+ * Return: as dma_buf_transfer_file(); -EBADF if the descriptor is not open;
+ * -EINVAL if the in-fence is no sync file; -EMFILE and -ENOMEM for the
+ * descriptor of the out-fence; -EFAULT if that cannot be told.
  */
 long dma_buf_transfer_ioctl(struct ioctl_call *call, void *args)
 {
-	const struct dma_buf_transfer *transfer = args;
-	struct file *file;
+	struct dma_buf_transfer_fences fences = { };
+	struct dma_buf_transfer *transfer = args;
 	long ret;
 
 	ret = dma_buf_transfer_check(transfer);
 	if (ret)
 		return ret;
+	if (!(transfer->flags & DMA_BUF_TRANSFER_FENCES))
+		return dma_buf_transfer_call(call->file, transfer, NULL);
+	if (!IS_ENABLED(CONFIG_SYNC_FILE))
+		return -EOPNOTSUPP;
 
-	file = fget(transfer->fd);
-	if (!file)
-		return -EBADF;
-	ret = dma_buf_transfer_file(call->file, file, transfer);
-	fput(file);
+	if (transfer->flags & DMA_BUF_TRANSFER_IN_FENCE) {
+		fences.in = sync_file_get_fence(transfer->in_fence);
+		if (!fences.in)
+			return -EINVAL;
+	}
+	if (transfer->flags & DMA_BUF_TRANSFER_OUT_FENCE)
+		ret = dma_buf_transfer_call_out(call, transfer, &fences);
+	else
+		ret = dma_buf_transfer_call(call->file, transfer, &fences);
+	dma_fence_put(fences.in);
 	return ret;
 }

@@ -354,6 +354,10 @@ static int dma_buf_uring_transfer(struct io_uring_cmd *cmd,
 	ret = dma_buf_transfer_check(&transfer);
 	if (ret)
 		return ret;
+	/* A chain of commands waits for a fence, and is waited for. */
+	if (args->flags & (DMA_BUF_TRANSFER_IN_FENCE |
+			   DMA_BUF_TRANSFER_OUT_FENCE))
+		return -EOPNOTSUPP;
 	/* Submitting requests may block, whatever flags they have. */
 	if (issue_flags & IO_URING_F_NONBLOCK)
 		return -EAGAIN;
@@ -361,7 +365,7 @@ static int dma_buf_uring_transfer(struct io_uring_cmd *cmd,
 	file = fget(args->fd);
 	if (!file)
 		return -EBADF;
-	ret = dma_buf_transfer_file(cmd->file, file, &transfer);
+	ret = dma_buf_transfer_file(cmd->file, file, &transfer, NULL);
 	fput(file);
 	return ret == -ERESTARTSYS ? dma_buf_uring_interrupted() : ret;
 }

@@ -283,6 +283,10 @@ struct dma_buf_ops {
 	 * buffer. read(2), write(2) and splice(2) reach the memory by it;
 	 * without it they use @vmap. DMA_BUF_IOCTL_TRANSFER needs it.
 	 *
+	 * Fences of transfers signal after the end of CPU access. So with this
+	 * op @end_cpu_access and @end_cpu_access_partial must neither allocate
+	 * memory nor take a lock under which others do, or wait for fences.
+	 *
 	 * Exporters that use dma-buf-pages name dma_buf_pages_get().
 	 *
 	 * Context: Any.

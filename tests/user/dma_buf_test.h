@@ -370,6 +370,29 @@ static inline long dmabuf_transfer(int fd, int file, __u32 flags, __u64 file_off
 	return xioctl(fd, DMA_BUF_IOCTL_TRANSFER, &args);
 }
 
+/* The same, which returns when all requests are on their way; the fence to @out. */
+static inline long dmabuf_transfer_out(int fd, int file, __u32 flags, __u64 length, int *out)
+{
+	struct dma_buf_transfer args = {
+		.fd = file, .flags = flags | DMA_BUF_TRANSFER_OUT_FENCE, .length = length,
+	};
+	long ret = xioctl(fd, DMA_BUF_IOCTL_TRANSFER, &args);
+
+	*out = ret > 0 ? args.out_fence : -1;
+	return ret;
+}
+
+/* The same after a fence. */
+static inline long dmabuf_transfer_in(int fd, int file, __u32 flags, __u64 length, int in)
+{
+	struct dma_buf_transfer args = {
+		.fd = file, .flags = flags | DMA_BUF_TRANSFER_IN_FENCE, .length = length,
+		.in_fence = in,
+	};
+
+	return xioctl(fd, DMA_BUF_IOCTL_TRANSFER, &args);
+}
+
 static inline int dmabuf_set_name(int fd, const char *name)
 {
 	return xioctl(fd, DMA_BUF_SET_NAME_B, (void *)name);

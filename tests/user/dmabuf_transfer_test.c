@@ -509,6 +509,7 @@ TEST_F(transfer, bad_arguments)
 	struct dma_buf_transfer args = {
 		.fd = self->file.fd, .flags = FROM, .length = 1, .in_fence = 1,
 	};
+	int out;
 
 	EXPECT_REFUSED(EINVAL, xioctl(self->fd, DMA_BUF_IOCTL_TRANSFER, &args));
 	args.in_fence = 0;
@@ -516,8 +517,15 @@ TEST_F(transfer, bad_arguments)
 	EXPECT_REFUSED(EINVAL, xioctl(self->fd, DMA_BUF_IOCTL_TRANSFER, &args));
 	EXPECT_REFUSED(EINVAL, dmabuf_transfer(self->fd, self->file.fd, 0, 0, 0, 1));
 	EXPECT_REFUSED(EINVAL, dmabuf_transfer(self->fd, self->file.fd, FROM | TO, 0, 0, 1));
-	EXPECT_REFUSED(EINVAL, dmabuf_transfer(self->fd, self->file.fd, FROM | 16, 0, 0, 1));
+	EXPECT_REFUSED(EINVAL, dmabuf_transfer(self->fd, self->file.fd, FROM | 64, 0, 0, 1));
 	EXPECT_REFUSED(EINVAL, dmabuf_transfer(self->fd, self->file.fd, ~0u, 0, 0, 1));
+	EXPECT_REFUSED(EINVAL, dmabuf_transfer_in(self->fd, self->file.fd, TO, 1, -1));
+	EXPECT_REFUSED(EINVAL, dmabuf_transfer_in(self->fd, self->file.fd, TO, 1, self->fd));
+	EXPECT_REFUSED(EBADF, dmabuf_transfer_out(self->fd, -1, FROM, 1, &out));
+	/* Memory, a map of other disks, and a file system in memory. */
+	EXPECT_REFUSED(EOPNOTSUPP,
+		       dmabuf_transfer_out(self->fd, self->file.fd, FROM, 4096, &out));
+	EXPECT_REFUSED(EOPNOTSUPP, dmabuf_transfer_out(self->fd, self->file.fd, TO, 4096, &out));
 	EXPECT_REFUSED(EINVAL, dmabuf_transfer(self->fd, self->file.fd, FROM, ~0ull, 0, 1));
 	EXPECT_REFUSED(EINVAL, dmabuf_transfer(self->fd, self->file.fd, FROM, 1ull << 63, 0, 0));
 	EXPECT_REFUSED(EINVAL, dmabuf_transfer(self->fd, self->file.fd, TO, 0, 0, 1ull << 63));
@@ -544,6 +552,21 @@ TEST_F(transfer, waits_only_if_it_may)
 	EXPECT_REFUSED(EAGAIN, dmabuf_transfer(self->fd, file, TO, 0, 0, 1));
 	ASSERT_EQ(0, sw_sync_inc(self->timeline, 2));
 	EXPECT_EQ(1, dmabuf_transfer(self->fd, file, FROM | NOWAIT, 0, 0, 1));
+}
+
+TEST_F(transfer, an_in_fence)
+{
+	int file = self->file.fd, fence;
+
+	if (self->timeline < 0)
+		SKIP(return, "no sw_sync");
+	ASSERT_GIVES(fence, sw_sync_fence(self->timeline, 1, "in"));
+	EXPECT_REFUSED(EAGAIN, dmabuf_transfer_in(self->fd, file, FROM | NOWAIT, 1, fence));
+	EXPECT_REFUSED(EAGAIN, dmabuf_transfer_in(self->fd, file, TO | NOWAIT, 1, fence));
+	ASSERT_EQ(0, sw_sync_inc(self->timeline, 1));
+	EXPECT_EQ(1, dmabuf_transfer_in(self->fd, file, FROM | NOWAIT, 1, fence));
+	EXPECT_EQ(1, dmabuf_transfer_in(self->fd, file, TO, 1, fence));
+	close(fence);
 }
 
 TEST_F(transfer, a_wait_ends_with_a_signal)

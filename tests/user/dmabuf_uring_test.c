@@ -982,6 +982,12 @@ TEST_F(dmabuf_uring, transfer_answers_as_the_ioctl)
 
 	EXPECT_REFUSED(EINVAL, run_transfer(ring, self->buffer, file, 0, 0, 1));
 	EXPECT_REFUSED(EINVAL, run_transfer(ring, self->buffer, file, 1u << 31, 0, 1));
+	EXPECT_REFUSED(EOPNOTSUPP,
+		       run_transfer(ring, self->buffer, file,
+				    DMA_BUF_TRANSFER_TO_FILE | DMA_BUF_TRANSFER_IN_FENCE, 0, 1));
+	EXPECT_REFUSED(EOPNOTSUPP,
+		       run_transfer(ring, self->buffer, file,
+				    DMA_BUF_TRANSFER_TO_FILE | DMA_BUF_TRANSFER_OUT_FENCE, 0, 1));
 	EXPECT_REFUSED(EBADF, run_transfer(ring, self->buffer, -1, DMA_BUF_TRANSFER_TO_FILE,
 					   0, 1));
 	EXPECT_REFUSED(EINVAL, run_transfer(ring, self->buffer, self->buffer,

@@ -229,6 +229,23 @@ static int run_transfer(void)
 	return ret < 0 ? (int)ret : 0;
 }
 
+/* From a disk, with a fence. Without memory to publish it the call waits. */
+static int run_transfer_out(void)
+{
+	int fd = heap_alloc(stage.heap, stage.size), out;
+	long ret;
+
+	if (fd < 0)
+		return fd;
+	ret = dmabuf_transfer_out(fd, stage.file, DMA_BUF_TRANSFER_FROM_FILE, stage.size, &out);
+	close(fd);
+	if (ret < 0)
+		return (int)ret;
+	ret = poll_wait(out, POLLIN, 10000) == POLLIN && sync_file_status(out) == 1;
+	close(out);
+	return ret ? 0 : -EIO;
+}
+
 /* What was sent and not received is in the socket, and goes with it. */
 static int run_send(void)
 {
@@ -693,6 +710,12 @@ TEST_F(fail_nth, transfer_direct)
 	if (stage.file < 0)
 		SKIP(return, "no /dev/ram0");
 	sweep(_metadata, "transfer to and from a disk", run_transfer);
+	close(stage.file);
+
+	stage.file = xopen("/dev/nullb0", O_RDWR);
+	if (stage.file < 0)
+		SKIP(return, "no /dev/nullb0");
+	sweep(_metadata, "transfer with an out-fence", run_transfer_out);
 	close(stage.file);
 }
 

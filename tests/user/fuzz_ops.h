@@ -140,19 +140,23 @@ static long op_buffer_transfer(struct thread *t, const __u64 *d)
 {
 	struct dma_buf_transfer data = {
 		.fd = slot_pick(d[0] & 15 ? MEMFD : d[0] % KINDS, d[1]),
-		.flags = (__u32)number_pick(d[2], (1 + d[2] % 2) | (d[2] >> 8 & 12)),
+		.flags = (__u32)number_pick(d[2], (1 + d[2] % 2) | (d[2] >> 8 & 60)),
 		.file_offset = d[0] & 16 ? d[3] % 65536 : d[3] % 16 * page_size(),
 		.offset = number_pick(d[4], d[3] >> 8 & 1 ? 0 : page_size()),
 		.length = length_pick(d[3] >> 16),
 	};
 	long ret;
 
+	if (data.flags & DMA_BUF_TRANSFER_IN_FENCE)
+		data.in_fence = slot_pick(SYNC_FILE, d[5] >> 16);
 	if (data.length > 1 << 20 && d[0] & 96)
 		data.length = 1 << 20;
 	patience_start(t, 4);
 	ret = xioctl(slot_pick(BUFFER, d[1] >> 8), DMA_BUF_IOCTL_TRANSFER,
 		     pointer_pick(d[5], &data));
 	patience_end(t);
+	if (ret > 0 && data.flags & DMA_BUF_TRANSFER_OUT_FENCE)
+		return slot_put(SYNC_FILE, d[5] >> 24, data.out_fence);
 	return ret;
 }
 

@@ -149,6 +149,34 @@ TEST_F(nvme, straight_both_ways)
 	EXPECT_EQ(0, dmabuf_verify(self->fd, SIZE, SEED));
 }
 
+/* What reads the buffer afterwards waits for the bytes by the fence they left. */
+TEST_F(nvme, out_fences)
+{
+	int out;
+
+	ASSERT_EQ(0, dmabuf_fill(self->fd, SIZE, SEED));
+	ASSERT_EQ((long)SIZE, dmabuf_transfer(self->fd, self->file, TO | DIRECT, 0, 0, SIZE));
+	ASSERT_EQ(0, dmabuf_fill(self->fd, SIZE, SEED + 1));
+	ASSERT_EQ((long)SIZE, dmabuf_transfer_out(self->fd, self->file, FROM, SIZE, &out));
+	EXPECT_EQ((ssize_t)SIZE, pread(self->fd, self->bytes, SIZE, 0));
+	EXPECT_EQ(SIZE, pattern_check(self->bytes, SIZE, SEED));
+	EXPECT_EQ(1, sync_file_status(out));
+	close(out);
+
+	ASSERT_EQ(0, dmabuf_fill(self->fd, SIZE, SEED + 2));
+	if (variant->disk->type) {
+		EXPECT_REFUSED(EOPNOTSUPP,
+			       dmabuf_transfer_out(self->fd, self->file, TO, SIZE, &out));
+		return;
+	}
+	ASSERT_EQ((long)SIZE, dmabuf_transfer_out(self->fd, self->file, TO, SIZE, &out));
+	/* Not to be written before it has been read. */
+	ASSERT_EQ(0, dmabuf_fill(self->fd, SIZE, SEED + 3));
+	EXPECT_EQ(1, sync_file_status(out));
+	close(out);
+	EXPECT_TRUE(disk_has(self->direct, self->bytes, 0, SIZE, SEED + 2));
+}
+
 /* The head and the tail go through the page cache. */
 TEST_F(nvme, not_aligned)
 {

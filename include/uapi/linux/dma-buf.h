@@ -185,23 +185,43 @@ struct dma_buf_import_sync_file {
  * %DMA_BUF_TRANSFER_DIRECT, or if the file was opened with O_DIRECT, the call
  * fails with EINVAL instead, before a byte has moved.
  *
- * Returns the number of bytes moved. It is less than @length at the end of the
- * file or of the buffer, when an error or a fatal signal came after some bytes,
- * and when @length is more than 2 GiB less one page, as for read(2). It counts
- * bytes without a gap from the start: after an error, later ones may have been
- * moved, too. Zero at the end of the file, at the end of the buffer for
- * %DMA_BUF_TRANSFER_TO_FILE, and if @length is zero.
+ * With %DMA_BUF_TRANSFER_IN_FENCE the call waits for a sync file first. With
+ * %DMA_BUF_TRANSFER_OUT_FENCE it returns when the last request has been
+ * submitted to the storage, and makes a sync file that signals when all have
+ * completed. The fence also becomes an implicit fence of the buffer, so other
+ * users, read(2) and poll(2) among them, wait for the bytes. It signals with an
+ * error if fewer bytes arrived than the call has counted, and with ETIMEDOUT
+ * after 90 seconds; storage that is late may then still change the buffer. Such
+ * a transfer is direct, as with %DMA_BUF_TRANSFER_DIRECT.
+ *
+ * A fence has to signal in finite time, whatever programs do and however short
+ * memory is. So only block devices can have an out-fence, and for reading also
+ * regular files on a block device, if the file system is none of FUSE; in both
+ * cases of disks whose driver sets a time limit for requests, as those of NVMe,
+ * SCSI and MMC do. Others fail with EOPNOTSUPP: a file that is written, whose
+ * metadata have to be written, too; a network; a program that is the server; a
+ * device that maps others, such as loop and device mapper.
+ *
+ * Returns the number of bytes moved, or under way to an out-fence. It is less
+ * than @length at the end of the file or of the buffer, when an error or a
+ * fatal signal came after some bytes, and when @length is more than 2 GiB less
+ * one page, as for read(2). It counts bytes without a gap from the start: after
+ * an error, later ones may have been moved, too. Zero at the end of the file,
+ * at the end of the buffer for %DMA_BUF_TRANSFER_TO_FILE, and if @length is
+ * zero.
  *
  * Fails with EINVAL for unknown flags, without exactly one direction, if fields
- * that must be zero are not, if a position or the end of the range in the file
- * is beyond what a file can have, and if the file is neither regular nor a
- * block device, or offers no read or write; ESPIPE for a pipe or a socket;
- * EBADF if @fd is not open, or the file or the buffer is not open for this
- * direction; EOPNOTSUPP if the buffer does not consist of pages; ENOSPC if
- * @offset is not within the buffer, for %DMA_BUF_TRANSFER_FROM_FILE; EAGAIN if
- * it would have to wait and must not; EINTR when a signal ended the wait; EIO
- * for memory with an error; ENOMEM; and with what read(2) and write(2) of the
- * file fail with, EFBIG, ENOSPC, EPERM and EIO among them.
+ * that must be zero are not, if the in-fence is no sync file, if a position or
+ * the end of the range in the file is beyond what a file can have, and if the
+ * file is neither regular nor a block device, or offers no read or write;
+ * ESPIPE for a pipe or a socket; EBADF if @fd is not open, or the file or the
+ * buffer is not open for this direction; EOPNOTSUPP if the buffer does not
+ * consist of pages, and where an out-fence is not possible; EMFILE without a
+ * descriptor for it; ENOSPC if @offset is not within the buffer, for
+ * %DMA_BUF_TRANSFER_FROM_FILE; EAGAIN if it would have to wait and must not;
+ * EINTR when a signal ended the wait; EIO for memory with an error; ENOMEM; and
+ * with what read(2) and write(2) of the file fail with, EFBIG, ENOSPC, EPERM
+ * and EIO among them.
  *
  * The struct may grow at its end, by the rules of &struct
  * dma_buf_sync_partial.
@@ -221,6 +241,10 @@ struct dma_buf_transfer {
 	 * %DMA_BUF_TRANSFER_NOWAIT
 	 *	do not wait for devices that use the buffer, as with O_NONBLOCK
 	 *	on its descriptor; the file may have to be waited for
+	 * %DMA_BUF_TRANSFER_IN_FENCE
+	 *	wait for @in_fence first; work that failed has also ended
+	 * %DMA_BUF_TRANSFER_OUT_FENCE
+	 *	set @out_fence
 	 */
 	__u32 flags;
 	/** @file_offset: position of the first byte in the file. */
@@ -229,9 +253,13 @@ struct dma_buf_transfer {
 	__u64 offset;
 	/** @length: number of bytes. */
 	__u64 length;
-	/** @in_fence: must be zero. */
+	/** @in_fence: a sync file; zero without %DMA_BUF_TRANSFER_IN_FENCE. */
 	__s32 in_fence;
-	/** @out_fence: must be zero. */
+	/**
+	 * @out_fence: must be zero. With %DMA_BUF_TRANSFER_OUT_FENCE set by the
+	 * kernel: the sync file, close-on-exec. There is none unless the call
+	 * returns more than zero.
+	 */
 	__s32 out_fence;
 };
 
@@ -239,9 +267,12 @@ struct dma_buf_transfer {
 #define DMA_BUF_TRANSFER_TO_FILE	(1 << 1)
 #define DMA_BUF_TRANSFER_DIRECT		(1 << 2)
 #define DMA_BUF_TRANSFER_NOWAIT		(1 << 3)
+#define DMA_BUF_TRANSFER_IN_FENCE	(1 << 4)
+#define DMA_BUF_TRANSFER_OUT_FENCE	(1 << 5)
 #define DMA_BUF_TRANSFER_VALID_FLAGS_MASK \
 	(DMA_BUF_TRANSFER_FROM_FILE | DMA_BUF_TRANSFER_TO_FILE | \
-	 DMA_BUF_TRANSFER_DIRECT | DMA_BUF_TRANSFER_NOWAIT)
+	 DMA_BUF_TRANSFER_DIRECT | DMA_BUF_TRANSFER_NOWAIT | \
+	 DMA_BUF_TRANSFER_IN_FENCE | DMA_BUF_TRANSFER_OUT_FENCE)
 
 /**
  * struct dma_buf_uring_cmd - arguments of a command through io_uring
@@ -259,17 +290,20 @@ struct dma_buf_transfer {
  * - cqe->res: 0 or a negative errno; of an export, the descriptor of the sync
  *   file, which is close-on-exec; of a transfer, the number of bytes
  *
- * sqe->buf_index and sqe->uring_cmd_flags must be zero. The layout is the same for all programs and with IORING_SETUP_SQE128,
- * of which the second half is not read.
+ * sqe->buf_index and sqe->uring_cmd_flags must be zero. The layout is the same
+ * for all programs and with IORING_SETUP_SQE128, of which the second half is
+ * not read.
  *
- * A start of access that has to wait for devices takes no thread meanwhile, on a
- * buffer of a heap, of udmabuf and of most drivers. It ends with ECANCELED when
- * the ring is closed or its task ends. To be found by IORING_OP_ASYNC_CANCEL it
- * needs IOSQE_ASYNC; then it waits in a worker thread of the ring, as it does
- * with IORING_OP_LINK_TIMEOUT behind it.
+ * A start of access that has to wait for devices takes no thread meanwhile, on
+ * a buffer of a heap, of udmabuf and of most drivers. It ends with ECANCELED
+ * when the ring is closed or its task ends. To be found by
+ * IORING_OP_ASYNC_CANCEL it needs IOSQE_ASYNC; then it waits in a worker thread
+ * of the ring, as it does with IORING_OP_LINK_TIMEOUT behind it.
  *
- * A transfer runs in a worker thread of the ring, and several of them at a time.
- * There, IORING_OP_ASYNC_CANCEL ends the wait for devices.
+ * A transfer runs in a worker thread of the ring, and several of them at a
+ * time. There, IORING_OP_ASYNC_CANCEL ends the wait for devices. A transfer
+ * with fences fails with EOPNOTSUPP: IORING_OP_POLL_ADD on a sync file, linked
+ * before it, waits, and its completion says that the bytes have arrived.
  *
  * The kernel reads the arguments when it carries out the command. So the entry
  * of a command that is not the first of a chain must not be used for another
