@@ -31,33 +31,26 @@
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 
+#include "bench.h"
 #include "kernel/dma_buf_bench.h"
 
-#define KIB		1024UL
-#define MIB		(1024 * KIB)
 #define HUGE_SIZE	(2 * MIB)
 #define MAX_ROUNDS	101
 #define IDLE_US		200000
 #define LIVE_BUFFERS	10000
 #define TIGHT_ROUNDS	10
 #define USAGE		"[-d FILE] [-m MIB] [-r ROUNDS] [-l SIZE] [OPERATION ...]"
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #ifndef MFD_HUGETLB
 #define MFD_HUGETLB	0x0004U
 #endif
 
-static int heap_fd = -1, vgem_fd = -1, udmabuf_fd = -1, module_fd = -1;
+static int heap_fd = -1, vgem_fd = -1, module_fd = -1;
 static const char *direct_file;
-static long page_size;
+int udmabuf_fd = -1;
+long page_size;
 
-/* What a round returns that cannot be had here, with whichever kernel. */
-#define ABSENT		(-ENODEV)
-
-/* What one round returns: nanoseconds, or a negative errno. */
-typedef __s64 (*bench_round)(size_t size);
-
-static __s64 now(void)
+__s64 now(void)
 {
 	struct timespec ts;
 
@@ -65,7 +58,7 @@ static __s64 now(void)
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
-static int heap_alloc(size_t size)
+int heap_alloc(size_t size)
 {
 	struct dma_heap_allocation_data data = {
 		.len = size, .fd_flags = O_RDWR | O_CLOEXEC,
@@ -74,7 +67,7 @@ static int heap_alloc(size_t size)
 	return ioctl(heap_fd, DMA_HEAP_IOCTL_ALLOC, &data) ? -errno : (int)data.fd;
 }
 
-static void touch(char *at, size_t size)
+void touch(char *at, size_t size)
 {
 	for (size_t i = 0; i < size; i += page_size)
 		((volatile char *)at)[i] = 1;
@@ -362,7 +355,7 @@ static __s64 round_vgem_import(size_t size)
 
 /* ---- udmabuf ------------------------------------------------------------ */
 
-static int udmabuf_memfd(size_t size, unsigned int flags)
+int udmabuf_memfd(size_t size, unsigned int flags)
 {
 	int memfd = memfd_create("bench", MFD_ALLOW_SEALING | flags);
 	void *at;
@@ -571,16 +564,10 @@ static __s64 round_alloc_close_among(size_t live)
 
 /* ---- the table ---------------------------------------------------------- */
 
-#define SIZES(...)	((const size_t[]){ __VA_ARGS__, 0 })
 #define GROWTH		SIZES(4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB, \
 			      16 * MIB, 64 * MIB, 256 * MIB, 512 * MIB)
 
-static const struct bench_case {
-	const char *name;
-	bench_round round;
-	int rounds;
-	const size_t *sizes;
-} cases[] = {
+static const struct bench_case cases[] = {
 	{ "alloc_close",		round_alloc_close,	9, GROWTH },
 	{ "alloc",			round_alloc,		9, GROWTH },
 	{ "alloc_idle",			round_alloc_idle,	9, SIZES(4 * KIB, MIB, 64 * MIB) },
@@ -609,7 +596,19 @@ static const struct bench_case {
 	{ "alloc_close_among",		round_alloc_close_among, 3,
 	  SIZES(1, 10, 100, 1000, LIVE_BUFFERS) },
 	{ "bytes_per_buffer",		round_bytes_per_buffer,	1, SIZES(LIVE_BUFFERS) },
+	{ 0 }
 };
+
+/* The case after @c, through both tables. */
+static const struct bench_case *next_case(const struct bench_case *c)
+{
+	if (!c)
+		return cases;
+	c++;
+	if (c == cases + sizeof(cases) / sizeof(cases[0]) - 1)
+		c = file_cases;
+	return c->name ? c : NULL;
+}
 
 static int by_value(const void *a, const void *b)
 {
@@ -720,9 +719,7 @@ int main(int argc, char **argv)
 		max_rounds = MAX_ROUNDS;
 	open_nodes();
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		const struct bench_case *c = &cases[i];
-
+	for (const struct bench_case *c = next_case(NULL); c; c = next_case(c)) {
 		if (!chosen(c->name, argv + optind, argc - optind))
 			continue;
 		if (loop_size)
