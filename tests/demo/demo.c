@@ -21,6 +21,7 @@ static const struct hop {
 	{ "edu", "heap -> edu DMA -> heap", hop_edu },
 	{ "udmabuf", "memfd -> udmabuf, vgem", hop_udmabuf },
 	{ "relay", "process -> process", hop_relay },
+	{ "disk", "NVMe -> vkms -> NVMe", hop_disk },
 };
 
 int demo_sabotage(const struct demo *demo, const char *hop,

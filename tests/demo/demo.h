@@ -123,6 +123,7 @@ int hop_show(struct demo *demo);
 int hop_edu(struct demo *demo);
 int hop_udmabuf(struct demo *demo);
 int hop_relay(struct demo *demo);
+int hop_disk(struct demo *demo);
 int relay_receive(const char *path);
 
 /* ---- devices, shared by hops */
