@@ -29,6 +29,10 @@ extern long model_folios;
 extern unsigned long model_ram;
 extern bool model_init_on_free;
 
+/* A page of its own, of which no model makes one. */
+struct page { bool bad; };
+#define nth_page(page, n)		((page) + (n))
+
 /* A folio with a memory error is bad as a whole: which page it is does not matter. */
 #define CONFIG_MEMORY_FAILURE		1
 extern atomic_long_t num_poisoned_pages;
