@@ -194,9 +194,7 @@ static inline void dma_buf_rw_flush(struct page *page, size_t offset,
 #ifdef CONFIG_DMABUF_TRANSFER_FENCE
 bool dma_buf_transfer_fence_allowed(struct file *file, bool to_file);
 struct dma_fence *dma_buf_transfer_fence_alloc(void);
-int dma_buf_transfer_fence_publish(struct dma_fence *fence,
-				   struct dma_buf *dmabuf,
-				   enum dma_resv_usage usage);
+void dma_buf_transfer_fence_start(struct dma_fence *fence);
 void dma_buf_transfer_fence_signal(struct dma_fence *fence, int error);
 void dma_buf_transfer_fence_queue(struct work_struct *work);
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -214,12 +212,7 @@ static inline struct dma_fence *dma_buf_transfer_fence_alloc(void)
 	return NULL;
 }
 
-static inline int dma_buf_transfer_fence_publish(struct dma_fence *fence,
-						 struct dma_buf *dmabuf,
-						 enum dma_resv_usage usage)
-{
-	return -EOPNOTSUPP;
-}
+static inline void dma_buf_transfer_fence_start(struct dma_fence *fence) {}
 
 static inline void dma_buf_transfer_fence_signal(struct dma_fence *fence,
 						 int error)

@@ -8,14 +8,19 @@
  * the way there allocates memory or waits for somebody who does. See "DMA
  * Fences" in driver-api/dma-buf.rst.
  *
- *  - It is published after the last request was submitted. Block drivers
- *    complete what they have without allocations, as reclaim depends on that.
- *  - Only files get one for which this is all that remains to be done:
- *    dma_buf_transfer_fence_allowed().
- *  - The end of CPU access needs a worker. Its workqueue has a rescuer.
- *  - Block drivers bound each request by a timeout, but some start it again and
- *    again, as long as a controller or a server looks alive. So the fence has a
- *    deadline, after which it signals with an error.
+ *  - It is published after the last request was submitted, and after the call
+ *    has dropped its part of the job: the task may not run for long.
+ *  - Block drivers complete what they have without allocations, as reclaim
+ *    depends on that. A disk is that of a device, and not a server, a map of
+ *    other disks or memory; its driver bounds requests by a timeout; and no
+ *    limit of a cgroup holds requests back.
+ *  - Only files get one for which requests to that disk are all that remains to
+ *    be done. The list of file systems is short on purpose: each must read
+ *    directly without another thread, and have its data on that disk alone.
+ *  - The end of CPU access needs a worker. Its workqueue has a rescuer, and
+ *    carries nothing else.
+ *  - Some drivers start a timeout again and again, as long as a controller looks
+ *    alive. So the fence has a deadline, after which it signals with an error.
  *
  * After the deadline storage may still access the memory, which therefore stays
  * until all requests have completed. Only the content is uncertain, and the
@@ -29,7 +34,7 @@
 #include <linux/container_of.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
-#include <linux/dma-resv.h>
+#include <linux/fileattr.h>
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
@@ -44,11 +49,10 @@
 #include "dma-buf-private.h"
 
 /*
- * From the publication to the error, in jiffies. An NVMe controller that is
- * reset has taken two timeouts of 30 s until then. Tasks that wait without
- * regard to signals are reported after 120 s.
+ * From the publication to the error, in jiffies. As long as vgem gives its
+ * fences, and the scheduler of DRM its jobs.
  */
-VISIBLE_IF_KUNIT unsigned long dma_buf_transfer_fence_deadline = 90 * HZ;
+VISIBLE_IF_KUNIT unsigned long dma_buf_transfer_fence_deadline = 10 * HZ;
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_transfer_fence_deadline);
 
 static struct workqueue_struct *dma_buf_transfer_fence_wq;
@@ -57,7 +61,7 @@ static struct workqueue_struct *dma_buf_transfer_fence_wq;
  * struct dma_buf_transfer_fence - requests of a transfer under way
  * @base: the fence
  * @lock: of @base
- * @deadline: pending from the publication on, until @base has signaled
+ * @deadline: pending from the start on, until all requests have completed
  */
 struct dma_buf_transfer_fence {
 	struct dma_fence base;
@@ -102,22 +106,42 @@ static void dma_buf_transfer_fence_expire(struct timer_list *timer)
 	dma_buf_transfer_fence_end(&transfer->base, -ETIMEDOUT);
 }
 
-/* The disk below a file, or NULL. */
+/* Test whether a file of XFS is, or may be, on a second disk. */
+static bool dma_buf_transfer_fence_is_realtime(struct file *file)
+{
+	struct fileattr attr = { };
+
+	return vfs_fileattr_get(file->f_path.dentry, &attr) ||
+	       attr.fsx_xflags & FS_XFLAG_REALTIME;
+}
+
+/* The disk that has the data of a file, or NULL. */
 static struct block_device *dma_buf_transfer_fence_disk(struct file *file,
 							bool to_file)
 {
-	struct super_block *sb = file_inode(file)->i_sb;
+	struct inode *inode = file_inode(file);
 
-	if (S_ISBLK(file_inode(file)->i_mode))
+	if (S_ISBLK(inode->i_mode))
 		return file_bdev(file);
 	/* A file that is written has metadata to be written afterwards. */
-	if (to_file)
+	if (to_file || IS_ENCRYPTED(inode))
 		return NULL;
-	/* Some are served by a program, although they are kept on a disk. */
-	if (!(sb->s_type->fs_flags & FS_REQUIRES_DEV) ||
-	    sb->s_magic == FUSE_SUPER_MAGIC)
-		return NULL;
-	return sb->s_bdev;
+	if (inode->i_sb->s_magic == EXT4_SUPER_MAGIC)
+		return inode->i_sb->s_bdev;
+	if (inode->i_sb->s_magic == XFS_SUPER_MAGIC &&
+	    !dma_buf_transfer_fence_is_realtime(file))
+		return inode->i_sb->s_bdev;
+	return NULL;
+}
+
+/* A limit that is set for the first time after this is left to the deadline. */
+static bool dma_buf_transfer_fence_is_throttled(struct request_queue *queue)
+{
+#ifdef CONFIG_BLK_DEV_THROTTLING
+	return READ_ONCE(queue->td);
+#else
+	return false;
+#endif
 }
 
 /**
@@ -140,9 +164,12 @@ bool dma_buf_transfer_fence_allowed(struct file *file, bool to_file)
 	disk = dma_buf_transfer_fence_disk(file, to_file);
 	if (!disk || !dma_buf_transfer_fence_wq)
 		return false;
-	/* Without requests of its own it is a map of other disks, or memory. */
+	/* Servers in user space (ublk, nbd), loop and others have no device. */
+	if (!disk_to_dev(disk->bd_disk)->parent)
+		return false;
 	queue = bdev_get_queue(disk);
-	return queue_is_mq(queue) && queue->mq_ops->timeout;
+	return queue_is_mq(queue) && queue->mq_ops->timeout &&
+	       !dma_buf_transfer_fence_is_throttled(queue);
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_transfer_fence_allowed);
 
@@ -172,38 +199,27 @@ struct dma_fence *dma_buf_transfer_fence_alloc(void)
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_transfer_fence_alloc);
 
 /**
- * dma_buf_transfer_fence_publish - let others wait for an out-fence
- * @fence: the fence, whose requests have all been submitted
- * @dmabuf: their buffer
- * @usage: what they do with it
+ * dma_buf_transfer_fence_start - set the deadline of an out-fence
+ * @fence: the fence, whose requests have all been submitted; it may have
+ *	signaled
  *
- * Context: Process context, without the reservation lock. May sleep.
- * Return: 0, for dma_buf_transfer_fence_signal() to follow; -ENOMEM, and @fence
- * has not been published.
+ * Context: Any.
  */
-int dma_buf_transfer_fence_publish(struct dma_fence *fence,
-				   struct dma_buf *dmabuf,
-				   enum dma_resv_usage usage)
+void dma_buf_transfer_fence_start(struct dma_fence *fence)
 {
 	struct dma_buf_transfer_fence *transfer =
 		container_of(fence, struct dma_buf_transfer_fence, base);
-	int ret;
 
-	dma_resv_lock(dmabuf->resv, NULL);
-	ret = dma_resv_reserve_fences(dmabuf->resv, 1);
-	if (!ret) {
-		mod_timer(&transfer->deadline,
-			  jiffies + READ_ONCE(dma_buf_transfer_fence_deadline));
-		dma_resv_add_fence(dmabuf->resv, fence, usage);
-	}
-	dma_resv_unlock(dmabuf->resv);
-	return ret;
+	mod_timer(&transfer->deadline,
+		  jiffies + READ_ONCE(dma_buf_transfer_fence_deadline));
 }
 
 /**
  * dma_buf_transfer_fence_signal - the requests of an out-fence have completed
- * @fence: the fence, published or not
+ * @fence: the fence, started or not
  * @error: 0, or what they failed with, a negative errno
+ *
+ * A start that comes later does nothing.
  *
  * Context: Process context. Nothing is allocated.
  */

@@ -285,7 +285,8 @@ static size_t dma_buf_transfer_submit(struct dma_buf_transfer_job *job,
 	if (direct)
 		chunk->bytes = round_down(chunk->bytes, job->block);
 
-	chunk->expected = min(chunk->bytes, job->expected - pos);
+	chunk->expected = pos < job->expected ?
+			  min(chunk->bytes, job->expected - pos) : 0;
 	chunk->job = job->fence ? job : NULL;
 	if (job->fence)
 		refcount_inc(&job->refs);
@@ -305,35 +306,38 @@ static size_t dma_buf_transfer_submit(struct dma_buf_transfer_job *job,
 	return ret == chunk->bytes ? chunk->bytes : 0;
 }
 
-/* Of chunks that were not queued vfs_iocb_iter_read() and _write() tell. */
-static void dma_buf_transfer_notify(const struct dma_buf_transfer_job *job,
-				    const struct dma_buf_transfer_chunk *chunk)
-{
-	if (!chunk->queued || chunk->ret <= 0)
-		return;
-	if (job->to_file)
-		fsnotify_modify(job->file);
-	else
-		fsnotify_access(job->file);
-}
-
 /* Wait for a chunk. Return what became of it. */
 static long dma_buf_transfer_reap(struct dma_buf_transfer_job *job,
 				  struct dma_buf_transfer_chunk *chunk)
 {
 	wait_for_completion_io(&chunk->done);
-	if (chunk->ret > 0 && !job->to_file)
+	if (chunk->ret <= 0)
+		return chunk->ret;
+
+	if (!job->to_file)
 		dma_buf_transfer_flush(chunk);
-	dma_buf_transfer_notify(job, chunk);
+	/* Of the others, vfs_iocb_iter_read() and _write() have told. */
+	if (chunk->queued && job->to_file)
+		fsnotify_modify(job->file);
+	else if (chunk->queued)
+		fsnotify_access(job->file);
 	return chunk->ret;
 }
 
 /* -- spans ----------------------------------------------------------------- */
 
-/* Leave chunks to complete after the call. All of the job was submitted. */
+/*
+ * Leave chunks to complete after the call. All of the job was submitted. Say so
+ * to watchers of the file, for which memory is allocated, before the fence is
+ * seen.
+ */
 static void dma_buf_transfer_leave(struct dma_buf_transfer_job *job,
 				   unsigned int first, unsigned int end)
 {
+	if (job->to_file)
+		fsnotify_modify(job->file);
+	else
+		fsnotify_access(job->file);
 	job->first_left = first;
 	job->end_left = end;
 	job->pos = job->expected;
@@ -618,17 +622,15 @@ static void dma_buf_transfer_finish(struct dma_buf_transfer_job *job)
 {
 	bool cookie = dma_fence_begin_signalling();
 	int ret, err;
-	unsigned int i;
 
 	ret = dma_buf_transfer_settle(job);
 	err = dma_buf_transfer_end(job);
+	/* First, as a program that sees the signal may unmount. */
+	fput(job->file);
 	dma_buf_transfer_fence_signal(job->fence, ret ?: err);
 	dma_fence_end_signalling(cookie);
 
-	for (i = job->first_left; i != job->end_left; i++)
-		dma_buf_transfer_notify(job, &job->chunks[i % job->depth]);
 	dma_fence_put(job->fence);
-	fput(job->file);
 	fput(job->dmabuf->file);
 	kvfree(job);
 }
@@ -639,12 +641,44 @@ static void dma_buf_transfer_work(struct work_struct *work)
 					     work));
 }
 
+/*
+ * Make the fence of a job seen, and drop the reference of the call to the job.
+ *
+ * In this order the signal depends on the storage alone. With the reference, it
+ * would depend on when this task runs again after the unlock. What has
+ * completed before is not published: the bytes are there.
+ */
+static void dma_buf_transfer_publish(struct dma_buf_transfer_job *job,
+				     struct dma_fence *fence)
+{
+	enum dma_resv_usage usage = job->to_file ? DMA_RESV_USAGE_READ :
+						   DMA_RESV_USAGE_WRITE;
+	struct dma_resv *resv = job->dmabuf->resv;
+	bool last;
+	int err;
+
+	dma_resv_lock(resv, NULL);
+	err = dma_resv_reserve_fences(resv, 1);
+	last = refcount_dec_and_test(&job->refs);
+	if (!last)
+		dma_buf_transfer_fence_start(fence);
+	if (!last && !err)
+		dma_resv_add_fence(resv, fence, usage);
+	dma_resv_unlock(resv);
+
+	if (last)
+		dma_buf_transfer_finish(job);
+	else if (err)
+		/* Others cannot wait, so this call does. */
+		dma_fence_wait(fence, false);
+}
+
 /* Run a job whose access has begun, and which ends by itself. */
 static ssize_t dma_buf_transfer_run_fenced(struct dma_buf_transfer_job *job)
 {
-	struct dma_fence *fence = dma_fence_get(job->fence);
+	struct dma_fence *fence = job->fence;
 	ssize_t moved;
-	int ret, err = 0;
+	int ret;
 
 	dma_fence_get(fence);
 	get_file(job->file);
@@ -655,17 +689,9 @@ static ssize_t dma_buf_transfer_run_fenced(struct dma_buf_transfer_job *job)
 	ret = dma_buf_transfer_spans(job);
 	moved = job->pos - job->start;
 	if (moved)
-		err = dma_buf_transfer_fence_publish(fence, job->dmabuf,
-						     job->to_file ?
-						     DMA_RESV_USAGE_READ :
-						     DMA_RESV_USAGE_WRITE);
-	if (refcount_dec_and_test(&job->refs))
+		dma_buf_transfer_publish(job, fence);
+	else if (refcount_dec_and_test(&job->refs))
 		dma_buf_transfer_finish(job);
-
-	/* Others cannot wait, so this call does. */
-	if (err)
-		dma_fence_wait(fence, false);
-	dma_fence_put(fence);
 	return moved ?: ret;
 }
 
@@ -728,12 +754,13 @@ int dma_buf_transfer_check(const struct dma_buf_transfer *args)
 {
 	u32 direction = args->flags & (DMA_BUF_TRANSFER_FROM_FILE |
 				       DMA_BUF_TRANSFER_TO_FILE);
-	bool has_in = args->flags & DMA_BUF_TRANSFER_IN_FENCE;
 	u64 end;
 
 	if (args->flags & ~DMA_BUF_TRANSFER_VALID_FLAGS_MASK ||
-	    !is_power_of_2(direction) || args->out_fence ||
-	    (args->in_fence && !has_in))
+	    !is_power_of_2(direction))
+		return -EINVAL;
+	if ((args->in_fence && !(args->flags & DMA_BUF_TRANSFER_IN_FENCE)) ||
+	    (args->out_fence && !(args->flags & DMA_BUF_TRANSFER_OUT_FENCE)))
 		return -EINVAL;
 	if (check_add_overflow(args->file_offset, args->length, &end) ||
 	    end > LLONG_MAX)
@@ -756,7 +783,9 @@ static void dma_buf_transfer_set_expected(struct dma_buf_transfer_job *job)
 		return;
 	bytes = clamp(size - at, 0, (loff_t)(job->end - job->pos));
 	job->expected = job->pos + bytes;
-	job->end = job->pos + round_up(bytes, job->block);
+	/* A file system that does not tell its blocks has them, too. */
+	bytes = round_up(bytes, max_t(size_t, job->block, PAGE_SIZE));
+	job->end = min(job->end, job->pos + bytes);
 	job->direct_end = job->end;
 }
 
@@ -792,6 +821,8 @@ static int dma_buf_transfer_wait(struct dma_fence *fence,
 {
 	if (wait == DMA_BUF_CPU_WAIT_FENCES)
 		return dma_fence_wait(fence, true);
+	/* Some drivers find out only when they are asked to tell. */
+	dma_fence_enable_sw_signaling(fence);
 	return dma_fence_is_signaled(fence) ? 0 : -EAGAIN;
 }
 
@@ -924,7 +955,6 @@ static long dma_buf_transfer_call_out(struct ioctl_call *call,
 
 	args->out_fence = fd;
 	ret = ioctl_call_reply(call);
-	args->out_fence = 0;
 	if (!ret)
 		ret = dma_buf_transfer_call(call->file, args, fences);
 	if (ret > 0)

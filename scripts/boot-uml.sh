@@ -32,7 +32,7 @@ start_guest() {
 	[ -n "$image" ] || image=$kernel_dir/linux
 	line=("mem=$memory" "initrd=$initramfs" guest=uml "out=$out" con=null)
 	# A disk that answers after 20 ms: there is time to look at what waits for it.
-	line+=(null_blk.gb=1 null_blk.irqmode=2 null_blk.completion_nsec=20000000)
+	line+=(scsi_debug.dev_size_mb=16 scsi_debug.ndelay=20000000)
 	read -ra words <<<"$append"
 	# The guest's memory is a file that is executed from; containers often
 	# have a /dev/shm that is too small for it, or that nothing may run in.

@@ -712,9 +712,10 @@ TEST_F(fail_nth, transfer_direct)
 	sweep(_metadata, "transfer to and from a disk", run_transfer);
 	close(stage.file);
 
-	stage.file = xopen("/dev/nullb0", O_RDWR);
+	/* That of scsi_debug, where there is one. */
+	stage.file = xopen("/dev/sda", O_RDWR);
 	if (stage.file < 0)
-		SKIP(return, "no /dev/nullb0");
+		SKIP(return, "no /dev/sda");
 	sweep(_metadata, "transfer with an out-fence", run_transfer_out);
 	close(stage.file);
 }

@@ -3,11 +3,11 @@
  * Out-fences of DMA_BUF_IOCTL_TRANSFER: when a descriptor is there, what waits for
  * the bytes, and what becomes of the requests when the program goes.
  *
- * The disk is /dev/nullb0, whose driver sets a time limit for requests and keeps
- * no bytes; in User Mode Linux it answers after 20 ms. Bytes are compared by
- * nvme_test.c.
+ * The disk is that of scsi_debug, which is memory, and loses its content. In User
+ * Mode Linux it answers after 20 ms.
  */
 #include "exporters.h"
+#include "sys_file.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -16,9 +16,21 @@
 
 #define SIZE	((size_t)4 << 20)
 #define MANY	16
+#define SEED	5
 #define FROM	DMA_BUF_TRANSFER_FROM_FILE
 #define TO	DMA_BUF_TRANSFER_TO_FILE
 #define OUT	DMA_BUF_TRANSFER_OUT_FENCE
+
+/* Not any disk: what is on it is lost. */
+static int disk_open(void)
+{
+	char model[32] = "";
+
+	if (file_read("/sys/block/sda/device/model", model, sizeof(model)) < 0 ||
+	    strncmp(model, "scsi_debug", 10))
+		return -ENOENT;
+	return xopen("/dev/sda", O_RDWR);
+}
 
 FIXTURE(out) {
 	int fd;
@@ -40,9 +52,9 @@ FIXTURE_SETUP(out)
 	self->fd = -1;
 	self->buffers = count_buffers();
 	self->fds = count_open_fds();
-	self->disk = xopen("/dev/nullb0", O_RDWR);
+	self->disk = disk_open();
 	if (self->disk == -ENOENT)
-		SKIP(return, "no /dev/nullb0");
+		SKIP(return, "no disk of scsi_debug");
 	ASSERT_LE(0, self->disk);
 	self->fd = buffer_new(variant->exporter, SIZE);
 	if (self->fd == -ENOENT || self->fd == -ENODEV)
@@ -76,6 +88,22 @@ TEST_F(out, is_a_sync_file)
 	ASSERT_EQ(0, xioctl(out, SYNC_IOC_FILE_INFO, &info));
 	EXPECT_EQ(1u, info.num_fences);
 	EXPECT_EQ(1, fence.status);
+	close(out);
+}
+
+/* What reads or writes the buffer next waits for the requests by their fence. */
+TEST_F(out, has_the_bytes)
+{
+	int out;
+
+	ASSERT_EQ(0, dmabuf_fill(self->fd, SIZE, SEED));
+	ASSERT_EQ((long)SIZE, dmabuf_transfer_out(self->fd, self->disk, TO, SIZE, &out));
+	ASSERT_EQ(0, dmabuf_fill(self->fd, SIZE, SEED + 1));
+	EXPECT_EQ(1, sync_file_status(out));
+	close(out);
+	ASSERT_EQ((long)SIZE, dmabuf_transfer_out(self->fd, self->disk, FROM, SIZE, &out));
+	EXPECT_EQ(0, dmabuf_verify(self->fd, SIZE, SEED));
+	EXPECT_EQ(1, sync_file_status(out));
 	close(out);
 }
 
@@ -155,10 +183,41 @@ TEST_F(out, the_program_is_killed)
 	EXPECT_EQ((long)SIZE, dmabuf_transfer(self->fd, self->disk, FROM, 0, 0, SIZE));
 }
 
+/* The kernel repeats a call that was stopped, with what it has told already. */
+TEST_F(out, a_call_is_repeated)
+{
+	int timeline = sw_sync_open(), in, status;
+	struct dma_buf_transfer args = {
+		.fd = self->disk, .flags = FROM | OUT | DMA_BUF_TRANSFER_IN_FENCE,
+		.length = SIZE,
+	};
+	pid_t pid;
+
+	if (timeline < 0)
+		SKIP(return, "no sw_sync");
+	ASSERT_GIVES(in, sw_sync_fence(timeline, 1, "in"));
+	args.in_fence = in;
+	pid = fork();
+	if (!pid)
+		_exit(xioctl(self->fd, DMA_BUF_IOCTL_TRANSFER, &args) != (int)SIZE);
+	usleep(20000);
+	kill(pid, SIGSTOP);
+	EXPECT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+	EXPECT_TRUE(WIFSTOPPED(status));
+	kill(pid, SIGCONT);
+	usleep(20000);
+	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
+	ASSERT_EQ(0, sw_sync_inc(timeline, 1));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	close(in);
+	close(timeline);
+}
+
 TEST_F(out, the_end_of_the_disk)
 {
 	struct dma_buf_transfer args = { .fd = self->disk, .length = SIZE };
-	__u64 end = 1ull << 30;
+	__u64 end = lseek(self->disk, 0, SEEK_END);
 
 	args.flags = FROM | OUT;
 	args.file_offset = end - 8192;
@@ -168,10 +227,8 @@ TEST_F(out, the_end_of_the_disk)
 	close(args.out_fence);
 
 	args.file_offset = end;
-	args.out_fence = 0;
 	EXPECT_EQ(0, xioctl(self->fd, DMA_BUF_IOCTL_TRANSFER, &args));
 	args.flags = TO | OUT;
-	args.out_fence = 0;
 	EXPECT_REFUSED(ENOSPC, xioctl(self->fd, DMA_BUF_IOCTL_TRANSFER, &args));
 }
 

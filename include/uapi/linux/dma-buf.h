@@ -191,16 +191,16 @@ struct dma_buf_import_sync_file {
  * completed. The fence also becomes an implicit fence of the buffer, so other
  * users, read(2) and poll(2) among them, wait for the bytes. It signals with an
  * error if fewer bytes arrived than the call has counted, and with ETIMEDOUT
- * after 90 seconds; storage that is late may then still change the buffer. Such
+ * after 10 seconds; storage that is late may then still change the buffer. Such
  * a transfer is direct, as with %DMA_BUF_TRANSFER_DIRECT.
  *
  * A fence has to signal in finite time, whatever programs do and however short
- * memory is. So only block devices can have an out-fence, and for reading also
- * regular files on a block device, if the file system is none of FUSE; in both
- * cases of disks whose driver sets a time limit for requests, as those of NVMe,
- * SCSI and MMC do. Others fail with EOPNOTSUPP: a file that is written, whose
- * metadata have to be written, too; a network; a program that is the server; a
- * device that maps others, such as loop and device mapper.
+ * memory is. So there is an out-fence only for disks of devices whose driver
+ * sets a time limit for requests, as those of NVMe, SCSI and MMC do, and for
+ * regular files of ext4 and XFS on such a disk if they are read. Others fail
+ * with EOPNOTSUPP: a file that is written, whose metadata have to be written,
+ * too; a network; a program that is the server; a device that maps others, such
+ * as loop and device mapper; a disk for which a cgroup has had a limit.
  *
  * Returns the number of bytes moved, or under way to an out-fence. It is less
  * than @length at the end of the file or of the buffer, when an error or a
@@ -256,9 +256,9 @@ struct dma_buf_transfer {
 	/** @in_fence: a sync file; zero without %DMA_BUF_TRANSFER_IN_FENCE. */
 	__s32 in_fence;
 	/**
-	 * @out_fence: must be zero. With %DMA_BUF_TRANSFER_OUT_FENCE set by the
-	 * kernel: the sync file, close-on-exec. There is none unless the call
-	 * returns more than zero.
+	 * @out_fence: set by the kernel with %DMA_BUF_TRANSFER_OUT_FENCE: the
+	 * sync file, close-on-exec. There is none unless the call returns more
+	 * than zero. Must be zero without the flag.
 	 */
 	__s32 out_fence;
 };
