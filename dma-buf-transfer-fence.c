@@ -19,8 +19,9 @@
  *    directly without another thread, and have its data on that disk alone.
  *  - The end of CPU access needs a worker. Its workqueue has a rescuer, and
  *    carries nothing else.
- *  - Some drivers start a timeout again and again, as long as a controller looks
- *    alive. So the fence has a deadline, after which it signals with an error.
+ *  - Some drivers start a timeout again and again, as long as a controller
+ *    looks alive. So the fence has a deadline, after which it signals with an
+ *    error.
  *
  * After the deadline storage may still access the memory, which therefore stays
  * until all requests have completed. Only the content is uncertain, and the
