@@ -219,10 +219,9 @@ static void udmabuf_count_pin(struct udmabuf_pin_count *count,
 
 /*
  * Append what is there and may stay there, from page @index of the file to
- * before
- * @end: one look-up full of it, or nothing if something has to be done first.
- * -EINVAL when a folio must not be pinned once more, as memfd_pin_folios() has
- * it, and -EIO when it is broken.
+ * before @end: one look-up full of it, or nothing if something has to be done
+ * first. -EINVAL when a folio must not be pinned once more, as
+ * memfd_pin_folios() has it, and -EIO when it is broken.
  *
  * memfd_pin_folios() would look the same folios up, pin each by itself, drop
  * the references of the look-up, and ask the pageblock of each whether it has

@@ -328,9 +328,10 @@ static void heap_buffer_test_abandoned_is_dirty(struct kunit *test)
 	unsigned int i;
 
 	mock_heap_close(mock_heap_buffer(test, mock, MOCK_HEAP_BACKWARD, 4));
+	/* The release may be under way on another CPU: this waits for it. */
+	mock_heap_expect_home(test, mock);
 	for (i = 0; i < mock->nr_pages; i++)
 		KUNIT_EXPECT_TRUE(test, PageDirty(mock->pages[i]));
-	mock_heap_expect_home(test, mock);
 }
 
 #if defined(CONFIG_MEMORY_FAILURE) && !defined(MODULE)
