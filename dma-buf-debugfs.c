@@ -6,8 +6,11 @@
  * is gone. It is taken out before anything of it is released, so what a reader
  * finds in the list is whole.
  *
- * Locks: a mutex protects the list and is held while a reader walks it. Inside
- * of it the reservation lock of each buffer, and in that the name lock.
+ * Each CPU has a list of those that were exported on it, so that exports on
+ * several do not wait for each other.
+ *
+ * Locks: a list has a mutex, held while a reader walks it. Inside of it the
+ * reservation lock of each buffer, and in that the name lock.
  */
 #include <linux/debugfs.h>
 #include <linux/device.h>
@@ -16,12 +19,23 @@
 #include <linux/init.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/seq_file.h>
+#include <linux/smp.h>
 
 #include "dma-buf-private.h"
 
-static DEFINE_MUTEX(dma_buf_list_lock);
-static LIST_HEAD(dma_buf_list);
+/**
+ * struct dma_buf_list - the buffers that were exported on one CPU
+ * @lock: protects @buffers
+ * @buffers: by &dma_buf.list_node, the newest first
+ */
+struct dma_buf_list {
+	struct mutex lock; /* buffers */
+	struct list_head buffers;
+};
+
+static DEFINE_PER_CPU_ALIGNED(struct dma_buf_list, dma_buf_lists);
 
 /**
  * dma_buf_debugfs_add - list a new buffer
@@ -31,8 +45,13 @@ static LIST_HEAD(dma_buf_list);
  */
 void dma_buf_debugfs_add(struct dma_buf *dmabuf)
 {
-	guard(mutex)(&dma_buf_list_lock);
-	list_add(&dmabuf->list_node, &dma_buf_list);
+	struct dma_buf_list *list;
+
+	/* Any will do, should the task be moved to another CPU. */
+	dmabuf->list_cpu = raw_smp_processor_id();
+	list = per_cpu_ptr(&dma_buf_lists, dmabuf->list_cpu);
+	guard(mutex)(&list->lock);
+	list_add(&dmabuf->list_node, &list->buffers);
 }
 
 /**
@@ -43,7 +62,10 @@ void dma_buf_debugfs_add(struct dma_buf *dmabuf)
  */
 void dma_buf_debugfs_del(struct dma_buf *dmabuf)
 {
-	guard(mutex)(&dma_buf_list_lock);
+	struct dma_buf_list *list = per_cpu_ptr(&dma_buf_lists,
+						dmabuf->list_cpu);
+
+	guard(mutex)(&list->lock);
 	list_del(&dmabuf->list_node);
 }
 
@@ -84,38 +106,58 @@ static int dma_buf_debugfs_show_one(struct seq_file *s, struct dma_buf *dmabuf)
 	return 0;
 }
 
-static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
+/* What one reader has seen. */
+struct dma_buf_debugfs_total {
+	size_t bytes;
+	int count;
+};
+
+static int dma_buf_debugfs_show_list(struct seq_file *s,
+				     struct dma_buf_list *list,
+				     struct dma_buf_debugfs_total *total)
 {
 	struct dma_buf *dmabuf;
-	size_t bytes = 0;
-	int count = 0;
 	int ret;
 
-	ret = mutex_lock_interruptible(&dma_buf_list_lock);
+	ret = mutex_lock_interruptible(&list->lock);
 	if (ret)
 		return ret;
+
+	list_for_each_entry(dmabuf, &list->buffers, list_node) {
+		ret = dma_buf_debugfs_show_one(s, dmabuf);
+		if (ret)
+			break;
+		total->bytes += dmabuf->size;
+		total->count++;
+	}
+	mutex_unlock(&list->lock);
+	return ret;
+}
+
+static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
+{
+	struct dma_buf_debugfs_total total = { };
+	int cpu, ret;
 
 	seq_puts(s, "\nDma-buf Objects:\n");
 	seq_printf(s, "%-8s\t%-8s\t%-8s\t%-8s\texp_name\t%-8s\tname\n",
 		   "size", "flags", "mode", "count", "ino");
 
-	list_for_each_entry(dmabuf, &dma_buf_list, list_node) {
-		ret = dma_buf_debugfs_show_one(s, dmabuf);
+	/* A CPU that is gone has left its list behind. */
+	for_each_possible_cpu(cpu) {
+		ret = dma_buf_debugfs_show_list(s, per_cpu_ptr(&dma_buf_lists, cpu),
+						&total);
 		if (ret)
-			break;
-		bytes += dmabuf->size;
-		count++;
+			return ret;
 	}
-	if (!ret)
-		seq_printf(s, "\nTotal %d objects, %zu bytes\n", count, bytes);
-
-	mutex_unlock(&dma_buf_list_lock);
-	return ret;
+	seq_printf(s, "\nTotal %d objects, %zu bytes\n", total.count,
+		   total.bytes);
+	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
 
 /**
- * dma_buf_debugfs_init - create the file
+ * dma_buf_debugfs_init - prepare the lists, and create the file
  *
  * Buffers work without it, so a failure, which debugfs reports, is ignored.
  *
@@ -123,6 +165,14 @@ DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
  */
 void __init dma_buf_debugfs_init(void)
 {
+	struct dma_buf_list *list;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		list = per_cpu_ptr(&dma_buf_lists, cpu);
+		mutex_init(&list->lock);
+		INIT_LIST_HEAD(&list->buffers);
+	}
 	debugfs_create_file("bufinfo", 0444,
 			    debugfs_create_dir("dma_buf", NULL), NULL,
 			    &dma_buf_bufinfo_fops);

@@ -10,7 +10,6 @@
  * An inode starts with a zeroed buffer. Filling it in, and the end of it, are
  * the business of dma-buf.c, whose dentry operations this file system has.
  */
-#include <linux/atomic.h>
 #include <linux/dcache.h>
 #include <linux/dma-buf.h>
 #include <linux/fcntl.h>
@@ -19,6 +18,7 @@
 #include <linux/init.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
+#include <linux/percpu.h>
 #include <linux/pseudo_fs.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
@@ -103,6 +103,23 @@ static struct file_system_type dma_buf_fs_type = {
 	.kill_sb		= kill_anon_super,
 };
 
+static DEFINE_PER_CPU(unsigned long, dma_buf_last_ino);
+
+/*
+ * Each CPU counts for itself, in steps of the number of CPUs, so that no two of
+ * them choose the same number, nor share a cache line. Never 0, which stands for
+ * no inode.
+ */
+static unsigned long dma_buf_next_ino(void)
+{
+	unsigned long ino;
+	int cpu = get_cpu();
+
+	ino = __this_cpu_inc_return(dma_buf_last_ino) * nr_cpu_ids + cpu;
+	put_cpu();
+	return ino;
+}
+
 /**
  * dma_buf_inode_alloc_file - allocate a file and the inode of a buffer
  * @size: of the buffer, shown by stat(2)
@@ -119,7 +136,6 @@ static struct file_system_type dma_buf_fs_type = {
 struct file *dma_buf_inode_alloc_file(size_t size, int flags,
 				      const struct file_operations *fops)
 {
-	static atomic_long_t last_ino = ATOMIC_LONG_INIT(0);
 	struct inode *inode;
 	struct file *file;
 
@@ -135,7 +151,7 @@ struct file *dma_buf_inode_alloc_file(size_t size, int flags,
 	 * alloc_anon_inode() chose is taken from a counter of 32 bits that all
 	 * pseudo file systems share, and wraps.
 	 */
-	inode->i_ino = atomic_long_inc_return(&last_ino);
+	inode->i_ino = dma_buf_next_ino();
 	inode->i_op = &dma_buf_inode_ops;
 	inode->i_size = size;
 	inode_set_bytes(inode, size);

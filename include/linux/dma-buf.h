@@ -363,10 +363,13 @@ struct dma_buf {
 
 #if IS_ENABLED(CONFIG_DEBUG_FS)
 	/**
-	 * @list_node: in the list of all buffers. Changed by dma-buf-debugfs.c,
-	 * under the lock of that list.
+	 * @list_node: in one of the lists of buffers. Changed by
+	 * dma-buf-debugfs.c, under the lock of that list.
 	 */
 	struct list_head list_node;
+
+	/** @list_cpu: whose list that is. Set by the export. */
+	unsigned int list_cpu;
 #endif
 
 	/** @priv: private pointer of the exporter. */
