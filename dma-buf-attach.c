@@ -64,6 +64,12 @@
 
 static struct kmem_cache *dma_buf_attachment_cachep;
 
+/* fdinfo reads these counts without the lock. */
+static void dma_buf_attach_count(unsigned int *count, int change)
+{
+	WRITE_ONCE(*count, *count + change);
+}
+
 /* Pin at the exporter, if it can move the buffer at all. */
 static int dma_buf_attach_pin(struct dma_buf_attachment *attach)
 {
@@ -74,6 +80,8 @@ static int dma_buf_attach_pin(struct dma_buf_attachment *attach)
 		return 0;
 
 	ret = attach->dmabuf->ops->pin(attach);
+	if (!ret)
+		dma_buf_attach_count(&attach->dmabuf->nr_pinned, 1);
 	trace_dma_buf_pin(attach, DMA_NONE, ret);
 	return ret;
 }
@@ -86,6 +94,7 @@ static void dma_buf_attach_unpin(struct dma_buf_attachment *attach)
 		return;
 
 	attach->dmabuf->ops->unpin(attach);
+	dma_buf_attach_count(&attach->dmabuf->nr_pinned, -1);
 	trace_dma_buf_unpin(attach, DMA_NONE, 0);
 }
 
@@ -126,6 +135,8 @@ static struct sg_table *dma_buf_attach_map(struct dma_buf_attachment *attach,
 	sgt = ret ? ERR_PTR(ret) : dma_buf_pageless_wrap(exporters);
 	if (IS_ERR(sgt))
 		ops->unmap_dma_buf(attach, exporters, dir);
+	else
+		dma_buf_attach_count(&attach->dmabuf->nr_mapped, 1);
 out:
 	trace_dma_buf_map(attach, dir, PTR_ERR_OR_ZERO(sgt));
 	return sgt;
@@ -139,6 +150,7 @@ static void dma_buf_attach_unmap(struct dma_buf_attachment *attach,
 	dma_resv_assert_held(attach->dmabuf->resv);
 	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_pageless_unwrap(sgt),
 					   dir);
+	dma_buf_attach_count(&attach->dmabuf->nr_mapped, -1);
 	trace_dma_buf_unmap(attach, dir, 0);
 }
 
@@ -199,6 +211,8 @@ static int dma_buf_attach_link(struct dma_buf_attachment *attach)
 		ret = dma_buf_attach_keep_pinned(attach);
 	if (ret)
 		list_del(&attach->node);
+	else
+		dma_buf_attach_count(&dmabuf->nr_attached, 1);
 	dma_resv_unlock(dmabuf->resv);
 	return ret;
 }
@@ -303,6 +317,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	dma_resv_lock(dmabuf->resv, NULL);
 	dma_buf_attach_drop(attach);
 	list_del(&attach->node);
+	dma_buf_attach_count(&dmabuf->nr_attached, -1);
 	/* The file went first: see dma_buf_release_orphan(). */
 	last = !dmabuf->file && list_empty(&dmabuf->attachments);
 	dma_resv_unlock(dmabuf->resv);

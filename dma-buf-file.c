@@ -6,11 +6,14 @@
  * This is the top of the buffer layer: it calls all other dma-buf-*.c, and they
  * know of it only the name dma_buf_file_ops. So it also starts them at boot.
  */
+#include <linux/array_size.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/seq_file.h>
 #include <linux/stddef.h>
+#include <linux/string.h>
 
 #include "dma-buf-private.h"
 #include "ioctl_table.h"
@@ -72,6 +75,31 @@ static long dma_buf_file_ioctl(struct file *file, unsigned int cmd,
 	return ioctl_table_call(dma_buf_ioctls, file, cmd, arg);
 }
 
+/* Without the reservation lock, whose holder may wait for one of the fences. */
+static void dma_buf_file_show_fences(struct seq_file *m, struct dma_resv *resv)
+{
+	static const char * const names[] = {
+		[DMA_RESV_USAGE_KERNEL] = "kernel",
+		[DMA_RESV_USAGE_WRITE] = "write",
+		[DMA_RESV_USAGE_READ] = "read",
+		[DMA_RESV_USAGE_BOOKKEEP] = "bookkeep",
+	};
+	unsigned int count[ARRAY_SIZE(names)] = { }, i;
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_iter_begin(&cursor, resv, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		if (dma_resv_iter_is_restarted(&cursor))
+			memset(count, 0, sizeof(count));
+		count[dma_resv_iter_usage(&cursor)]++;
+	}
+	dma_resv_iter_end(&cursor);
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		seq_printf(m, "fences-%s:\t%u\n", names[i], count[i]);
+}
+
 static void dma_buf_file_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct dma_buf *dmabuf = file->private_data;
@@ -84,6 +112,14 @@ static void dma_buf_file_show_fdinfo(struct seq_file *m, struct file *file)
 
 	if (dma_buf_name_copy(dmabuf, name))
 		seq_printf(m, "name:\t%s\n", name);
+
+	seq_printf(m, "attachments:\t%u\n", READ_ONCE(dmabuf->nr_attached));
+	seq_printf(m, "mapped:\t%llu\n",
+		   (u64)READ_ONCE(dmabuf->nr_mapped) * dmabuf->size);
+	seq_printf(m, "pins:\t%u\n", READ_ONCE(dmabuf->nr_pinned));
+	dma_buf_file_show_fences(m, dmabuf->resv);
+	if (dmabuf->ops->show_fdinfo)
+		dmabuf->ops->show_fdinfo(dmabuf, m);
 }
 
 /*

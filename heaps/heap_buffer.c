@@ -21,6 +21,7 @@
 #include <linux/init.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "heap_buffer.h"
@@ -259,6 +260,12 @@ static void heap_buffer_release(struct dma_buf *dmabuf)
 
 /* -- export ---------------------------------------------------------------- */
 
+static void heap_buffer_show_fdinfo(struct dma_buf *dmabuf, struct seq_file *m)
+{
+	seq_printf(m, "heap:\t%s\n",
+		   dma_heap_get_name(heap_buffer_of(dmabuf)->heap));
+}
+
 static const struct dma_buf_ops heap_buffer_ops = {
 	DMA_BUF_PAGES_OPS,
 	/*
@@ -269,6 +276,7 @@ static const struct dma_buf_ops heap_buffer_ops = {
 	/* Large mappings where huge entries fit; NULL without huge pages. */
 	.get_unmapped_area	= thp_get_unmapped_area,
 	.release		= heap_buffer_release,
+	.show_fdinfo		= heap_buffer_show_fdinfo,
 };
 
 /**

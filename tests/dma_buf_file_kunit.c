@@ -7,6 +7,8 @@
 
 #include <linux/dcache.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ioctl.h>
@@ -17,6 +19,8 @@
 #include <uapi/linux/dma-buf.h>
 
 #include "mock_exporter.h"
+#include "mock_fence.h"
+#include "mock_importer.h"
 #include "mock_user.h"
 
 struct seek_case {
@@ -116,13 +120,20 @@ static void dma_buf_file_test_fdinfo(struct kunit *test)
 	static const struct mock_exporter_params params = {
 		.size = 2 * PAGE_SIZE,
 	};
+	static const char idle[] =
+		"attachments:\t0\nmapped:\t0\npins:\t0\n"
+		"fences-kernel:\t0\nfences-write:\t0\n"
+		"fences-read:\t0\nfences-bookkeep:\t0\n";
 	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
-	char expect[128];
+	char expect[256];
+	size_t stock;
 
 	/* The count is without the reference of the reader. */
 	get_dma_buf(dmabuf);
 	snprintf(expect, sizeof(expect), "size:\t%lu\ncount:\t1\nexp_name:\tmock_exporter\n",
 		 2 * PAGE_SIZE);
+	stock = strlen(expect);
+	strlcat(expect, idle, sizeof(expect));
 	KUNIT_EXPECT_STREQ(test, fdinfo(test, dmabuf->file), expect);
 
 	name_buffer(test, dmabuf, "");
@@ -130,9 +141,75 @@ static void dma_buf_file_test_fdinfo(struct kunit *test)
 					   "\nname:\t\n"));
 
 	name_buffer(test, dmabuf, "camera frame");
+	expect[stock] = '\0';
 	strlcat(expect, "name:\tcamera frame\n", sizeof(expect));
+	strlcat(expect, idle, sizeof(expect));
 	KUNIT_EXPECT_STREQ(test, fdinfo(test, dmabuf->file), expect);
 	dma_buf_put(dmabuf);
+	dma_buf_put(dmabuf);
+}
+
+/* The line of a key, with its value. */
+static void expect_fdinfo(struct kunit *test, struct dma_buf *dmabuf,
+			  const char *line)
+{
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(fdinfo(test, dmabuf->file), line),
+				  "%s in %s", line, fdinfo(test, dmabuf->file));
+}
+
+static void dma_buf_file_test_fdinfo_devices(struct kunit *test)
+{
+	static const struct mock_exporter_params params = {
+		.size = 2 * PAGE_SIZE,
+		.dynamic = true,
+	};
+	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
+	struct dma_buf_attachment *kept, *attach;
+	struct mock_importer importer = { };
+	struct sg_table *sgt;
+	char mapped[32];
+
+	/* A static importer pins what can move, and keeps a mapping of it. */
+	kept = mock_importer_attach(test, dmabuf);
+	expect_fdinfo(test, dmabuf, "\nattachments:\t1\n");
+	expect_fdinfo(test, dmabuf, "\npins:\t1\n");
+	snprintf(mapped, sizeof(mapped), "\nmapped:\t%lu\n", 2 * PAGE_SIZE);
+	expect_fdinfo(test, dmabuf, mapped);
+
+	attach = mock_importer_follow(test, dmabuf, &importer);
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	snprintf(mapped, sizeof(mapped), "\nmapped:\t%lu\n", 4 * PAGE_SIZE);
+	expect_fdinfo(test, dmabuf, "\nattachments:\t2\n");
+	expect_fdinfo(test, dmabuf, mapped);
+
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
+	dma_buf_detach(dmabuf, attach);
+	dma_buf_detach(dmabuf, kept);
+	expect_fdinfo(test, dmabuf,
+		      "\nattachments:\t0\nmapped:\t0\npins:\t0\n");
+	dma_buf_put(dmabuf);
+}
+
+static void dma_buf_file_test_fdinfo_fences(struct kunit *test)
+{
+	static const struct mock_exporter_params params = {
+		.size = PAGE_SIZE,
+	};
+	struct dma_buf *dmabuf = mock_exporter_create(test, &params);
+	struct dma_fence *fence = mock_fence_create(test);
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(dmabuf->resv, 1));
+	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_READ);
+	/* Who looks for what hangs does not wait for it. */
+	expect_fdinfo(test, dmabuf, "\nfences-kernel:\t0\nfences-write:\t0\n"
+				    "fences-read:\t1\nfences-bookkeep:\t0\n");
+	dma_resv_unlock(dmabuf->resv);
+
+	dma_fence_signal(fence);
+	expect_fdinfo(test, dmabuf, "\nfences-read:\t0\n");
+	dma_fence_put(fence);
 	dma_buf_put(dmabuf);
 }
 
@@ -257,6 +334,8 @@ static void dma_buf_file_test_compat_ioctl(struct kunit *test)
 static struct kunit_case dma_buf_file_cases[] = {
 	KUNIT_CASE_PARAM(dma_buf_file_test_llseek, seek_gen_params),
 	KUNIT_CASE(dma_buf_file_test_fdinfo),
+	KUNIT_CASE(dma_buf_file_test_fdinfo_devices),
+	KUNIT_CASE(dma_buf_file_test_fdinfo_fences),
 	KUNIT_CASE(dma_buf_file_test_path),
 	KUNIT_CASE(dma_buf_file_test_inode),
 	KUNIT_CASE_PARAM(dma_buf_file_test_ioctl_unknown, command_gen_params),

@@ -29,6 +29,7 @@ struct device;
 struct dma_buf;
 struct dma_buf_attachment;
 struct dma_buf_pages;
+struct seq_file;
 
 /**
  * struct dma_buf_ops - operations of an exporter
@@ -294,6 +295,18 @@ struct dma_buf_ops {
 	 * Return: the memory, as large as the buffer.
 	 */
 	struct dma_buf_pages *(*pages)(struct dma_buf *dmabuf);
+
+	/**
+	 * @show_fdinfo:
+	 *
+	 * Optional. Append lines of the exporter's own to
+	 * /proc/PID/fdinfo/FD, each a key, a colon, a tab and a value. Which
+	 * keys the core uses is in Documentation/driver-api/dma-buf.rst.
+	 *
+	 * Context: Process context, without locks. May sleep, but must not wait
+	 * for a device: what reads fdinfo looks for the one that hangs.
+	 */
+	void (*show_fdinfo)(struct dma_buf *dmabuf, struct seq_file *m);
 };
 
 /**
@@ -409,6 +422,18 @@ struct dma_buf {
 	 * buffer. Set once, without a lock, by cmpxchg().
 	 */
 	struct dma_buf_poll *poll;
+
+	/**
+	 * @nr_attached: number of @attachments. Changed with it by
+	 * dma-buf-attach.c, under @resv; read without the lock, as the next two.
+	 */
+	unsigned int nr_attached;
+
+	/** @nr_mapped: device mappings that there are, kept ones too. */
+	unsigned int nr_mapped;
+
+	/** @nr_pinned: pins of a dynamic exporter's buffer. */
+	unsigned int nr_pinned;
 #ifdef CONFIG_DMABUF_SYSFS_STATS
 	/**
 	 * @sysfs_entry: the buffer's directory in sysfs. Set by the export,
