@@ -18,6 +18,7 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
@@ -64,15 +65,29 @@ static bool dma_buf_cpu_writes(enum dma_data_direction dir)
 	return dir == DMA_TO_DEVICE || dir == DMA_BIDIRECTIONAL;
 }
 
-static noinline int dma_buf_cpu_wait_fences(struct dma_buf *dmabuf,
-					    enum dma_data_direction dir)
+/**
+ * dma_buf_cpu_wait_fences - wait for the fences that an access by the CPU has to
+ * @dmabuf: the buffer
+ * @dir: as for dma_buf_begin_cpu_access()
+ *
+ * Context: Process context, without the reservation lock. May sleep.
+ * Return: 0, or -ERESTARTSYS when a signal ended the wait.
+ */
+noinline int dma_buf_cpu_wait_fences(struct dma_buf *dmabuf,
+				     enum dma_data_direction dir)
 {
 	enum dma_resv_usage usage = dma_resv_usage_rw(dma_buf_cpu_writes(dir));
+	bool traced = trace_dma_buf_wait_cpu_enabled();
+	ktime_t start = traced ? ktime_get() : 0;
 	long ret;
 
 	ret = dma_resv_wait_timeout(dmabuf->resv, usage, true,
 				    MAX_SCHEDULE_TIMEOUT);
-	return min(ret, 0L);
+	ret = min(ret, 0L);
+	if (traced)
+		trace_dma_buf_wait_cpu(dmabuf, dir, ktime_sub(ktime_get(), start),
+				       ret);
+	return ret;
 }
 
 /* Most buffers never get a fence, because their drivers add none. */

@@ -16,6 +16,8 @@
 #include "dma-buf-private.h"
 #include "ioctl_table.h"
 
+#include <trace/events/dma_buf.h>
+
 /**
  * dma_buf_name_copy - copy the name of a buffer
  * @dmabuf: the buffer
@@ -52,6 +54,7 @@ long dma_buf_name_ioctl_set(struct ioctl_call *call, void *args)
 	if (IS_ERR(name))
 		return PTR_ERR(name);
 
+	trace_dma_buf_name(dmabuf, name);
 	spin_lock(&dmabuf->name_lock);
 	swap(dmabuf->name, name);
 	spin_unlock(&dmabuf->name_lock);

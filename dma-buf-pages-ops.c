@@ -29,6 +29,7 @@
 #include <linux/vmalloc.h>
 
 #include "dma-buf-pages-private.h"
+#include "dma-buf-private.h"
 
 /* -- devices --------------------------------------------------------------- */
 
@@ -133,12 +134,9 @@ static noinline int dma_buf_pages_sync_for_cpu(struct dma_buf *dmabuf,
 					       enum dma_data_direction dir,
 					       size_t offset, size_t length)
 {
-	bool write = dir != DMA_FROM_DEVICE;
-	long ret;
+	int ret = dma_buf_cpu_wait_fences(dmabuf, dir);
 
-	ret = dma_resv_wait_timeout(dmabuf->resv, dma_resv_usage_rw(write), true,
-				    MAX_SCHEDULE_TIMEOUT);
-	if (ret < 0)
+	if (ret)
 		return ret;
 	dma_buf_pages_sync(dmabuf->priv, dir, offset, length, false);
 	return 0;

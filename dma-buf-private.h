@@ -133,6 +133,8 @@ enum dma_buf_cpu_wait {
 };
 
 bool dma_buf_cpu_is_idle(struct dma_buf *dmabuf, enum dma_data_direction dir);
+int dma_buf_cpu_wait_fences(struct dma_buf *dmabuf,
+			    enum dma_data_direction dir);
 int dma_buf_cpu_begin_copy(struct dma_buf *dmabuf, enum dma_data_direction dir,
 			   size_t offset, size_t length,
 			   enum dma_buf_cpu_wait wait);

@@ -27,6 +27,9 @@
 #include "ioctl_table.h"
 #include "sync_file_list.h"
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/sync_file.h>
+
 static_assert(sizeof(struct sync_merge_data) == 48);
 static_assert(offsetof(struct sync_merge_data, name) == 0);
 static_assert(offsetof(struct sync_merge_data, fd2) == 32);
@@ -90,6 +93,7 @@ static struct sync_file *sync_file_alloc(struct dma_fence *fence,
 	}
 
 	sync_file_list_add(sync_file);
+	trace_sync_file_create(fence);
 	return sync_file;
 }
 
@@ -188,6 +192,7 @@ static void sync_file_wake(struct dma_fence *fence, struct dma_fence_cb *cb)
 static __poll_t sync_file_poll(struct file *file, poll_table *wait)
 {
 	struct sync_file *sync_file = file->private_data;
+	bool signaled;
 
 	poll_wait(file, &sync_file->wq, wait);
 
@@ -201,7 +206,9 @@ static __poll_t sync_file_poll(struct file *file, poll_table *wait)
 				   sync_file_wake))
 		wake_up_all(&sync_file->wq);
 
-	return dma_fence_is_signaled(sync_file->fence) ? EPOLLIN : 0;
+	signaled = dma_fence_is_signaled(sync_file->fence);
+	trace_sync_file_poll(sync_file->fence, signaled);
+	return signaled ? EPOLLIN : 0;
 }
 
 /* ---- ioctls ------------------------------------------------------------- */
@@ -218,6 +225,7 @@ static struct sync_file *sync_file_merge(struct dma_fence *one,
 	if (!both)
 		return ERR_PTR(-ENOMEM);
 
+	trace_sync_file_merge(both);
 	sync_file = sync_file_alloc(both, user_name);
 	dma_fence_put(both);
 	return sync_file ?: ERR_PTR(-ENOMEM);

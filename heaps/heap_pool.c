@@ -46,6 +46,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 #include <linux/topology.h>
 #include <linux/vmstat.h>
 #include <linux/wait.h>
@@ -59,6 +60,9 @@
 #include "heap_policy.h"
 #include "heap_pool.h"
 #include "heap_zero.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/dma_heap.h>
 
 /* How many pages are moved off the freelists of a node with its lock held. */
 #define HEAP_POOL_SHRINK_BATCH	(1UL << MAX_PAGE_ORDER)
@@ -98,6 +102,7 @@ struct heap_pool_node {
 
 /**
  * struct heap_pool - the pool of one heap
+ * @name: of the heap
  * @budget: how many pages may be kept, and are
  * @last_oom: when the pool was last emptied for a task out of memory, in jiffies;
  *	0 if never. Written with the lock of the OOM killer
@@ -109,6 +114,7 @@ struct heap_pool_node {
  * @nodes: by node
  */
 struct heap_pool {
+	const char *name;
 	struct heap_budget budget;
 	unsigned long last_oom;
 	struct heap_pcp_set pcp;
@@ -285,6 +291,27 @@ void heap_pool_put(struct heap_pool *pool, struct folio *folio, bool zeroed)
 }
 EXPORT_SYMBOL_NS_GPL(heap_pool_put, DMA_BUF);
 
+static struct folio *heap_pool_take_from(struct heap_pool *pool, int nid,
+					 unsigned int order, bool *zeroed)
+{
+	struct folio *folio = NULL;
+
+	if (order >= HEAP_POOL_MIN_ORDER)
+		folio = heap_pool_node_take(pool, nid, order, zeroed);
+	else if (nid == numa_mem_id())
+		folio = heap_pcp_take(&pool->pcp, order, zeroed);
+	if (!folio)
+		return NULL;
+	/*
+	 * The cache of a CPU may have folios of another node, see heap_pcp.c.
+	 */
+	if (likely(folio_nid(folio) == nid && heap_pool_may_reuse(folio)))
+		return folio;
+
+	heap_folio_free(folio);
+	return NULL;
+}
+
 /**
  * heap_pool_take - allocate a folio from the pool
  * @pool: the pool, NULL for none
@@ -308,22 +335,13 @@ struct folio *heap_pool_take(struct heap_pool *pool, unsigned int order,
 		return NULL;
 
 	nid = heap_policy_nid();
-	if (nid == NUMA_NO_NODE)
-		return NULL;
-	if (order >= HEAP_POOL_MIN_ORDER)
-		folio = heap_pool_node_take(pool, nid, order, zeroed);
-	else if (nid == numa_mem_id())
-		folio = heap_pcp_take(&pool->pcp, order, zeroed);
-	if (!folio)
-		return NULL;
-	/*
-	 * The cache of a CPU may have folios of another node, see heap_pcp.c.
-	 */
-	if (likely(folio_nid(folio) == nid && heap_pool_may_reuse(folio)))
-		return folio;
-
-	heap_folio_free(folio);
-	return NULL;
+	if (nid != NUMA_NO_NODE)
+		folio = heap_pool_take_from(pool, nid, order, zeroed);
+	if (folio)
+		trace_dma_heap_pool_hit(pool->name, nid, folio_size(folio));
+	else
+		trace_dma_heap_pool_miss(pool->name, nid, PAGE_SIZE << order);
+	return folio;
 }
 EXPORT_SYMBOL_NS_GPL(heap_pool_take, DMA_BUF);
 
@@ -373,6 +391,9 @@ static unsigned long heap_pool_node_shrink(struct heap_pool *pool,
 		heap_budget_release(&pool->budget, batch);
 		done += batch;
 	} while (batch && done < nr_pages);
+	if (done)
+		trace_dma_heap_pool_shrink(pool->name, node->nid,
+					   done << PAGE_SHIFT);
 	return done;
 }
 
@@ -684,6 +705,10 @@ struct heap_pool *heap_pool_create(const char *name, unsigned long limit)
 	for_each_node(nid)
 		heap_pool_node_init(&pool->nodes[nid], nid);
 	ret = heap_pcp_init(&pool->pcp, &pool->budget);
+	if (!ret) {
+		pool->name = kstrdup_const(name, GFP_KERNEL);
+		ret = pool->name ? 0 : -ENOMEM;
+	}
 	if (!ret)
 		ret = heap_pool_add_shrinker(pool, name);
 	if (ret)
@@ -722,6 +747,7 @@ void heap_pool_destroy(struct heap_pool *pool)
 	shrinker_free(pool->shrinker);
 	heap_pool_shrink(pool, ULONG_MAX);
 	heap_pcp_destroy(&pool->pcp);
+	kfree_const(pool->name);
 	kvfree(pool);
 }
 EXPORT_SYMBOL_NS_GPL(heap_pool_destroy, DMA_BUF);

@@ -109,4 +109,12 @@ struct notifier_block {
 #define shrinker_alloc(flags, ...)	((struct shrinker *)kzalloc(sizeof(struct shrinker), 0))
 #define shrinker_free(shrinker)		kfree(shrinker)
 
+#define kstrdup_const(string, gfp)	(string)
+#define kfree_const(string)		do { (void)(string); } while (0)
+
+/* Trace events, all of them silent. */
+#define trace_dma_heap_pool_hit(heap, node, bytes)	do { } while (0)
+#define trace_dma_heap_pool_miss(heap, node, bytes)	do { } while (0)
+#define trace_dma_heap_pool_shrink(heap, node, bytes)	do { } while (0)
+
 #endif /* _MODEL_PAGES_H */

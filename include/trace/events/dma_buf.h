@@ -7,15 +7,16 @@
  * with a result is recorded when the result is known, with a failure as a
  * negative errno.
  *
- * export	dma_buf_export, dma_buf_fd, dma_buf_get
+ * export	dma_buf_export, dma_buf_fd, dma_buf_get, dma_buf_name
  * devices	dma_buf_attach, dma_buf_pin, dma_buf_map, dma_buf_unmap,
  *		dma_buf_unpin, dma_buf_detach, dma_buf_move_notify
- * CPU		dma_buf_begin_cpu, dma_buf_end_cpu, dma_buf_begin_cpu_partial,
+ * CPU		dma_buf_wait_cpu, dma_buf_begin_cpu, dma_buf_end_cpu, dma_buf_begin_cpu_partial,
  *		dma_buf_end_cpu_partial, dma_buf_mmap, dma_buf_vmap,
  *		dma_buf_vunmap
  * release	dma_buf_put, dma_buf_release
  *
- * Units: size, offset and length are in bytes; dir is enum dma_data_direction.
+ * Units: size, offset and length are in bytes, waited is in nanoseconds; dir is
+ * enum dma_data_direction.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dma_buf
@@ -87,6 +88,22 @@ DMA_BUF_EVENT(dma_buf_vunmap);
 /* ret is the number of importers that were notified */
 DMA_BUF_EVENT(dma_buf_move_notify);
 
+/* The buffer is about to get a name. */
+TRACE_EVENT(dma_buf_name,
+	    TP_PROTO(struct dma_buf *dmabuf, const char *name),
+	    TP_ARGS(dmabuf, name),
+	    TP_STRUCT__entry(__string(exporter, dmabuf->exp_name)
+			     __string(name, name)
+			     __field(unsigned long, ino)
+			     __field(size_t, size)),
+	    TP_fast_assign(__assign_str(exporter);
+			   __assign_str(name);
+			   __entry->ino = dma_buf_trace_ino(dmabuf);
+			   __entry->size = dmabuf->size;),
+	    TP_printk("ino=%lu exporter=%s size=%zu name=%s", __entry->ino,
+		      __get_str(exporter), __entry->size, __get_str(name))
+);
+
 /* An operation on the buffer for a device. */
 DECLARE_EVENT_CLASS(dma_buf_device,
 		    TP_PROTO(struct dma_buf_attachment *attach, int dir,
@@ -149,6 +166,31 @@ DECLARE_EVENT_CLASS(dma_buf_cpu,
 
 DMA_BUF_CPU_EVENT(dma_buf_begin_cpu);
 DMA_BUF_CPU_EVENT(dma_buf_end_cpu);
+
+/*
+ * An access by the CPU has waited for fences, for so many nanoseconds; not
+ * recorded for a buffer that never had one.
+ */
+TRACE_EVENT(dma_buf_wait_cpu,
+	    TP_PROTO(struct dma_buf *dmabuf, int dir, s64 waited, int ret),
+	    TP_ARGS(dmabuf, dir, waited, ret),
+	    TP_STRUCT__entry(__string(exporter, dmabuf->exp_name)
+			     __field(unsigned long, ino)
+			     __field(size_t, size)
+			     __field(s64, waited)
+			     __field(int, dir)
+			     __field(int, ret)),
+	    TP_fast_assign(__assign_str(exporter);
+			   __entry->ino = dma_buf_trace_ino(dmabuf);
+			   __entry->size = dmabuf->size;
+			   __entry->waited = waited;
+			   __entry->dir = dir;
+			   __entry->ret = ret;),
+	    TP_printk("ino=%lu exporter=%s size=%zu dir=%s waited=%lld ret=%d",
+		      __entry->ino, __get_str(exporter), __entry->size,
+		      show_dma_buf_dir(__entry->dir), __entry->waited,
+		      __entry->ret)
+);
 
 /* The same for the bytes from offset to offset + length. */
 DECLARE_EVENT_CLASS(dma_buf_cpu_partial,
