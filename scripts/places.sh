@@ -27,3 +27,8 @@ lock_place() {
 	exec {place_lock}>"$BUILD/lock/$1"
 	flock "$place_lock"
 }
+
+# For run-programs -x: the examples of the documentation, which examples_test runs.
+example_programs() {
+	(cd -- "$ROOT/tests/user" && basename -s .c -a -- example_*.c | tr '\n' ' ')
+}
