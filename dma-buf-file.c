@@ -94,6 +94,9 @@ static void dma_buf_file_show_fences(struct seq_file *m, struct dma_resv *resv)
 			memset(count, 0, sizeof(count));
 		count[dma_resv_iter_usage(&cursor)]++;
 	}
+	/* The last step may have begun anew, and found nothing. */
+	if (dma_resv_iter_is_restarted(&cursor))
+		memset(count, 0, sizeof(count));
 	dma_resv_iter_end(&cursor);
 
 	for (i = 0; i < ARRAY_SIZE(names); i++)
@@ -110,9 +113,6 @@ static void dma_buf_file_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "count:\t%ld\n", file_count(file) - 1);
 	seq_printf(m, "exp_name:\t%s\n", dmabuf->exp_name);
 
-	if (dma_buf_name_copy(dmabuf, name))
-		seq_printf(m, "name:\t%s\n", name);
-
 	seq_printf(m, "attachments:\t%u\n", READ_ONCE(dmabuf->nr_attached));
 	seq_printf(m, "mapped:\t%llu\n",
 		   (u64)READ_ONCE(dmabuf->nr_mapped) * dmabuf->size);
@@ -120,6 +120,10 @@ static void dma_buf_file_show_fdinfo(struct seq_file *m, struct file *file)
 	dma_buf_file_show_fences(m, dmabuf->resv);
 	if (dmabuf->ops->show_fdinfo)
 		dmabuf->ops->show_fdinfo(dmabuf, m);
+
+	/* Last, as it may contain what looks like other lines. */
+	if (dma_buf_name_copy(dmabuf, name))
+		seq_printf(m, "name:\t%s\n", name);
 }
 
 /*
@@ -174,11 +178,7 @@ static int __init dma_buf_init(void)
 	ret = dma_buf_stats_init();
 	if (ret)
 		return ret;
-	ret = dma_buf_inode_init();
-	if (ret)
-		return ret;
-
 	dma_buf_debugfs_init();
-	return 0;
+	return dma_buf_inode_init();
 }
 subsys_initcall(dma_buf_init);

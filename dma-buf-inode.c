@@ -10,6 +10,7 @@
  * An inode starts with a zeroed buffer. Filling it in, and the end of it, are
  * the business of dma-buf.c, whose dentry operations this file system has.
  */
+#include <linux/atomic.h>
 #include <linux/dcache.h>
 #include <linux/dma-buf.h>
 #include <linux/fcntl.h>
@@ -103,20 +104,28 @@ static struct file_system_type dma_buf_fs_type = {
 	.kill_sb		= kill_anon_super,
 };
 
+/* How many inode numbers a CPU takes at once; a power of two. */
+#define DMA_BUF_INO_BLOCK	1024UL
+
 static DEFINE_PER_CPU(unsigned long, dma_buf_last_ino);
 
 /*
- * Each CPU counts for itself, in steps of the number of CPUs, so that no two of
- * them choose the same number, nor share a cache line. Never 0, which stands for
- * no inode.
+ * Each CPU takes a block of numbers at a time, so that exports on several do not
+ * share a cache line. Never 0, which stands for no inode.
  */
 static unsigned long dma_buf_next_ino(void)
 {
-	unsigned long ino;
-	int cpu = get_cpu();
+	static atomic_long_t blocks = ATOMIC_LONG_INIT(0);
+	unsigned long *last = &get_cpu_var(dma_buf_last_ino);
+	unsigned long ino = *last;
 
-	ino = __this_cpu_inc_return(dma_buf_last_ino) * nr_cpu_ids + cpu;
-	put_cpu();
+	if (!(ino % DMA_BUF_INO_BLOCK))
+		ino = atomic_long_fetch_add(DMA_BUF_INO_BLOCK, &blocks);
+	/* Where longs have 32 bits, the last number of the last block. */
+	if (!++ino)
+		ino++;
+	*last = ino;
+	put_cpu_var(dma_buf_last_ino);
 	return ino;
 }
 
