@@ -513,6 +513,8 @@ TEST_F(rw, splice_waits_only_if_it_may)
 		SKIP(return, "no sw_sync");
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
 	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	EXPECT_REFUSED(EAGAIN, sysret(splice(self->fd, &at, ends[1], NULL, 1,
+					     SPLICE_F_NONBLOCK)));
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
 	EXPECT_REFUSED(EAGAIN, sysret(splice(self->fd, &at, ends[1], NULL, 1, 0)));
 	ASSERT_EQ(0, sw_sync_inc(self->timeline, 1));
