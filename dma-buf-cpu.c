@@ -66,7 +66,7 @@ static bool dma_buf_cpu_writes(enum dma_data_direction dir)
 }
 
 /**
- * dma_buf_cpu_wait_fences - wait for the fences that an access by the CPU has to
+ * dma_buf_cpu_wait_fences - wait for the fences that matter to the CPU
  * @dmabuf: the buffer
  * @dir: as for dma_buf_begin_cpu_access()
  *

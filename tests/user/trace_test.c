@@ -138,7 +138,7 @@ TEST_F(trace, time_waited_for_fences)
 	EXPECT_NE(NULL, strstr(line, " ret=0"));
 	waited = strstr(line, " waited=");
 	ASSERT_NE(NULL, waited);
-	/* The fork and the sleep overlap the wait: it is not less than 0. */
+	/* How long it was is up to the scheduler: the child may be first. */
 	EXPECT_LT(0, atoll(waited + strlen(" waited=")));
 	close(fence);
 	close(timeline);
