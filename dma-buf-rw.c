@@ -426,7 +426,7 @@ ssize_t dma_buf_splice_read(struct file *in, loff_t *ppos,
 	if (dmabuf->ops->pages)
 		pages = dmabuf->ops->pages(dmabuf);
 	if (!IS_ENABLED(CONFIG_DMABUF_PAGES) || !pages || !pages->may_outlive) {
-		/* It reads as read(2) does, whatever the flags. */
+		/* Not passed on: what comes after this is waited for. */
 		if (!wait && !dma_buf_cpu_is_idle(dmabuf, DMA_FROM_DEVICE))
 			return -EAGAIN;
 		return copy_splice_read(in, ppos, pipe, len, flags);

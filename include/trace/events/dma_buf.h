@@ -10,9 +10,9 @@
  * export	dma_buf_export, dma_buf_fd, dma_buf_get, dma_buf_name
  * devices	dma_buf_attach, dma_buf_pin, dma_buf_map, dma_buf_unmap,
  *		dma_buf_unpin, dma_buf_detach, dma_buf_move_notify
- * CPU		dma_buf_wait_cpu, dma_buf_begin_cpu, dma_buf_end_cpu, dma_buf_begin_cpu_partial,
- *		dma_buf_end_cpu_partial, dma_buf_mmap, dma_buf_vmap,
- *		dma_buf_vunmap
+ * CPU		dma_buf_wait_cpu, dma_buf_begin_cpu, dma_buf_end_cpu,
+ *		dma_buf_begin_cpu_partial, dma_buf_end_cpu_partial,
+ *		dma_buf_mmap, dma_buf_vmap, dma_buf_vunmap
  * release	dma_buf_put, dma_buf_release
  *
  * Units: size, offset and length are in bytes, waited is in nanoseconds; dir is
@@ -167,31 +167,6 @@ DECLARE_EVENT_CLASS(dma_buf_cpu,
 DMA_BUF_CPU_EVENT(dma_buf_begin_cpu);
 DMA_BUF_CPU_EVENT(dma_buf_end_cpu);
 
-/*
- * An access by the CPU has waited for fences, for so many nanoseconds; not
- * recorded for a buffer that never had one.
- */
-TRACE_EVENT(dma_buf_wait_cpu,
-	    TP_PROTO(struct dma_buf *dmabuf, int dir, s64 waited, int ret),
-	    TP_ARGS(dmabuf, dir, waited, ret),
-	    TP_STRUCT__entry(__string(exporter, dmabuf->exp_name)
-			     __field(unsigned long, ino)
-			     __field(size_t, size)
-			     __field(s64, waited)
-			     __field(int, dir)
-			     __field(int, ret)),
-	    TP_fast_assign(__assign_str(exporter);
-			   __entry->ino = dma_buf_trace_ino(dmabuf);
-			   __entry->size = dmabuf->size;
-			   __entry->waited = waited;
-			   __entry->dir = dir;
-			   __entry->ret = ret;),
-	    TP_printk("ino=%lu exporter=%s size=%zu dir=%s waited=%lld ret=%d",
-		      __entry->ino, __get_str(exporter), __entry->size,
-		      show_dma_buf_dir(__entry->dir), __entry->waited,
-		      __entry->ret)
-);
-
 /* The same for the bytes from offset to offset + length. */
 DECLARE_EVENT_CLASS(dma_buf_cpu_partial,
 		    TP_PROTO(struct dma_buf *dmabuf, int dir, size_t offset,
@@ -223,6 +198,32 @@ DECLARE_EVENT_CLASS(dma_buf_cpu_partial,
 
 DMA_BUF_CPU_PARTIAL_EVENT(dma_buf_begin_cpu_partial);
 DMA_BUF_CPU_PARTIAL_EVENT(dma_buf_end_cpu_partial);
+
+/*
+ * An access by the CPU has waited for fences, for so many nanoseconds. Recorded
+ * twice where the exporter waits as well, as for a device that is not coherent,
+ * and otherwise not for a buffer that never had a fence.
+ */
+TRACE_EVENT(dma_buf_wait_cpu,
+	    TP_PROTO(struct dma_buf *dmabuf, int dir, s64 waited, int ret),
+	    TP_ARGS(dmabuf, dir, waited, ret),
+	    TP_STRUCT__entry(__string(exporter, dmabuf->exp_name)
+			     __field(unsigned long, ino)
+			     __field(size_t, size)
+			     __field(s64, waited)
+			     __field(int, dir)
+			     __field(int, ret)),
+	    TP_fast_assign(__assign_str(exporter);
+			   __entry->ino = dma_buf_trace_ino(dmabuf);
+			   __entry->size = dmabuf->size;
+			   __entry->waited = waited;
+			   __entry->dir = dir;
+			   __entry->ret = ret;),
+	    TP_printk("ino=%lu exporter=%s size=%zu dir=%s waited=%lld ret=%d",
+		      __entry->ino, __get_str(exporter), __entry->size,
+		      show_dma_buf_dir(__entry->dir), __entry->waited,
+		      __entry->ret)
+);
 
 #endif /* _TRACE_DMA_BUF_H */
 
