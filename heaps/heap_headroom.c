@@ -103,8 +103,7 @@
  * @nr_pages: how many pages these are
  * @users: how many allocations go on although memory is short, and hold the
  * reserve
- * @called_off: one of these was called off and has ended since the last call of
- *	the notifier
+ * @ended: one of these has ended since a task last waited for that
  * @nr_oom: how often a task was out of memory
  * @nr_waits: how often such a task has waited
  * @last_oom: when that was last, in jiffies; valid if @nr_oom is not 0
@@ -115,7 +114,7 @@ struct heap_reserve {
 	struct list_head folios;
 	unsigned long nr_pages;
 	unsigned int users;
-	bool called_off;
+	bool ended;
 	unsigned int nr_oom;
 	unsigned int nr_waits;
 	u64 last_oom;
@@ -337,6 +336,19 @@ static void heap_headroom_free(struct list_head *folios)
 	drain_all_pages(NULL);
 }
 
+/* Count the pages that are of nodes for the task. */
+static unsigned long heap_headroom_usable(const struct list_head *folios)
+{
+	const nodemask_t *nodes = heap_policy_bound_nodes();
+	const struct folio *folio;
+	unsigned long nr_pages = 0;
+
+	list_for_each_entry(folio, folios, lru)
+		if (!nodes || node_isset(folio_nid(folio), *nodes))
+			nr_pages += folio_nr_pages(folio);
+	return nr_pages;
+}
+
 /* Test whether a task was out of memory less than @ticks ago. */
 static bool heap_reserve_had_oom(u64 ticks)
 {
@@ -356,10 +368,8 @@ static bool heap_headroom_is_dying(void)
 }
 
 /* Note that a task is out of memory, and remove the reserve for it. */
-static unsigned long heap_headroom_call_off(struct list_head *folios, bool *wait)
+static void heap_headroom_call_off(struct list_head *folios)
 {
-	unsigned long nr_pages;
-
 	spin_lock(&heap_reserve.lock);
 	if (!heap_reserve_had_oom(HEAP_HEADROOM_OOM_QUIET))
 		heap_reserve.nr_waits = 0;
@@ -368,16 +378,25 @@ static unsigned long heap_headroom_call_off(struct list_head *folios, bool *wait
 	heap_reserve.last_oom = get_jiffies_64();
 
 	list_splice_init(&heap_reserve.folios, folios);
-	nr_pages = heap_reserve.nr_pages;
 	heap_reserve.nr_pages = 0;
-
-	*wait = !nr_pages && !heap_headroom_is_dying() &&
-		(heap_reserve.users || heap_reserve.called_off) &&
-		heap_reserve.nr_waits < HEAP_HEADROOM_OOM_WAITS;
-	heap_reserve.nr_waits += *wait;
-	heap_reserve.called_off = false;
 	spin_unlock(&heap_reserve.lock);
-	return nr_pages;
+}
+
+/* Test whether the task is to wait for allocations under way, or try again. */
+static bool heap_headroom_may_wait(void)
+{
+	bool wait;
+
+	if (heap_headroom_is_dying())
+		return false;
+
+	spin_lock(&heap_reserve.lock);
+	wait = (heap_reserve.users || heap_reserve.ended) &&
+	       heap_reserve.nr_waits < HEAP_HEADROOM_OOM_WAITS;
+	heap_reserve.nr_waits += wait;
+	heap_reserve.ended = false;
+	spin_unlock(&heap_reserve.lock);
+	return wait;
 }
 
 /*
@@ -392,11 +411,11 @@ VISIBLE_IF_KUNIT int heap_headroom_oom(struct notifier_block *oom,
 {
 	unsigned long nr_pages;
 	LIST_HEAD(folios);
-	bool wait;
 
-	nr_pages = heap_headroom_call_off(&folios, &wait);
+	heap_headroom_call_off(&folios);
+	nr_pages = heap_headroom_usable(&folios);
 	heap_headroom_free(&folios);
-	if (wait) {
+	if (!nr_pages && heap_headroom_may_wait()) {
 		schedule_timeout_uninterruptible(1);
 		nr_pages = 1;
 	}
@@ -420,7 +439,7 @@ void heap_headroom_forget_oom(void)
 	spin_lock(&heap_reserve.lock);
 	heap_reserve.nr_oom = 0;
 	heap_reserve.nr_waits = 0;
-	heap_reserve.called_off = false;
+	heap_reserve.ended = false;
 	spin_unlock(&heap_reserve.lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(heap_headroom_forget_oom);
@@ -627,9 +646,10 @@ void heap_headroom_release(struct heap_headroom *room)
 
 	spin_lock(&heap_reserve.lock);
 	/*
-	 * It may have freed pages after the task out of memory has last tried.
+	 * A task may have found nothing while this one held the reserve, and be
+	 * on its way to the notifier: it shall try once more.
 	 */
-	heap_reserve.called_off |= heap_reserve.nr_oom != room->nr_oom;
+	heap_reserve.ended = true;
 	if (!--heap_reserve.users) {
 		list_splice_init(&heap_reserve.folios, &folios);
 		heap_reserve.nr_pages = 0;

@@ -193,6 +193,22 @@ static void heap_headroom_test_called_off(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, heap_headroom_test_oom());
 }
 
+/*
+ * A task may have found nothing as long as an allocation held the reserve, and
+ * be on its way to the notifier when that ends. It tries again, once.
+ */
+static void heap_headroom_test_ended(struct kunit *test)
+{
+	struct heap_headroom *room = heap_headroom_test_begin(test);
+
+	heap_headroom_test_tight(test, room);
+	heap_headroom_test_forget_later(test);
+	heap_headroom_release(room);
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_reserved());
+	KUNIT_EXPECT_LT(test, 0, heap_headroom_test_oom());
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_test_oom());
+}
+
 /* A task that ends anyway gets the reserve, but does not wait for more. */
 static void heap_headroom_test_dying(struct kunit *test)
 {
@@ -271,6 +287,7 @@ static struct kunit_case heap_headroom_cases[] = {
 	KUNIT_CASE(heap_headroom_test_impossible),
 	KUNIT_CASE(heap_headroom_test_reserve),
 	KUNIT_CASE(heap_headroom_test_called_off),
+	KUNIT_CASE(heap_headroom_test_ended),
 	KUNIT_CASE(heap_headroom_test_dying),
 	KUNIT_CASE(heap_headroom_test_refused),
 	KUNIT_CASE_SLOW(heap_headroom_test_bound),
