@@ -205,17 +205,70 @@ static long heap_bound_pages(long (*count)(struct zone *zone))
 }
 
 /*
+ * By how many pages the watermark of a zone may be boosted. The page allocator
+ * does that when pages that cannot be moved spread, which is what a heap's are:
+ * by a pageblock each time, up to one and a half times the high watermark
+ * (vm.watermark_boost_factor), or one pageblock if that is more.
+ */
+static unsigned long heap_zone_boost(struct zone *zone)
+{
+	/* A smaller zone is left alone. */
+	if (zone_managed_pages(zone) < pageblock_nr_pages * 4)
+		return 0;
+	return max(zone->_watermark[WMARK_HIGH] * 3 / 2, pageblock_nr_pages);
+}
+
+/*
+ * Count the pages that are left for others: any task needs a few to go on, and
+ * finds only those above the watermarks, which may yet rise by @boost pages.
+ */
+static unsigned long heap_headroom_kept(unsigned long boost)
+{
+	return heap_headroom_pages() +
+	       min(boost, totalram_pages() / HEAP_HEADROOM_BOOST_SHARE);
+}
+
+/* By how many pages the watermarks may be boosted, or yet, if @left. */
+static unsigned long heap_boost_pages(bool left)
+{
+	unsigned long pages = 0, max, boost;
+	struct zone *zone;
+
+	for_each_populated_zone(zone) {
+		if (zone_idx(zone) > gfp_zone(GFP_HIGHUSER))
+			continue;
+		boost = left ? READ_ONCE(zone->watermark_boost) : 0;
+		max = heap_zone_boost(zone);
+		pages += max - min(max, boost);
+	}
+	return pages;
+}
+
+/*
+ * Count the pages that are available. Reclaimable slab does not count: most of
+ * it may be in use, as the inode and the dentry of each buffer are. What can be
+ * had of it turns out when it is reclaimed.
+ */
+static long heap_headroom_available(void)
+{
+	long pages = si_mem_available() - heap_movable_pages() -
+		     (long)global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B);
+
+	return min(pages, heap_bound_pages(heap_zone_available));
+}
+
+/*
  * Test whether @nr_pages can be had without pushing out any program, and enough
  * be left for others, that have been granted @nr_granted. Each CPU may besides
  * hand out some pages in small buffers without a check, which is less than a
- * step.
+ * step. No reserve is held, so what is left has to do for all boosts: they may
+ * rise at any time, and stay if there is nothing to reclaim.
  */
 static bool heap_headroom_is_roomy(unsigned long nr_pages, unsigned long nr_granted)
 {
-	long available = min(si_mem_available() - heap_movable_pages(),
-			     heap_bound_pages(heap_zone_available));
+	long available = heap_headroom_available();
 
-	nr_pages += heap_headroom_pages() + nr_granted +
+	nr_pages += heap_headroom_kept(heap_boost_pages(false)) + nr_granted +
 		    num_online_cpus() * HEAP_HEADROOM_STEP;
 	return available > 0 && nr_pages < available;
 }
@@ -281,28 +334,6 @@ static long heap_headroom_ceiling(unsigned long nr_used)
 			 (PAGE_SIZE / SZ_1K)) -
 		  (long)global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
 	return min(ceiling, heap_bound_pages(heap_zone_managed));
-}
-
-/*
- * By how many pages the watermarks may yet rise. The page allocator boosts them
- * by up to one and a half times the high one (vm.watermark_boost_factor) when
- * pages that cannot be moved spread, which is what a heap's are. What was left
- * to others above the watermark would be below it then, and the next task find
- * nothing.
- */
-static unsigned long heap_boost_pages(void)
-{
-	unsigned long pages = 0, max, boost;
-	struct zone *zone;
-
-	for_each_populated_zone(zone) {
-		if (zone_idx(zone) > gfp_zone(GFP_HIGHUSER))
-			continue;
-		boost = READ_ONCE(zone->watermark_boost);
-		max = zone->_watermark[WMARK_HIGH] * 3 / 2;
-		pages += max - min(max, boost);
-	}
-	return pages;
 }
 
 /*
@@ -534,11 +565,10 @@ static bool heap_headroom_is_exceeded(const struct heap_headroom *room)
 static int heap_headroom_fill(struct heap_headroom *room)
 {
 	unsigned int order = HEAP_TOP_ORDER;
-	unsigned long want = heap_headroom_pages(), has;
+	unsigned long want = heap_headroom_kept(heap_boost_pages(true)), has;
 	struct folio *folio;
 	int ret = 0;
 
-	want += min(heap_boost_pages(), totalram_pages() / HEAP_HEADROOM_BOOST_SHARE);
 	if (mutex_lock_killable(&heap_reserve.fill))
 		return -EINTR;
 	while ((has = READ_ONCE(heap_reserve.nr_pages)) < want) {

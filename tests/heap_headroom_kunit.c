@@ -8,9 +8,11 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/vmstat.h>
 
 #include "../heaps/heap_headroom.h"
@@ -18,11 +20,33 @@
 /* How many pages are granted at a time. */
 #define HEAP_HEADROOM_TEST_STEP	(SZ_4M >> PAGE_SHIFT)
 
-/* Count what is not for an allocation, however much is available. */
+/* Count what the watermarks of the machine may be boosted by, if by much. */
+static unsigned long heap_headroom_test_boost(void)
+{
+	unsigned long boost = 0;
+	struct zone *zone;
+
+	for_each_populated_zone(zone)
+		boost += zone->_watermark[WMARK_HIGH] * 3 / 2;
+	return min(boost, totalram_pages() / 16);
+}
+
+/*
+ * Count what is not for an allocation, however much is available: besides, each
+ * zone may be boosted by a pageblock.
+ */
 static unsigned long heap_headroom_test_kept(void)
 {
 	return global_zone_page_state(NR_FREE_CMA_PAGES) +
 	       totalram_pages() / 128 + HEAP_HEADROOM_TEST_STEP * num_online_cpus();
+}
+
+/* Count what is available to an allocation, as far as is certain. */
+static unsigned long heap_headroom_test_available(void)
+{
+	return si_mem_available() - heap_headroom_test_kept() -
+	       heap_headroom_test_boost() -
+	       global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B);
 }
 
 static void heap_headroom_test_end(void *room)
@@ -63,7 +87,7 @@ static void heap_headroom_test_granted(struct kunit *test)
 	unsigned long nr_pages, spare = 4 * HEAP_HEADROOM_TEST_STEP;
 	unsigned int i, roomy = 0;
 
-	nr_pages = si_mem_available() - heap_headroom_test_kept();
+	nr_pages = heap_headroom_test_available();
 	if ((long)nr_pages < (long)(2 * spare))
 		kunit_skip(test, "too little memory");
 	nr_pages -= spare;
@@ -85,6 +109,57 @@ static void heap_headroom_test_granted(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, heap_headroom_check(room[0], nr_pages, 0));
 		KUNIT_EXPECT_FALSE(test, room[0]->tight);
 	}
+}
+
+/* What a boost of the watermarks may ask for is held, or left. */
+static void heap_headroom_test_boosted(struct kunit *test)
+{
+	struct heap_headroom *room = heap_headroom_test_begin(test);
+	unsigned long boost = heap_headroom_test_boost();
+	long nr_pages = heap_headroom_test_available() + boost / 2;
+
+	if (nr_pages <= 0)
+		kunit_skip(test, "too little memory");
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_check(room, nr_pages, 0));
+	KUNIT_EXPECT_TRUE(test, room->tight);
+}
+
+static void heap_headroom_test_destroy(void *cache)
+{
+	kmem_cache_destroy(cache);
+}
+
+/*
+ * Of what is called reclaimable slab most may be in use, as inodes of open
+ * files are: it has to be reclaimed to be sure.
+ */
+static void heap_headroom_test_slab(struct kunit *test)
+{
+	struct heap_headroom *room = heap_headroom_test_begin(test);
+	const unsigned long nr = SZ_32M / PAGE_SIZE;
+	long nr_pages = heap_headroom_test_available() - SZ_8M / PAGE_SIZE;
+	struct kmem_cache *cache;
+	unsigned long i;
+	void **objects;
+
+	if (nr_pages <= (long)nr)
+		kunit_skip(test, "too little memory");
+	cache = kmem_cache_create("heap_headroom_test", PAGE_SIZE, 0,
+				  SLAB_RECLAIM_ACCOUNT, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, cache);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test,
+							   heap_headroom_test_destroy,
+							   cache));
+	objects = kunit_kcalloc(test, nr, sizeof(*objects), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, objects);
+	for (i = 0; i < nr; i++)
+		objects[i] = kmem_cache_alloc(cache, GFP_KERNEL);
+
+	KUNIT_EXPECT_EQ(test, 0, heap_headroom_check(room, nr_pages, 0));
+	KUNIT_EXPECT_TRUE(test, room->tight);
+	for (i = 0; i < nr; i++)
+		if (objects[i])
+			kmem_cache_free(cache, objects[i]);
 }
 
 /* What can never be had is refused without reclaim. */
@@ -284,6 +359,8 @@ static void heap_headroom_test_bound(struct kunit *test)
 static struct kunit_case heap_headroom_cases[] = {
 	KUNIT_CASE(heap_headroom_test_roomy),
 	KUNIT_CASE(heap_headroom_test_granted),
+	KUNIT_CASE(heap_headroom_test_boosted),
+	KUNIT_CASE(heap_headroom_test_slab),
 	KUNIT_CASE(heap_headroom_test_impossible),
 	KUNIT_CASE(heap_headroom_test_reserve),
 	KUNIT_CASE(heap_headroom_test_called_off),
