@@ -34,6 +34,36 @@ static long long oom_kills(void)
 	return file_read_number("/proc/vmstat", "oom_kill");
 }
 
+/*
+ * How many pages are free, even when the watermarks are boosted as far as they may
+ * be: by one and a half times the high one. Below the lowest an ordinary task gets
+ * none. What CPUs keep goes back when a task finds nothing else.
+ */
+static long long pages_left(void)
+{
+	FILE *file = fopen("/proc/zoneinfo", "re");
+	long long left = 0, boost = 0, value;
+	char line[256], word[32];
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " pages free %lld", &value) == 1 ||
+		    sscanf(line, " count: %lld", &value) == 1)
+			left += value;
+		else if (sscanf(line, " %31[a-z] %lld", word, &value) != 2)
+			continue;
+		else if (!strcmp(word, "boost"))
+			boost = value;
+		else if (!strcmp(word, "min"))
+			left -= value - boost;
+		else if (!strcmp(word, "high"))
+			left -= (value - boost) * 3 / 2;
+	}
+	fclose(file);
+	return left;
+}
+
 /* The header as mkswap(8) writes it. */
 static int swap_format(const char *node)
 {
@@ -214,9 +244,13 @@ static __noreturn void take_all(int heap, __u64 len, int deaf, int report,
 	_exit(0);
 }
 
-/* The refusal, as errno; the workers have gone on while the buffers lived. */
+/*
+ * The refusal, as errno; the workers have gone on while the buffers lived. @left is
+ * how many pages there were then.
+ */
 static int take_beside_workers(int heap, __u64 len, int deaf, const char *group,
-			       struct work *work, const pid_t *worker)
+			       struct work *work, const pid_t *worker,
+			       long long *left)
 {
 	int report[2], go_on[2], ret = -1, status;
 	pid_t pid;
@@ -237,6 +271,7 @@ static int take_beside_workers(int heap, __u64 len, int deaf, const char *group,
 		ret = -2;
 	else if (!workers_go_on(work, worker))
 		ret = -3;
+	*left = pages_left();
 	close(go_on[1]);
 	close(report[0]);
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
@@ -249,6 +284,7 @@ TEST_F_TIMEOUT(swap, no_task_is_killed, 900)
 {
 	const __u64 lens[] = { 2 * MIB, 33 * MIB + 4096, 64 * 1024, 300 * MIB };
 	char root[] = "/tmp/swap_XXXXXX", path[128], *group = NULL;
+	long long left;
 	size_t i;
 
 	if (variant->group_max) {
@@ -267,7 +303,8 @@ TEST_F_TIMEOUT(swap, no_task_is_killed, 900)
 	}
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		EXPECT_EQ(ENOMEM, take_beside_workers(self->heap, lens[i], 0, group,
-						      self->work, self->worker)) {
+						      self->work, self->worker,
+						      &left)) {
 			TH_LOG("buffers of %llu bytes", (unsigned long long)lens[i]);
 		}
 		EXPECT_EQ(self->kills, oom_kills());
@@ -290,11 +327,36 @@ TEST_F_TIMEOUT(swap, no_task_is_killed, 900)
 TEST_F_TIMEOUT(swap, no_task_is_killed_by_one_that_goes_on, 900)
 {
 	const __u64 len = 1020 * 1024;
+	long long left;
 
 	if (variant->group_max)
 		SKIP(return, "its own group would stop it");
 	EXPECT_EQ(ENOMEM, take_beside_workers(self->heap, len, DEAF_TRIES, NULL,
-					      self->work, self->worker));
+					      self->work, self->worker, &left));
+	EXPECT_EQ(self->kills, oom_kills());
+}
+
+/*
+ * When the heap has said no, others find most of what it is to leave them, a part of
+ * 128 of memory, also after the watermarks have risen. Small buffers are those of which
+ * not each is checked, and of which the inodes take much.
+ */
+TEST_F_TIMEOUT(swap, something_is_left_to_others, 900)
+{
+	const __u64 lens[] = { 1020 * 1024, 2 * MIB, 64 * 1024 };
+	const long long want = meminfo_bytes("MemTotal") / (long long)page_size() / 128 * 3 / 4;
+	long long left;
+	size_t i;
+
+	if (variant->swap)
+		SKIP(return, "what is left is there to be filled from swap");
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		EXPECT_EQ(ENOMEM, take_beside_workers(self->heap, lens[i], 0, NULL,
+						      self->work, self->worker, &left));
+		EXPECT_LE(want, left) {
+			TH_LOG("buffers of %llu bytes", (unsigned long long)lens[i]);
+		}
+	}
 	EXPECT_EQ(self->kills, oom_kills());
 }
 
