@@ -49,6 +49,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/oom.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
@@ -125,6 +126,12 @@ static struct heap_reserve heap_reserve = {
 	.lock = __SPIN_LOCK_UNLOCKED(heap_reserve.lock),
 	.folios = LIST_HEAD_INIT(heap_reserve.folios),
 };
+
+/*
+ * Allocations that this CPU has begun, less those that it has ended. Even one
+ * that goes on without a check has pages, which it may have to give up.
+ */
+static DEFINE_PER_CPU(int, heap_under_way);
 
 /* Pages granted to allocations, and not taken yet as far as is known. */
 static atomic_long_t heap_granted = ATOMIC_LONG_INIT(0);
@@ -413,6 +420,16 @@ static void heap_headroom_call_off(struct list_head *folios)
 	spin_unlock(&heap_reserve.lock);
 }
 
+/* Test whether any allocation is under way; a change meanwhile may be missed. */
+static bool heap_headroom_is_under_way(void)
+{
+	int sum = 0, cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(&heap_under_way, cpu));
+	return sum > 0;
+}
+
 /* Test whether the task is to wait for allocations under way, or try again. */
 static bool heap_headroom_may_wait(void)
 {
@@ -422,7 +439,7 @@ static bool heap_headroom_may_wait(void)
 		return false;
 
 	spin_lock(&heap_reserve.lock);
-	wait = (heap_reserve.users || heap_reserve.ended) &&
+	wait = (heap_reserve.ended || heap_headroom_is_under_way()) &&
 	       heap_reserve.nr_waits < HEAP_HEADROOM_OOM_WAITS;
 	heap_reserve.nr_waits += wait;
 	heap_reserve.ended = false;
@@ -502,6 +519,40 @@ static bool heap_headroom_tighten(struct heap_headroom *room)
 }
 
 /**
+ * heap_headroom_init - begin an allocation
+ * @room: of the allocation
+ *
+ * This and heap_headroom_release() are all that an allocation costs which is
+ * too small for a check.
+ *
+ * Context: Any.
+ */
+void heap_headroom_init(struct heap_headroom *room)
+{
+	*room = (struct heap_headroom) {
+		.under_way = true,
+		.nr_oom = READ_ONCE(heap_reserve.nr_oom),
+	};
+	this_cpu_inc(heap_under_way);
+}
+EXPORT_SYMBOL_NS_GPL(heap_headroom_init, DMA_BUF);
+
+/**
+ * heap_headroom_has_to_check - test whether a check is due before its time
+ * @room: of the allocation, from heap_headroom_init()
+ *
+ * To be called often, as the task that is out of memory waits.
+ *
+ * Context: Any.
+ * Return: true if a task was out of memory since the last check, or the begin.
+ */
+bool heap_headroom_has_to_check(const struct heap_headroom *room)
+{
+	return READ_ONCE(heap_reserve.nr_oom) != room->nr_oom;
+}
+EXPORT_SYMBOL_NS_GPL(heap_headroom_has_to_check, DMA_BUF);
+
+/**
  * heap_headroom_is_called_off - test whether an allocation has to end
  * @room: of the allocation
  *
@@ -513,7 +564,7 @@ static bool heap_headroom_tighten(struct heap_headroom *room)
  */
 bool heap_headroom_is_called_off(const struct heap_headroom *room)
 {
-	return room->tight && READ_ONCE(heap_reserve.nr_oom) != room->nr_oom;
+	return room->tight && heap_headroom_has_to_check(room);
 }
 EXPORT_SYMBOL_NS_GPL(heap_headroom_is_called_off, DMA_BUF);
 
@@ -561,7 +612,10 @@ static bool heap_headroom_is_exceeded(const struct heap_headroom *room)
 		heap_anon_pages() < heap_headroom_min_anon());
 }
 
-/* Fill the reserve. */
+/*
+ * Fill the reserve. Again at each check: a boost that has ended since may rise
+ * again, and the allocation has taken what that has given free.
+ */
 static int heap_headroom_fill(struct heap_headroom *room)
 {
 	unsigned int order = HEAP_TOP_ORDER;
@@ -569,6 +623,8 @@ static int heap_headroom_fill(struct heap_headroom *room)
 	struct folio *folio;
 	int ret = 0;
 
+	if (READ_ONCE(heap_reserve.nr_pages) >= want)
+		return 0;
 	if (mutex_lock_killable(&heap_reserve.fill))
 		return -EINTR;
 	while ((has = READ_ONCE(heap_reserve.nr_pages)) < want) {
@@ -631,6 +687,7 @@ int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 	int ret;
 
 	if (!room->tight) {
+		room->nr_oom = READ_ONCE(heap_reserve.nr_oom);
 		/* Two that add their steps at once may both fail: try again. */
 		if (heap_headroom_grant(room, nr_pages) ||
 		    heap_headroom_grant(room, nr_pages))
@@ -639,10 +696,10 @@ int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 			return -ENOMEM;
 		if (!heap_headroom_tighten(room))
 			return -ENOMEM;
-		ret = heap_headroom_fill(room);
-		if (ret)
-			return ret;
 	}
+	ret = heap_headroom_fill(room);
+	if (ret)
+		return ret;
 	return heap_headroom_is_exceeded(room) ? -ENOMEM : 0;
 }
 EXPORT_SYMBOL_NS_GPL(heap_headroom_check, DMA_BUF);
@@ -671,6 +728,9 @@ void heap_headroom_release(struct heap_headroom *room)
 	LIST_HEAD(folios);
 
 	heap_headroom_ungrant(room);
+	if (room->under_way)
+		this_cpu_dec(heap_under_way);
+	room->under_way = false;
 	if (likely(!room->tight))
 		return;
 

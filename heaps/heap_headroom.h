@@ -21,25 +21,22 @@
 /**
  * struct heap_headroom - an allocation, by its effect on others
  * @nr_granted: pages that it may take before the next check; 0 with @tight
+ * @under_way: it counts as under way, from heap_headroom_init() on
  * @tight: memory is short, and the allocation is a user of the reserve
- * @nr_oom: how often a task had been out of memory by then; valid with @tight
+ * @nr_oom: how often a task had been out of memory by the last check, or before
  */
 struct heap_headroom {
 	unsigned long nr_granted;
+	bool under_way;
 	bool tight;
 	unsigned int nr_oom;
 };
 
-/* All that an allocation costs which is too small for a check. */
-static inline void heap_headroom_init(struct heap_headroom *room)
-{
-	room->nr_granted = 0;
-	room->tight = false;
-}
-
+void heap_headroom_init(struct heap_headroom *room);
 bool heap_headroom_is_impossible(unsigned long nr_pages, unsigned long nr_used);
 int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 			unsigned long nr_used);
+bool heap_headroom_has_to_check(const struct heap_headroom *room);
 bool heap_headroom_is_called_off(const struct heap_headroom *room);
 int heap_headroom_interrupted(const struct heap_headroom *room);
 unsigned long heap_headroom_step(const struct heap_headroom *room);

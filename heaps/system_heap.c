@@ -56,7 +56,7 @@
  * With more folios the list of runs is not left to grow with GFP_KERNEL, which
  * has a task killed rather than fail, and is charged to no cgroup. It may be as
  * large as 0.4 percent of the buffer; the list for fewer folios is as small as
- * a page.
+ * a page, and that is there unless memory is short.
  */
 #define SYSTEM_HEAP_RESERVE_RUNS (PAGE_SIZE / sizeof(struct dma_buf_pages_run))
 
@@ -81,6 +81,8 @@ static DEFINE_PER_CPU(unsigned long, system_used);
  * @room: what the allocation leaves to others
  * @nr_pages: size of the buffer
  * @left: how many pages the buffer still needs
+ * @checked: it was checked how much memory is left; not for a small buffer as
+ *	long as there is enough
  * @order: the largest order that is worth asking for
  * @zero_last: zeroing is left to the end
  * @ready: folios for the buffer, linked by their lru, all zero
@@ -95,6 +97,7 @@ struct system_take {
 	unsigned long nr_pages;
 	unsigned long left;
 	unsigned int order;
+	bool checked;
 	bool zero_last;
 	struct list_head ready;
 	struct list_head unzeroed;
@@ -116,6 +119,9 @@ static gfp_t system_heap_gfp(const struct system_take *take, unsigned int order)
 		gfp |= __GFP_ZERO;
 	if (order)
 		return (gfp & ~__GFP_RECLAIM) | __GFP_NORETRY;
+	/* Reclaim is for what has been checked: it competes with others. */
+	if (!take->checked)
+		gfp &= ~__GFP_DIRECT_RECLAIM;
 	return gfp | __GFP_RETRY_MAYFAIL;
 }
 
@@ -262,16 +268,20 @@ static int system_heap_take_all(struct system_take *take)
 		ret = heap_headroom_interrupted(take->room);
 		if (ret)
 			return ret;
-		if (take->left <= check) {
+		if (take->left <= check ||
+		    heap_headroom_has_to_check(take->room)) {
 			ret = system_heap_check(take);
 			if (ret)
 				return ret;
 			check = take->left - min(take->left,
 						 heap_headroom_step(take->room));
 			take->order = system_take_top_order(take);
+			take->checked = true;
 		}
 		ret = system_take_one(take);
-		if (ret)
+		if (ret == -ENOMEM && !take->checked)
+			check = take->left;
+		else if (ret)
 			return ret;
 		cond_resched();
 	}
@@ -299,14 +309,16 @@ static int system_folio_cmp(void *unused, const struct list_head *a,
 static int system_take_reserve(struct system_take *take)
 {
 	unsigned long nr_runs = take->nr_large + take->nr_small;
+	gfp_t gfp = GFP_KERNEL_ACCOUNT;
 
-	if (nr_runs <= SYSTEM_HEAP_RESERVE_RUNS)
+	if (nr_runs <= SYSTEM_HEAP_RESERVE_RUNS && !take->room->tight)
 		return 0;
 	if (nr_runs > UINT_MAX)
 		return -ENOMEM;
+	if (nr_runs <= SYSTEM_HEAP_RESERVE_RUNS)
+		gfp = GFP_KERNEL;
 	return dma_buf_pages_reserve(&take->buffer->pages, nr_runs,
-				     GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL |
-				     __GFP_NOWARN);
+				     gfp | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
 /*

@@ -66,6 +66,7 @@ static void heap_zero_test_all(struct kunit *test)
 	heap_headroom_init(&room);
 	KUNIT_EXPECT_EQ(test, 0, heap_zero_folios(&list, param->count << param->order,
 						  &room));
+	heap_headroom_release(&room);
 	KUNIT_EXPECT_EQ(test, param->count, list_count_nodes(&list));
 	for (i = 0; i < param->count; i++) {
 		KUNIT_EXPECT_TRUE_MSG(test, heap_zero_test_is_zero(folios[i]),
@@ -108,6 +109,7 @@ static void heap_zero_test_killed(struct kunit *test)
 	sigaddset(&current->pending.signal, SIGKILL);
 	set_tsk_thread_flag(current, TIF_SIGPENDING);
 	ret = heap_zero_folios(&list, param.count, &room);
+	heap_headroom_release(&room);
 	sigdelset(&current->pending.signal, SIGKILL);
 	clear_tsk_thread_flag(current, TIF_SIGPENDING);
 
