@@ -20,10 +20,10 @@
  * objects), is known only when it has been tried. So the allocation goes on,
  * with reclaim, but holds a reserve meanwhile: memory for others, allocated
  * first and freed at the end. It fails when the reserve or a page cannot be
- * had, and when reclaim has pushed out too much of what programs work with. If
- * another task runs out of memory meanwhile, it gets the reserve, the
- * allocation is called off, and what it has taken is freed before a task is
- * killed.
+ * had, when reclaim has pushed out too much of what programs work with, and
+ * when in the end too little is free above the watermarks. If another task runs
+ * out of memory meanwhile, it gets the reserve, the allocation is called off,
+ * and what it has taken is freed before a task is killed.
  *
  * What can never be had is refused at once: reclaim would write out all
  * programs for nothing.
@@ -75,7 +75,7 @@
 #define HEAP_HEADROOM_PAGES		(SZ_32M >> PAGE_SHIFT)
 
 /*
- * What is held for watermarks that may yet rise, at most: a share of memory.
+ * What is left for watermarks that may yet rise, at most: a share of memory.
  * With huge pages a boost can be 160 MiB on a machine of 2 GiB; without, it is
  * a fiftieth.
  */
@@ -225,30 +225,54 @@ static unsigned long heap_zone_boost(struct zone *zone)
 	return max(zone->_watermark[WMARK_HIGH] * 3 / 2, pageblock_nr_pages);
 }
 
-/*
- * Count the pages that are left for others: any task needs a few to go on, and
- * finds only those above the watermarks, which may yet rise by @boost pages.
- */
-static unsigned long heap_headroom_kept(unsigned long boost)
+/* Count the pages by which the watermarks may be boosted. */
+static unsigned long heap_boost_pages(void)
 {
-	return heap_headroom_pages() +
-	       min(boost, totalram_pages() / HEAP_HEADROOM_BOOST_SHARE);
+	unsigned long pages = 0;
+	struct zone *zone;
+
+	for_each_populated_zone(zone)
+		if (zone_idx(zone) <= gfp_zone(GFP_HIGHUSER))
+			pages += heap_zone_boost(zone);
+	return min(pages, totalram_pages() / HEAP_HEADROOM_BOOST_SHARE);
 }
 
-/* By how many pages the watermarks may be boosted, or yet, if @left. */
-static unsigned long heap_boost_pages(bool left)
+/*
+ * Count the free pages of a zone that any task may have, as long as the
+ * watermarks are not boosted.
+ */
+static long heap_zone_free(struct zone *zone)
 {
-	unsigned long pages = 0, max, boost;
+	return (long)zone_page_state(zone, NR_FREE_PAGES) -
+	       (long)zone_page_state(zone, NR_FREE_CMA_PAGES) -
+	       (long)zone->_watermark[WMARK_MIN] -
+	       zone->lowmem_reserve[gfp_zone(GFP_HIGHUSER)];
+}
+
+/* Count these pages of all zones, of the nodes that the task is bound to. */
+static unsigned long heap_free_pages(void)
+{
+	const nodemask_t *nodes = heap_policy_bound_nodes();
+	unsigned long pages = 0;
 	struct zone *zone;
 
 	for_each_populated_zone(zone) {
 		if (zone_idx(zone) > gfp_zone(GFP_HIGHUSER))
 			continue;
-		boost = left ? READ_ONCE(zone->watermark_boost) : 0;
-		max = heap_zone_boost(zone);
-		pages += max - min(max, boost);
+		if (nodes && !node_isset(zone_to_nid(zone), *nodes))
+			continue;
+		pages += max(heap_zone_free(zone), 0);
 	}
 	return pages;
+}
+
+/*
+ * Count the pages that are left for others: any task needs a few to go on, and
+ * finds only those above the watermarks, boosted or not.
+ */
+static unsigned long heap_headroom_kept(void)
+{
+	return heap_headroom_pages() + heap_boost_pages();
 }
 
 /*
@@ -275,7 +299,7 @@ static bool heap_headroom_is_roomy(unsigned long nr_pages, unsigned long nr_gran
 {
 	long available = heap_headroom_available();
 
-	nr_pages += heap_headroom_kept(heap_boost_pages(false)) + nr_granted +
+	nr_pages += heap_headroom_kept() + nr_granted +
 		    num_online_cpus() * HEAP_HEADROOM_STEP;
 	return available > 0 && nr_pages < available;
 }
@@ -613,25 +637,37 @@ static bool heap_headroom_is_exceeded(const struct heap_headroom *room)
 }
 
 /*
- * Fill the reserve. Again at each check: a boost that has ended since may rise
- * again, and the allocation has taken what that has given free.
+ * How many pages the reserve lacks. It is never less than what others need at
+ * once. For a boost, pages that are free will do as well: whether the boost has
+ * come already makes no difference then, as one that kswapd has ended may come
+ * again.
  */
+static unsigned long heap_headroom_lack(void)
+{
+	unsigned long has = READ_ONCE(heap_reserve.nr_pages);
+	unsigned long left = has + heap_free_pages();
+	unsigned long least = heap_headroom_pages(), kept = heap_headroom_kept();
+
+	return max(least - min(least, has), kept - min(kept, left));
+}
+
+/* Fill the reserve. */
 static int heap_headroom_fill(struct heap_headroom *room)
 {
 	unsigned int order = HEAP_TOP_ORDER;
-	unsigned long want = heap_headroom_kept(heap_boost_pages(true)), has;
 	struct folio *folio;
+	unsigned long lack;
 	int ret = 0;
 
-	if (READ_ONCE(heap_reserve.nr_pages) >= want)
+	if (!heap_headroom_lack())
 		return 0;
 	if (mutex_lock_killable(&heap_reserve.fill))
 		return -EINTR;
-	while ((has = READ_ONCE(heap_reserve.nr_pages)) < want) {
+	while ((lack = heap_headroom_lack())) {
 		folio = NULL;
 		if (!fatal_signal_pending(current) &&
 		    !heap_headroom_is_exceeded(room))
-			folio = heap_headroom_alloc(want - has, &order);
+			folio = heap_headroom_alloc(lack, &order);
 		if (!folio) {
 			ret = fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 			break;
@@ -668,6 +704,29 @@ bool heap_headroom_is_impossible(unsigned long nr_pages, unsigned long nr_used)
 EXPORT_SYMBOL_NS_GPL(heap_headroom_is_impossible, DMA_BUF);
 
 /**
+ * heap_headroom_confirm - test whether an allocation has left enough to others
+ * @room: of the allocation
+ *
+ * To be called last, with all pages taken. Does nothing unless memory is short.
+ *
+ * Context: Process context. May sleep, for reclaim.
+ * Return: 0; -ENOMEM if too little is left, or the allocation is called off;
+ * -EINTR after a fatal signal.
+ */
+int heap_headroom_confirm(struct heap_headroom *room)
+{
+	int ret;
+
+	if (likely(!room->tight))
+		return 0;
+	ret = heap_headroom_fill(room);
+	if (ret)
+		return ret;
+	return heap_headroom_is_exceeded(room) ? -ENOMEM : 0;
+}
+EXPORT_SYMBOL_NS_GPL(heap_headroom_confirm, DMA_BUF);
+
+/**
  * heap_headroom_check - test whether an allocation may go on
  * @room: of the allocation, from heap_headroom_init()
  * @nr_pages: how many pages it still needs, at least one
@@ -684,8 +743,6 @@ EXPORT_SYMBOL_NS_GPL(heap_headroom_is_impossible, DMA_BUF);
 int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 			unsigned long nr_used)
 {
-	int ret;
-
 	if (!room->tight) {
 		room->nr_oom = READ_ONCE(heap_reserve.nr_oom);
 		/* Two that add their steps at once may both fail: try again. */
@@ -697,10 +754,7 @@ int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 		if (!heap_headroom_tighten(room))
 			return -ENOMEM;
 	}
-	ret = heap_headroom_fill(room);
-	if (ret)
-		return ret;
-	return heap_headroom_is_exceeded(room) ? -ENOMEM : 0;
+	return heap_headroom_confirm(room);
 }
 EXPORT_SYMBOL_NS_GPL(heap_headroom_check, DMA_BUF);
 

@@ -36,6 +36,7 @@ void heap_headroom_init(struct heap_headroom *room);
 bool heap_headroom_is_impossible(unsigned long nr_pages, unsigned long nr_used);
 int heap_headroom_check(struct heap_headroom *room, unsigned long nr_pages,
 			unsigned long nr_used);
+int heap_headroom_confirm(struct heap_headroom *room);
 bool heap_headroom_has_to_check(const struct heap_headroom *room);
 bool heap_headroom_is_called_off(const struct heap_headroom *room);
 int heap_headroom_interrupted(const struct heap_headroom *room);

@@ -345,7 +345,7 @@ static int system_take_append(struct system_take *take)
 		list_del_init(&folio->lru);
 	}
 	/* The last time to give it up for a task that is out of memory. */
-	return heap_headroom_is_called_off(take->room) ? -ENOMEM : 0;
+	return heap_headroom_confirm(take->room);
 }
 
 static int system_heap_fill(struct heap_buffer *buffer,

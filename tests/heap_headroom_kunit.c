@@ -220,25 +220,6 @@ static void heap_headroom_test_reserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, heap_headroom_reserved());
 }
 
-/* The reserve is filled up for a boost that may come a second time. */
-static void heap_headroom_test_boost_again(struct kunit *test)
-{
-	struct heap_headroom *room = heap_headroom_test_begin(test);
-	unsigned long nr_pages, reserve;
-	struct zone *zone;
-
-	for_each_populated_zone(zone)
-		WRITE_ONCE(zone->watermark_boost,
-			   zone->_watermark[WMARK_HIGH] * 3 / 2);
-	nr_pages = heap_headroom_test_tight(test, room);
-	for_each_populated_zone(zone)
-		WRITE_ONCE(zone->watermark_boost, 0);
-	KUNIT_EXPECT_EQ(test, 0, heap_headroom_check(room, nr_pages, 0));
-	reserve = heap_headroom_test_boost() +
-		  min(totalram_pages() / 128, SZ_32M / PAGE_SIZE);
-	KUNIT_EXPECT_LE(test, reserve, heap_headroom_reserved());
-}
-
 static unsigned long heap_headroom_test_oom(void)
 {
 	unsigned long freed = 0;
@@ -402,7 +383,6 @@ static struct kunit_case heap_headroom_cases[] = {
 	KUNIT_CASE(heap_headroom_test_slab),
 	KUNIT_CASE(heap_headroom_test_impossible),
 	KUNIT_CASE(heap_headroom_test_reserve),
-	KUNIT_CASE(heap_headroom_test_boost_again),
 	KUNIT_CASE(heap_headroom_test_called_off),
 	KUNIT_CASE(heap_headroom_test_ended),
 	KUNIT_CASE(heap_headroom_test_under_way),
