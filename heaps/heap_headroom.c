@@ -454,16 +454,32 @@ static bool heap_headroom_is_under_way(void)
 	return sum > 0;
 }
 
+/*
+ * Free what is in the lists of the CPUs; true if that is worth another try. It
+ * may be what buffers had: a task that finds nothing to reclaim does not look
+ * there.
+ */
+static bool heap_headroom_drain(void)
+{
+	unsigned long free = global_zone_page_state(NR_FREE_PAGES);
+
+	drain_all_pages(NULL);
+	return global_zone_page_state(NR_FREE_PAGES) >=
+	       free + HEAP_HEADROOM_TIGHT_STEP;
+}
+
 /* Test whether the task is to wait for allocations under way, or try again. */
 static bool heap_headroom_may_wait(void)
 {
-	bool wait;
+	bool wait, drained;
 
 	if (heap_headroom_is_dying())
 		return false;
 
+	drained = heap_headroom_drain();
+
 	spin_lock(&heap_reserve.lock);
-	wait = (heap_reserve.ended || heap_headroom_is_under_way()) &&
+	wait = (heap_reserve.ended || drained || heap_headroom_is_under_way()) &&
 	       heap_reserve.nr_waits < HEAP_HEADROOM_OOM_WAITS;
 	heap_reserve.nr_waits += wait;
 	heap_reserve.ended = false;
