@@ -336,6 +336,53 @@ TEST_F_TIMEOUT(swap, no_task_is_killed_by_one_that_goes_on, 900)
 	EXPECT_EQ(self->kills, oom_kills());
 }
 
+/* In a child: programs that want so much memory start and end. */
+static void come_and_go(struct work *work, size_t size)
+{
+	void *memory;
+	int status;
+	pid_t pid;
+
+	while (!work->stop) {
+		pid = fork();
+		if (!pid) {
+			memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+			_exit(memory == MAP_FAILED);
+		}
+		if (waitpid(pid, &status, 0) != pid || status)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+/*
+ * As above, while others want half of what the heap is to leave to them. One may be
+ * out of memory at any moment of an allocation, and between two of them.
+ */
+TEST_F_TIMEOUT(swap, no_task_is_killed_that_comes_and_goes, 900)
+{
+	const __u64 len = 1020 * 1024;
+	long long size = meminfo_bytes("MemTotal") / 256, left;
+	int status;
+	pid_t pid;
+
+	if (variant->group_max)
+		SKIP(return, "its own group would stop it");
+	if (size > 16 * MIB)
+		size = 16 * MIB;
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		come_and_go(self->work, size);
+	EXPECT_EQ(ENOMEM, take_beside_workers(self->heap, len, DEAF_TRIES, NULL,
+					      self->work, self->worker, &left));
+	EXPECT_EQ(self->kills, oom_kills());
+	self->work->stop = true;
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
 /*
  * When the heap has said no, others find most of what it is to leave them, a part of
  * 128 of memory, also after the watermarks have risen. Small buffers are those of which
