@@ -37,6 +37,7 @@ obj-$(CONFIG_DMABUF_SYSFS_STATS) += dma-buf-stats.o
 obj-y				+= dma-buf.o
 obj-$(CONFIG_DMABUF_DEBUG)	+= dma-buf-pageless.o
 obj-y				+= dma-buf-attach.o
+obj-y				+= dma-buf-batch.o
 obj-y				+= dma-buf-cpu.o
 obj-y				+= dma-buf-rw.o
 obj-$(CONFIG_DMABUF_TRANSFER_FENCE) += dma-buf-transfer-fence.o

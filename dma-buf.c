@@ -58,6 +58,17 @@
  * dma_buf_unmap_attachment()              importer     yes
  * dma_buf_map_attachment_unlocked()       importer     no
  * dma_buf_unmap_attachment_unlocked()     importer     no
+ * dma_buf_lock_attachments()              importer     no
+ * dma_buf_unlock_attachments()            importer     yes
+ * dma_buf_map_attachments()               importer     yes
+ * dma_buf_unmap_attachments()             importer     yes
+ * dma_buf_map_attachments_unlocked()      importer     no
+ * dma_buf_unmap_attachments_unlocked()    importer     no
+ * dma_buf_pin_attachments()               importer     yes
+ * dma_buf_unpin_attachments()             importer     yes
+ * dma_buf_pin_attachments_unlocked()      importer     no
+ * dma_buf_unpin_attachments_unlocked()    importer     no
+ * dma_buf_wait_attachments()              importer     either
  * dma_buf_vmap(), dma_buf_vunmap()        importer     yes
  * dma_buf_vmap_unlocked()                 importer     no
  * dma_buf_vunmap_unlocked()               importer     no
@@ -91,7 +102,8 @@
  * ======================================  ===========  ==========
  *
  * Drivers that need several buffers at once lock them with a
- * &struct ww_acquire_ctx. The core locks one buffer at a time, without one.
+ * &struct ww_acquire_ctx, by dma_buf_lock_attachments() or by means of their
+ * own. The core locks one buffer at a time, without one, but for batches.
  */
 
 /**

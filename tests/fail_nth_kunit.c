@@ -340,10 +340,40 @@ static int visit_device(struct dma_buf *dmabuf, struct stage *stage)
 	return ret;
 }
 
+/* Two attachments, in a batch: both are mapped, or none. */
+static int visit_batch(struct dma_buf *dmabuf, struct stage *stage)
+{
+	struct dma_buf_attachment *attachs[2];
+	struct sg_table *sgts[2];
+	int ret = 0, n;
+
+	for (n = 0; n < 2; n++) {
+		attachs[n] = dma_buf_dynamic_attach(dmabuf, stage->dev,
+						    stage->follow ?
+						    &mock_importer_ops : NULL,
+						    &stage->importer);
+		if (IS_ERR(attachs[n])) {
+			ret = PTR_ERR(attachs[n]);
+			break;
+		}
+	}
+	if (!ret) {
+		ret = dma_buf_map_attachments_unlocked(attachs, sgts, 2,
+						       DMA_TO_DEVICE);
+		if (!ret)
+			dma_buf_unmap_attachments_unlocked(attachs, sgts, 2,
+							   DMA_TO_DEVICE);
+	}
+	while (n--)
+		dma_buf_detach(dmabuf, attachs[n]);
+	return ret;
+}
+
 /* With the last put, whether there was a failure or not. */
 static int visit(struct dma_buf *dmabuf, struct stage *stage)
 {
-	int ret = visit_device(dmabuf, stage) ?: visit_vmap(dmabuf);
+	int ret = visit_device(dmabuf, stage) ?: visit_batch(dmabuf, stage) ?:
+		  visit_vmap(dmabuf);
 
 	dma_buf_put(dmabuf);
 	mock_files_flush();

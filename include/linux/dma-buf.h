@@ -30,6 +30,8 @@ struct dma_buf;
 struct dma_buf_attachment;
 struct dma_buf_pages;
 struct seq_file;
+struct ww_acquire_ctx;
+enum dma_resv_usage;
 
 /**
  * struct dma_buf_ops - operations of an exporter
@@ -618,6 +620,40 @@ dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 				       struct sg_table *sgt,
 				       enum dma_data_direction dir);
+
+/**
+ * DMA_BUF_BATCH_MAX - most attachments that one call of a batch takes
+ */
+#define DMA_BUF_BATCH_MAX	1024
+
+int dma_buf_lock_attachments(struct dma_buf_attachment **attachs,
+			     unsigned int n, struct ww_acquire_ctx *ctx,
+			     bool intr);
+void dma_buf_unlock_attachments(struct dma_buf_attachment **attachs,
+				unsigned int n, struct ww_acquire_ctx *ctx);
+int dma_buf_map_attachments(struct dma_buf_attachment **attachs,
+			    struct sg_table **sgts, unsigned int n,
+			    enum dma_data_direction dir);
+void dma_buf_unmap_attachments(struct dma_buf_attachment **attachs,
+			       struct sg_table **sgts, unsigned int n,
+			       enum dma_data_direction dir);
+int dma_buf_map_attachments_unlocked(struct dma_buf_attachment **attachs,
+				     struct sg_table **sgts, unsigned int n,
+				     enum dma_data_direction dir);
+void dma_buf_unmap_attachments_unlocked(struct dma_buf_attachment **attachs,
+					struct sg_table **sgts, unsigned int n,
+					enum dma_data_direction dir);
+int dma_buf_pin_attachments(struct dma_buf_attachment **attachs,
+			    unsigned int n);
+void dma_buf_unpin_attachments(struct dma_buf_attachment **attachs,
+			       unsigned int n);
+int dma_buf_pin_attachments_unlocked(struct dma_buf_attachment **attachs,
+				     unsigned int n);
+void dma_buf_unpin_attachments_unlocked(struct dma_buf_attachment **attachs,
+					unsigned int n);
+long dma_buf_wait_attachments(struct dma_buf_attachment **attachs,
+			      unsigned int n, enum dma_resv_usage usage,
+			      bool intr, unsigned long timeout);
 
 int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 		 unsigned long pgoff);
