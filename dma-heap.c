@@ -37,9 +37,12 @@
 #include <linux/pid.h>
 #include <linux/ptrace.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <uapi/linux/dma-heap.h>
 
 #include "dma-heap-private.h"
@@ -60,6 +63,16 @@ static_assert(DMA_HEAP_IOCTL_ALLOC == 0xc0184800);
 static_assert(sizeof(struct dma_heap_allocation_data_charged) == 32);
 static_assert(offsetof(struct dma_heap_allocation_data_charged,
 		       charge_pid_fd) == 24);
+
+static_assert(sizeof(struct dma_heap_allocation_batch) == 40);
+static_assert(offsetof(struct dma_heap_allocation_batch, len) == 0);
+static_assert(offsetof(struct dma_heap_allocation_batch, heap_flags) == 8);
+static_assert(offsetof(struct dma_heap_allocation_batch, fds) == 16);
+static_assert(offsetof(struct dma_heap_allocation_batch, count) == 24);
+static_assert(offsetof(struct dma_heap_allocation_batch, fd_flags) == 28);
+static_assert(offsetof(struct dma_heap_allocation_batch, charge_pid_fd) == 32);
+static_assert(offsetof(struct dma_heap_allocation_batch, reserved) == 36);
+static_assert(DMA_HEAP_IOCTL_ALLOC_BATCH == 0xc0284801);
 
 /* For heaps/heap_charge.c; here, so that its name begins with "dma_heap.". */
 bool mem_accounting __read_mostly = IS_ENABLED(CONFIG_DMABUF_HEAPS_ACCOUNTING);
@@ -106,6 +119,75 @@ struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, size_t len,
 	return heap->info.ops->allocate(heap, len, fd_flags, heap_flags);
 }
 EXPORT_SYMBOL_GPL(dma_heap_buffer_alloc);
+
+static void dma_heap_put_buffers(struct dma_buf **bufs, unsigned int count)
+{
+	while (count)
+		dma_buf_put(bufs[--count]);
+}
+
+/* For a heap without an op for batches: one buffer after the other. */
+static int dma_heap_alloc_each(struct dma_heap *heap, size_t len, u32 fd_flags,
+			       u64 heap_flags, struct dma_buf **bufs,
+			       unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		if (fatal_signal_pending(current))
+			bufs[i] = ERR_PTR(-EINTR);
+		else
+			bufs[i] = heap->info.ops->allocate(heap, len, fd_flags,
+							   heap_flags);
+		if (IS_ERR(bufs[i])) {
+			dma_heap_put_buffers(bufs, i);
+			return PTR_ERR(bufs[i]);
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * dma_heap_buffer_alloc_batch - allocate buffers of one size from a heap
+ * @heap: the heap
+ * @len: size of each in bytes, which is rounded up to whole pages
+ * @fd_flags: as for dma_heap_buffer_alloc()
+ * @heap_flags: as for dma_heap_buffer_alloc()
+ * @bufs: where to write the buffers; not valid after an error
+ * @count: how many, 1 to DMA_HEAP_ALLOC_BATCH_MAX
+ *
+ * Context: Process context. May sleep for long; a fatal signal ends it.
+ * Return: 0, and the one reference of each dma-buf is the caller's; -EINVAL
+ * when @count is not in range; or an errno of dma_heap_buffer_alloc(), and no
+ * buffer is left.
+ */
+int dma_heap_buffer_alloc_batch(struct dma_heap *heap, size_t len,
+				u32 fd_flags, u64 heap_flags,
+				struct dma_buf **bufs, unsigned int count)
+{
+	const struct dma_heap_ops *ops = heap->info.ops;
+
+	if (!count || count > DMA_HEAP_ALLOC_BATCH_MAX ||
+	    fd_flags & ~DMA_HEAP_VALID_FD_FLAGS ||
+	    heap_flags & ~DMA_HEAP_VALID_HEAP_FLAGS)
+		return -EINVAL;
+
+	/* As for a single one. */
+	len = PAGE_ALIGN(len);
+	if (!len)
+		return -EINVAL;
+
+	guard(rwsem_read)(&heap->in_use);
+	if (heap->removed)
+		return -ENODEV;
+	if (ops->allocate_batch)
+		return ops->allocate_batch(heap, len, fd_flags, heap_flags,
+					   bufs, count);
+	return dma_heap_alloc_each(heap, len, fd_flags, heap_flags, bufs,
+				   count);
+}
+EXPORT_SYMBOL_GPL(dma_heap_buffer_alloc_batch);
 
 /*
  * Test whether the caller may have a buffer charged to this memory cgroup. A
@@ -239,11 +321,128 @@ err_unused_fd:
 	return ret;
 }
 
+/**
+ * struct dma_heap_batch - buffers of one call, and descriptors for them
+ * @count: number of buffers that are wanted
+ * @nr_fds: number of descriptors that are reserved, and not installed
+ * @fds: the descriptors
+ * @bufs: the buffers
+ */
+struct dma_heap_batch {
+	unsigned int count;
+	unsigned int nr_fds;
+	s32 *fds;
+	struct dma_buf **bufs;
+};
+
+static int dma_heap_batch_init(struct dma_heap_batch *batch, unsigned int count)
+{
+	batch->count = count;
+	batch->nr_fds = 0;
+	batch->fds = kvmalloc_array(count, sizeof(*batch->fds), GFP_KERNEL);
+	batch->bufs = kvmalloc_array(count, sizeof(*batch->bufs), GFP_KERNEL);
+	return batch->fds && batch->bufs ? 0 : -ENOMEM;
+}
+
+static void dma_heap_batch_fini(struct dma_heap_batch *batch)
+{
+	while (batch->nr_fds)
+		put_unused_fd(batch->fds[--batch->nr_fds]);
+	kvfree(batch->bufs);
+	kvfree(batch->fds);
+}
+
+/* Before the buffers, so that a limit of descriptors costs no allocation. */
+static int dma_heap_batch_reserve(struct dma_heap_batch *batch, u32 fd_flags)
+{
+	while (batch->nr_fds < batch->count) {
+		int fd = get_unused_fd_flags(fd_flags & O_CLOEXEC);
+
+		if (fd < 0)
+			return fd;
+		batch->fds[batch->nr_fds++] = fd;
+	}
+	return 0;
+}
+
+/* Allocate, and charge the cgroup of the pidfd if the program supplies one. */
+static int dma_heap_batch_alloc(struct dma_heap_batch *batch,
+				struct dma_heap *heap,
+				const struct dma_heap_allocation_batch *data)
+{
+	struct mem_cgroup *memcg = NULL, *former;
+	int ret;
+
+	if (data->charge_pid_fd && data->charge_pid_fd != U32_MAX)
+		memcg = dma_heap_get_memcg(data->charge_pid_fd);
+	if (IS_ERR(memcg))
+		return PTR_ERR(memcg);
+
+	/* Without one, the cgroup of the caller is charged. */
+	former = set_active_memcg(memcg);
+	ret = dma_heap_buffer_alloc_batch(heap, data->len, data->fd_flags,
+					  data->heap_flags, batch->bufs,
+					  batch->count);
+	set_active_memcg(former);
+	mem_cgroup_put(memcg);
+	return ret;
+}
+
+/* Cannot fail, as none can be taken back once another thread has seen it. */
+static void dma_heap_batch_install(struct dma_heap_batch *batch)
+{
+	unsigned int i;
+
+	for (i = 0; i < batch->count; i++) {
+		trace_dma_buf_fd(batch->bufs[i], batch->fds[i]);
+		fd_install(batch->fds[i], batch->bufs[i]->file);
+	}
+	batch->nr_fds = 0;
+}
+
+/* Carry out DMA_HEAP_IOCTL_ALLOC_BATCH. */
+static long dma_heap_ioctl_alloc_batch(struct ioctl_call *call, void *args)
+{
+	const struct dma_heap_allocation_batch *data = args;
+	struct dma_heap_batch batch;
+	int ret;
+
+	if (!data->count || data->count > DMA_HEAP_ALLOC_BATCH_MAX ||
+	    data->reserved)
+		return -EINVAL;
+	if (overflows_type(data->len, size_t))
+		return -ENOMEM;
+
+	ret = dma_heap_batch_init(&batch, data->count);
+	if (ret)
+		goto out;
+	ret = dma_heap_batch_reserve(&batch, data->fd_flags);
+	if (ret)
+		goto out;
+	ret = dma_heap_batch_alloc(&batch, call->file->private_data, data);
+	if (ret)
+		goto out;
+
+	if (copy_to_user(u64_to_user_ptr(data->fds), batch.fds,
+			 batch.count * sizeof(*batch.fds))) {
+		dma_heap_put_buffers(batch.bufs, batch.count);
+		ret = -EFAULT;
+		goto out;
+	}
+	dma_heap_batch_install(&batch);
+out:
+	dma_heap_batch_fini(&batch);
+	return ret;
+}
+
 /* A struct that ends before the descriptor has no room for the answer. */
 static const struct ioctl_entry dma_heap_ioctls[] = {
 	IOCTL_GROWS(DMA_HEAP_IOCTL_ALLOC_CHARGED,
 		    struct dma_heap_allocation_data_charged,
 		    fd, IOCTL_TAIL_IGNORE, dma_heap_ioctl_alloc),
+	IOCTL_GROWS(DMA_HEAP_IOCTL_ALLOC_BATCH,
+		    struct dma_heap_allocation_batch,
+		    reserved, IOCTL_TAIL_ZERO, dma_heap_ioctl_alloc_batch),
 };
 
 static long dma_heap_ioctl(struct file *file, unsigned int cmd,

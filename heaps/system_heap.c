@@ -23,7 +23,10 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
+
+#include <uapi/linux/dma-heap.h>
 
 #include "heap_buffer.h"
 #include "heap_folio.h"
@@ -76,13 +79,26 @@ static bool system_short;
 static DEFINE_PER_CPU(unsigned long, system_used);
 
 /**
- * struct system_take - an allocation under way
- * @buffer: the buffer that gets the folios
+ * struct system_request - what one call allocates, be it one buffer or more
  * @room: what the allocation leaves to others
+ * @rest: how many pages the buffers after the current one need
+ * @unchecked: how many pages may be taken before the next check
+ * @checked: it was checked how much memory is left; not for a small request as
+ *	long as there is enough
+ */
+struct system_request {
+	struct heap_headroom room;
+	unsigned long rest;
+	unsigned long unchecked;
+	bool checked;
+};
+
+/**
+ * struct system_take - a buffer that is being filled
+ * @request: what it is a part of
+ * @buffer: the buffer that gets the folios
  * @nr_pages: size of the buffer
  * @left: how many pages the buffer still needs
- * @checked: it was checked how much memory is left; not for a small buffer as
- *	long as there is enough
  * @order: the largest order that is worth asking for
  * @zero_last: zeroing is left to the end
  * @ready: folios for the buffer, linked by their lru, all zero
@@ -92,12 +108,11 @@ static DEFINE_PER_CPU(unsigned long, system_used);
  * @nr_small: how many are single pages
  */
 struct system_take {
+	struct system_request *request;
 	struct heap_buffer *buffer;
-	struct heap_headroom *room;
 	unsigned long nr_pages;
 	unsigned long left;
 	unsigned int order;
-	bool checked;
 	bool zero_last;
 	struct list_head ready;
 	struct list_head unzeroed;
@@ -120,7 +135,7 @@ static gfp_t system_heap_gfp(const struct system_take *take, unsigned int order)
 	if (order)
 		return (gfp & ~__GFP_RECLAIM) | __GFP_NORETRY;
 	/* Reclaim is for what has been checked: it competes with others. */
-	if (!take->checked)
+	if (!take->request->checked)
 		gfp &= ~__GFP_DIRECT_RECLAIM;
 	return gfp | __GFP_RETRY_MAYFAIL;
 }
@@ -159,12 +174,13 @@ static bool system_heap_may_skip_check(unsigned long nr_pages)
 static int system_heap_check(struct system_take *take)
 {
 	unsigned long taken = take->nr_pages - take->left;
+	struct heap_headroom *room = &take->request->room;
 	bool is_short;
 	int ret;
 
-	ret = heap_headroom_check(take->room, take->left,
+	ret = heap_headroom_check(room, take->left + take->request->rest,
 				  system_heap_used() + taken);
-	is_short = ret || take->room->tight;
+	is_short = ret || room->tight;
 	if (!is_short)
 		this_cpu_write(system_unchecked, 0);
 	if (READ_ONCE(system_short) != is_short)
@@ -176,7 +192,7 @@ static int system_heap_check(struct system_take *take)
 static unsigned int system_take_top_order(const struct system_take *take)
 {
 	return min_t(unsigned int, HEAP_TOP_ORDER,
-		     ilog2(heap_headroom_step(take->room)));
+		     ilog2(heap_headroom_step(&take->request->room)));
 }
 
 static void system_take_folio(struct system_take *take, struct folio *folio,
@@ -261,33 +277,36 @@ static int system_take_one(struct system_take *take)
 
 static int system_heap_take_all(struct system_take *take)
 {
-	unsigned long check = system_heap_may_skip_check(take->left) ? 0 : take->left;
+	struct system_request *request = take->request;
+	unsigned long before;
 	int ret = 0;
 
 	while (take->left) {
-		ret = heap_headroom_interrupted(take->room);
+		ret = heap_headroom_interrupted(&request->room);
 		if (ret)
 			return ret;
-		if (take->left <= check ||
-		    heap_headroom_has_to_check(take->room)) {
+		if (!request->unchecked ||
+		    heap_headroom_has_to_check(&request->room)) {
 			ret = system_heap_check(take);
 			if (ret)
 				return ret;
-			check = take->left - min(take->left,
-						 heap_headroom_step(take->room));
+			request->unchecked = heap_headroom_step(&request->room);
+			request->checked = true;
 			take->order = system_take_top_order(take);
-			take->checked = true;
 		}
+		before = take->left;
 		ret = system_take_one(take);
-		if (ret == -ENOMEM && !take->checked)
-			check = take->left;
+		if (ret == -ENOMEM && !request->checked)
+			request->unchecked = 0;
 		else if (ret)
 			return ret;
+		request->unchecked -= min(request->unchecked,
+					  before - take->left);
 		cond_resched();
 	}
 	if (take->nr_unzeroed)
 		ret = heap_zero_folios(&take->unzeroed, take->nr_unzeroed,
-				       take->room);
+				       &request->room);
 	list_splice_tail_init(&take->unzeroed, &take->ready);
 	return ret;
 }
@@ -311,7 +330,7 @@ static int system_take_reserve(struct system_take *take)
 	unsigned long nr_runs = take->nr_large + take->nr_small;
 	gfp_t gfp = GFP_KERNEL_ACCOUNT;
 
-	if (nr_runs <= SYSTEM_HEAP_RESERVE_RUNS && !take->room->tight)
+	if (nr_runs <= SYSTEM_HEAP_RESERVE_RUNS && !take->request->room.tight)
 		return 0;
 	if (nr_runs > UINT_MAX)
 		return -ENOMEM;
@@ -337,7 +356,7 @@ static int system_take_append(struct system_take *take)
 	if (take->nr_large > 1 && take->nr_large >= take->nr_small)
 		list_sort(NULL, &take->ready, system_folio_cmp);
 	list_for_each_entry_safe(folio, next, &take->ready, lru) {
-		ret = heap_headroom_interrupted(take->room) ?:
+		ret = heap_headroom_interrupted(&take->request->room) ?:
 		      heap_buffer_append(take->buffer, &folio->page,
 					 folio_nr_pages(folio));
 		if (ret)
@@ -345,15 +364,16 @@ static int system_take_append(struct system_take *take)
 		list_del_init(&folio->lru);
 	}
 	/* The last time to give it up for a task that is out of memory. */
-	return heap_headroom_confirm(take->room);
+	return heap_headroom_confirm(&take->request->room);
 }
 
 static int system_heap_fill(struct heap_buffer *buffer,
-			    struct heap_headroom *room, unsigned long nr_pages)
+			    struct system_request *request,
+			    unsigned long nr_pages)
 {
 	struct system_take take = {
+		.request = request,
 		.buffer = buffer,
-		.room = room,
 		.nr_pages = nr_pages,
 		.left = nr_pages,
 		.order = HEAP_TOP_ORDER,
@@ -362,6 +382,10 @@ static int system_heap_fill(struct heap_buffer *buffer,
 	};
 	int ret;
 
+	request->rest -= nr_pages;
+	/* The last check may have been for a buffer of the batch before. */
+	if (request->room.tight)
+		take.order = system_take_top_order(&take);
 	take.zero_last = nr_pages >= SYSTEM_HEAP_SHARE_PAGES &&
 			 num_online_cpus() > 1 &&
 			 !want_init_on_alloc(GFP_HIGHUSER);
@@ -397,35 +421,160 @@ static const struct heap_backing system_heap_backing = {
 	.longterm_pin	= true,
 };
 
+/*
+ * Prepare to allocate so many pages, unless they can never be had. What charges
+ * them follows; heap_headroom_init() comes after that, as tasks out of memory
+ * wait from then on.
+ */
+static int system_request_init(struct system_request *request,
+			       unsigned long nr_pages)
+{
+	if (nr_pages >= SYSTEM_HEAP_UNCHECKED_PAGES &&
+	    heap_headroom_is_impossible(nr_pages, system_heap_used()))
+		return -ENOMEM;
+
+	request->rest = nr_pages;
+	request->unchecked = system_heap_may_skip_check(nr_pages) ? nr_pages : 0;
+	request->checked = false;
+	return 0;
+}
+
 static struct dma_buf *system_heap_allocate(struct dma_heap *heap,
 					    unsigned long len, u32 fd_flags,
 					    u64 heap_flags)
 {
-	unsigned long nr_pages = len >> PAGE_SHIFT;
-	struct heap_headroom room;
+	struct system_request request;
 	struct heap_buffer *buffer;
 	int ret;
 
 	/*
 	 * Before the charge, for which reclaim may swap out all of the cgroup.
 	 */
-	if (nr_pages >= SYSTEM_HEAP_UNCHECKED_PAGES &&
-	    heap_headroom_is_impossible(nr_pages, system_heap_used()))
-		return ERR_PTR(-ENOMEM);
+	ret = system_request_init(&request, len >> PAGE_SHIFT);
+	if (ret)
+		return ERR_PTR(ret);
 
 	buffer = heap_buffer_alloc(heap, len, &system_heap_backing);
 	if (IS_ERR(buffer))
 		return ERR_CAST(buffer);
 
-	heap_headroom_init(&room);
-	ret = system_heap_fill(buffer, &room, nr_pages);
+	heap_headroom_init(&request.room);
+	ret = system_heap_fill(buffer, &request, len >> PAGE_SHIFT);
 	if (ret)
 		heap_buffer_abort(buffer);
 	/* Not before: a task out of memory waits for what the abort frees. */
-	heap_headroom_release(&room);
+	heap_headroom_release(&request.room);
 	if (ret)
 		return ERR_PTR(ret);
 	return heap_buffer_export(buffer, fd_flags);
+}
+
+/* Remove the first of a list of buffers, which backing_priv links. */
+static struct heap_buffer *system_batch_pop(struct heap_buffer **list)
+{
+	struct heap_buffer *buffer = *list;
+
+	*list = buffer->backing_priv;
+	buffer->backing_priv = NULL;
+	return buffer;
+}
+
+static void system_batch_abort(struct heap_buffer **list)
+{
+	while (*list)
+		heap_buffer_abort(system_batch_pop(list));
+}
+
+/* All charges come first, as reclaim for them should not hold the reserve. */
+static int system_batch_charge(struct dma_heap *heap, unsigned long len,
+			       unsigned int count, struct heap_buffer **list)
+{
+	struct heap_buffer *buffer;
+
+	while (count--) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		buffer = heap_buffer_alloc(heap, len, &system_heap_backing);
+		if (IS_ERR(buffer))
+			return PTR_ERR(buffer);
+		buffer->backing_priv = *list;
+		*list = buffer;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int system_batch_fill(struct heap_buffer *list, unsigned long nr_pages,
+			     struct system_request *request)
+{
+	struct heap_buffer *buffer;
+	int ret;
+
+	for (buffer = list; buffer; buffer = buffer->backing_priv) {
+		ret = system_heap_fill(buffer, request, nr_pages);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int system_batch_export(struct heap_buffer **list, u32 fd_flags,
+			       struct dma_buf **bufs)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; *list; i++) {
+		bufs[i] = heap_buffer_export(system_batch_pop(list), fd_flags);
+		if (IS_ERR(bufs[i]))
+			goto err_put;
+		cond_resched();
+	}
+	return 0;
+
+err_put:
+	ret = PTR_ERR(bufs[i]);
+	while (i--)
+		dma_buf_put(bufs[i]);
+	system_batch_abort(list);
+	return ret;
+}
+
+/*
+ * To the rest of the system a batch is one allocation, of the sum.
+ *
+ * No buffer is exported before all have their pages: the file of a buffer is
+ * released when the task leaves the kernel, too late for a task out of memory
+ * which waits for what an allocation that was called off frees.
+ */
+static int system_heap_allocate_batch(struct dma_heap *heap, unsigned long len,
+				      u32 fd_flags, u64 heap_flags,
+				      struct dma_buf **bufs, unsigned int count)
+{
+	struct heap_buffer *list = NULL;
+	struct system_request request;
+	int ret;
+
+	/* Does not overflow, as there are more bytes in a page than buffers. */
+	static_assert(DMA_HEAP_ALLOC_BATCH_MAX < PAGE_SIZE);
+	ret = system_request_init(&request, (len >> PAGE_SHIFT) * count);
+	if (ret)
+		return ret;
+
+	ret = system_batch_charge(heap, len, count, &list);
+	if (ret) {
+		system_batch_abort(&list);
+		return ret;
+	}
+
+	heap_headroom_init(&request.room);
+	ret = system_batch_fill(list, len >> PAGE_SHIFT, &request);
+	if (ret)
+		system_batch_abort(&list);
+	heap_headroom_release(&request.room);
+	if (ret)
+		return ret;
+	return system_batch_export(&list, fd_flags, bufs);
 }
 
 static void system_heap_pool_info(struct dma_heap *heap,
@@ -443,6 +592,7 @@ static const struct dma_heap_ops system_heap_ops = {
 	.allocate = system_heap_allocate,
 	.pool_info = system_heap_pool_info,
 	.set_pool_limit = system_heap_set_pool_limit,
+	.allocate_batch = system_heap_allocate_batch,
 };
 
 static int __init system_heap_init(void)

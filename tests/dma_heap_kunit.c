@@ -14,7 +14,11 @@
 #include <linux/limits.h>
 #include <linux/mm.h>
 
+#include <uapi/linux/dma-heap.h>
+
+#include "mock_files.h"
 #include "mock_heap.h"
+#include "mock_user.h"
 
 /* The number of minor numbers. */
 #define DMA_HEAP_TEST_MANY	128
@@ -212,6 +216,116 @@ static void dma_heap_test_alloc(struct kunit *test)
 	mock_heap_expect_home(test, mock);
 }
 
+struct dma_heap_batch_case {
+	const char *description;
+	unsigned int count;
+	size_t len;
+	u32 fd_flags;
+	u64 heap_flags;
+	int ret;
+};
+
+static const struct dma_heap_batch_case dma_heap_batch_cases[] = {
+	{ "succeeds if one is wanted", 1, 1, O_RDWR },
+	{ "succeeds if two are wanted", 2, PAGE_SIZE + 1, O_RDONLY },
+	{ "succeeds if 64 are wanted", 64, PAGE_SIZE, O_RDWR | O_CLOEXEC },
+	{ "succeeds if as many are wanted as may be",
+	  DMA_HEAP_ALLOC_BATCH_MAX, PAGE_SIZE, O_RDWR },
+	{ "refuses none", 0, PAGE_SIZE, O_RDWR, 0, -EINVAL },
+	{ "refuses one too many",
+	  DMA_HEAP_ALLOC_BATCH_MAX + 1, PAGE_SIZE, O_RDWR, 0, -EINVAL },
+	{ "refuses the highest number", UINT_MAX, PAGE_SIZE, O_RDWR, 0, -EINVAL },
+	{ "refuses buffers of no bytes", 2, 0, O_RDWR, 0, -EINVAL },
+	{ "refuses a length that overflows", 2, SIZE_MAX, O_RDWR, 0, -EINVAL },
+	{ "refuses an unknown file flag",
+	  2, PAGE_SIZE, O_RDWR | O_NONBLOCK, 0, -EINVAL },
+	{ "refuses a heap flag", 2, PAGE_SIZE, O_RDWR, 1, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(dma_heap_batch, dma_heap_batch_cases, description);
+
+static struct dma_buf **dma_heap_test_bufs(struct kunit *test)
+{
+	struct dma_buf **bufs;
+
+	bufs = kunit_kcalloc(test, DMA_HEAP_ALLOC_BATCH_MAX, sizeof(*bufs),
+			     GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bufs);
+	return bufs;
+}
+
+static void dma_heap_test_batch(struct kunit *test)
+{
+	const struct dma_heap_batch_case *param = test->param_value;
+	struct mock_heap *mock = mock_heap_create(test, "kunit_batch");
+	struct dma_buf **bufs = dma_heap_test_bufs(test);
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, param->ret,
+			dma_heap_buffer_alloc_batch(mock->heap, param->len,
+						    param->fd_flags,
+						    param->heap_flags, bufs,
+						    param->count));
+	KUNIT_EXPECT_EQ(test, param->ret ? 0 : param->count, mock->allocations);
+	for (i = 0; i < mock->allocations; i++) {
+		KUNIT_EXPECT_EQ(test, PAGE_ALIGN(param->len), bufs[i]->size);
+		KUNIT_EXPECT_EQ(test, 1, file_count(bufs[i]->file));
+		dma_buf_put(bufs[i]);
+	}
+	mock_files_flush();
+	KUNIT_EXPECT_EQ(test, mock->allocations, mock->puts);
+}
+
+/* Succeeds if the k-th of n fails, for each k, and no buffer is left. */
+static void dma_heap_test_batch_fails(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_batch_fails");
+	struct dma_buf **bufs = dma_heap_test_bufs(test);
+	unsigned int k, puts = 0;
+
+	mock->refuse = -ENOSPC;
+	for (k = 0; k < 8; k++) {
+		mock->allocations = 0;
+		mock->refuse_after = k;
+		KUNIT_EXPECT_EQ(test, -ENOSPC,
+				dma_heap_buffer_alloc_batch(mock->heap,
+							    PAGE_SIZE, O_RDWR,
+							    0, bufs, 8));
+		mock_files_flush();
+		puts += k;
+		KUNIT_EXPECT_EQ(test, k + 1, mock->allocations);
+		KUNIT_EXPECT_EQ(test, puts, mock->puts);
+	}
+}
+
+static void dma_heap_test_batch_killed(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_batch_killed");
+	struct dma_buf **bufs = dma_heap_test_bufs(test);
+
+	mock_user_kill();
+	KUNIT_EXPECT_EQ(test, -EINTR,
+			dma_heap_buffer_alloc_batch(mock->heap, PAGE_SIZE,
+						    O_RDWR, 0, bufs, 8));
+	mock_user_revive();
+	KUNIT_EXPECT_EQ(test, 0, mock->allocations);
+}
+
+static void dma_heap_test_batch_removed(struct kunit *test)
+{
+	struct mock_heap *mock = mock_heap_create(test, "kunit_batch_removed");
+	struct dma_heap *found = dma_heap_find("kunit_batch_removed");
+	struct dma_buf **bufs = dma_heap_test_bufs(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, found);
+	dma_heap_remove(mock->heap);
+	mock->heap = NULL;
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			dma_heap_buffer_alloc_batch(found, PAGE_SIZE, O_RDWR, 0,
+						    bufs, 2));
+	dma_heap_put(found);
+}
+
 static struct kunit_case dma_heap_cases[] = {
 	KUNIT_CASE_PARAM(dma_heap_test_add_refuses, dma_heap_add_gen_params),
 	KUNIT_CASE(dma_heap_test_knows_itself),
@@ -219,6 +333,10 @@ static struct kunit_case dma_heap_cases[] = {
 	KUNIT_CASE(dma_heap_test_removed),
 	KUNIT_CASE_SLOW(dma_heap_test_many),
 	KUNIT_CASE_PARAM(dma_heap_test_alloc, dma_heap_alloc_gen_params),
+	KUNIT_CASE_PARAM(dma_heap_test_batch, dma_heap_batch_gen_params),
+	KUNIT_CASE(dma_heap_test_batch_fails),
+	KUNIT_CASE(dma_heap_test_batch_killed),
+	KUNIT_CASE(dma_heap_test_batch_removed),
 	{ }
 };
 

@@ -451,6 +451,23 @@ static int run_heap(struct kunit *test, void *data)
 	return visit(dmabuf, stage);
 }
 
+#define BATCH	8
+
+/* All of the buffers, or none. */
+static int run_heap_batch(struct kunit *test, void *data)
+{
+	struct dma_buf *bufs[BATCH];
+	struct stage *stage = data;
+	int ret, i;
+
+	ret = dma_heap_buffer_alloc_batch(stage->heap, PAGE_SIZE,
+					  O_RDWR | O_CLOEXEC, 0, bufs, BATCH);
+	for (i = 0; i < BATCH && !ret; i++)
+		dma_buf_put(bufs[i]);
+	mock_files_flush();
+	return ret;
+}
+
 static void fail_nth_test_heap(struct kunit *test)
 {
 	static const char * const heaps[] = { "system", "default_cma_region" };
@@ -463,6 +480,7 @@ static void fail_nth_test_heap(struct kunit *test)
 		if (!stage->heap)
 			continue;
 		mock_faults_sweep(test, run_heap, stage);
+		mock_faults_sweep(test, run_heap_batch, stage);
 		dma_heap_put(stage->heap);
 		swept++;
 	}

@@ -138,6 +138,8 @@ static struct dma_buf *mock_heap_allocate(struct dma_heap *heap,
 	mock->allocations++;
 	mock->len = len;
 	mock->fd_flags = fd_flags;
+	if (mock->refuse && mock->allocations > mock->refuse_after)
+		return ERR_PTR(mock->refuse);
 	buffer = heap_buffer_alloc(heap, len, &mock->backing);
 	if (IS_ERR(buffer))
 		return ERR_CAST(buffer);

@@ -37,6 +37,8 @@ enum mock_heap_pieces {
  * @pieces: script: how to hand over
  * @fail_after: script: filling fails when so many pieces have been appended
  * @fail: script: what it returns then; 0 to work
+ * @refuse_after: script: allocate fails when it was called so often before
+ * @refuse: script: what it returns then; 0 to work
  * @allocations: record: how often allocate was called
  * @len: record: what it was last called with
  * @fd_flags: record: what it was last called with
@@ -54,6 +56,8 @@ struct mock_heap {
 	enum mock_heap_pieces pieces;
 	unsigned int fail_after;
 	int fail;
+	unsigned int refuse_after;
+	int refuse;
 
 	unsigned int allocations;
 	unsigned long len;

@@ -328,6 +328,93 @@ static void system_heap_test_killed(struct kunit *test)
 		dma_buf_put(dmabuf);
 }
 
+struct system_heap_batch {
+	const char *description;
+	unsigned long len;
+	unsigned int count;
+};
+
+static const struct system_heap_batch system_heap_batches[] = {
+	{ "one page", PAGE_SIZE, 1 },
+	{ "two of a page", PAGE_SIZE, 2 },
+	{ "1024 of a page, more than goes unchecked", PAGE_SIZE, 1024 },
+	{ "64 of 60 KiB", 15 * PAGE_SIZE, 64 },
+	{ "16 of 1 MiB and a page", SZ_1M + PAGE_SIZE, 16 },
+	{ "three of 8 MiB", SZ_8M, 3 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(system_heap_batch, system_heap_batches, description);
+
+static struct dma_buf **system_heap_test_bufs(struct kunit *test,
+					      unsigned int count)
+{
+	struct dma_buf **bufs;
+
+	bufs = kunit_kcalloc(test, count, sizeof(*bufs), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bufs);
+	return bufs;
+}
+
+/* As for one: what the first batch wrote must not be in the second one. */
+static void system_heap_test_batch(struct kunit *test)
+{
+	const struct system_heap_batch *param = test->param_value;
+	struct dma_buf **bufs = system_heap_test_bufs(test, param->count);
+	struct iosys_map map;
+	unsigned int round, i;
+
+	for (round = 0; round < 2; round++) {
+		KUNIT_ASSERT_EQ(test, 0,
+				dma_heap_buffer_alloc_batch(test->priv,
+							    param->len, O_RDWR,
+							    0, bufs,
+							    param->count));
+		for (i = 0; i < param->count; i++) {
+			KUNIT_EXPECT_EQ(test, param->len, bufs[i]->size);
+			KUNIT_ASSERT_EQ(test, 0,
+					dma_buf_vmap_unlocked(bufs[i], &map));
+			KUNIT_EXPECT_EQ(test, param->len,
+					system_heap_test_dirt(map.vaddr,
+							      param->len));
+			memset(map.vaddr, 0xa5, param->len);
+			dma_buf_vunmap_unlocked(bufs[i], &map);
+			dma_buf_put(bufs[i]);
+			cond_resched();
+		}
+		mock_files_flush();
+	}
+}
+
+/* Refuses a sum that can never be had, though each buffer can. */
+static void system_heap_test_batch_too_much(struct kunit *test)
+{
+	unsigned long ram = totalram_pages() << PAGE_SHIFT;
+	unsigned long free = global_zone_page_state(NR_FREE_PAGES);
+	struct dma_buf **bufs = system_heap_test_bufs(test, 1024);
+
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			dma_heap_buffer_alloc_batch(test->priv,
+						    PAGE_ALIGN(ram / 512),
+						    O_RDWR, 0, bufs, 1024));
+	/* The sum must not overflow to one that passes. */
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			dma_heap_buffer_alloc_batch(test->priv,
+						    ULONG_MAX / 2 + 1, O_RDWR,
+						    0, bufs, 1024));
+	KUNIT_EXPECT_LE(test, free / 2, global_zone_page_state(NR_FREE_PAGES));
+}
+
+static void system_heap_test_batch_killed(struct kunit *test)
+{
+	struct dma_buf **bufs = system_heap_test_bufs(test, 64);
+
+	mock_user_kill();
+	KUNIT_EXPECT_EQ(test, -EINTR,
+			dma_heap_buffer_alloc_batch(test->priv, SZ_64K, O_RDWR,
+						    0, bufs, 64));
+	mock_user_revive();
+}
+
 static struct kunit_case system_heap_cases[] = {
 	KUNIT_CASE_PARAM(system_heap_test_zeroed, system_heap_size_gen_params),
 	KUNIT_CASE_PARAM(system_heap_test_runs, system_heap_size_gen_params),
@@ -339,6 +426,9 @@ static struct kunit_case system_heap_cases[] = {
 	KUNIT_CASE_ATTR(system_heap_test_reclaims,
 			{ .speed = KUNIT_SPEED_VERY_SLOW }),
 	KUNIT_CASE(system_heap_test_killed),
+	KUNIT_CASE_PARAM(system_heap_test_batch, system_heap_batch_gen_params),
+	KUNIT_CASE(system_heap_test_batch_too_much),
+	KUNIT_CASE(system_heap_test_batch_killed),
 	{ }
 };
 

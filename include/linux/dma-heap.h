@@ -5,7 +5,8 @@
  * The owner of some kind of memory fills in a &struct dma_heap_export_info and
  * calls dma_heap_add(). From then on there is /dev/dma_heap/NAME, and each
  * request of a program calls &dma_heap_ops.allocate. Drivers look a heap up by
- * name, with dma_heap_find(), and allocate with dma_heap_buffer_alloc().
+ * name, with dma_heap_find(), and allocate with dma_heap_buffer_alloc() or
+ * dma_heap_buffer_alloc_batch().
  */
 #ifndef _DMA_HEAPS_H
 #define _DMA_HEAPS_H
@@ -49,6 +50,11 @@ struct dma_heap_pool_info {
  * @set_pool_limit: [optional, with @pool_info] set how many bytes the pool may
  *	keep, 0 for none; free the excess at once. Context: process context, may
  *	sleep.
+ * @allocate_batch: [optional] make @count buffers, each as @allocate does, and
+ *	write them to @bufs. For a heap that decides for the sum whether memory
+ *	suffices; without it @allocate is called for each. The context is that
+ *	of @allocate. It returns 0, and the references are the caller's; or a
+ *	negative errno, and no buffer is left.
  */
 struct dma_heap_ops {
 	struct dma_buf *(*allocate)(struct dma_heap *heap,
@@ -58,6 +64,9 @@ struct dma_heap_ops {
 	void (*pool_info)(struct dma_heap *heap,
 			  struct dma_heap_pool_info *info);
 	void (*set_pool_limit)(struct dma_heap *heap, u64 bytes);
+	int (*allocate_batch)(struct dma_heap *heap, unsigned long len,
+			      u32 fd_flags, u64 heap_flags,
+			      struct dma_buf **bufs, unsigned int count);
 };
 
 /**
@@ -90,6 +99,9 @@ struct dma_heap *dma_heap_get(struct dma_heap *heap);
 void dma_heap_put(struct dma_heap *heap);
 struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, size_t len,
 				      u32 fd_flags, u64 heap_flags);
+int dma_heap_buffer_alloc_batch(struct dma_heap *heap, size_t len,
+				u32 fd_flags, u64 heap_flags,
+				struct dma_buf **bufs, unsigned int count);
 
 void dma_heap_buffer_exported(struct dma_heap *heap, size_t size);
 void dma_heap_buffer_released(struct dma_heap *heap, size_t size);

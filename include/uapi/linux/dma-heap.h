@@ -3,7 +3,8 @@
  * Allocation of buffers from a heap
  *
  * Each heap is a character device, /dev/dma_heap/NAME. A program opens the one
- * whose memory its devices can use and issues DMA_HEAP_IOCTL_ALLOC there.
+ * whose memory its devices can use and issues DMA_HEAP_IOCTL_ALLOC there, or
+ * DMA_HEAP_IOCTL_ALLOC_BATCH for many buffers at once.
  */
 #ifndef _UAPI_LINUX_DMABUF_POOL_H
 #define _UAPI_LINUX_DMABUF_POOL_H
@@ -14,10 +15,16 @@
 /**
  * DOC: Heap ioctls
  *
- * There is one command, and its struct grows at the end. The size that the
+ * DMA_HEAP_IOCTL_ALLOC has a struct that grows at the end. The size that the
  * command encodes says how much of the struct a program knows: what it does not
  * supply counts as zero, what the kernel does not know is neither read nor
  * written.
+ *
+ * DMA_HEAP_IOCTL_ALLOC_BATCH grows as well. Its struct may not be shorter than
+ * here, and what this kernel does not know must be zero.
+ *
+ * Any other command fails with EINVAL, DMA_HEAP_IOCTL_ALLOC_BATCH in a kernel
+ * without it as well.
  */
 
 /* Valid in &dma_heap_allocation_data.fd_flags: one access mode, O_CLOEXEC */
@@ -68,6 +75,31 @@ struct dma_heap_allocation_data_charged {
 	__u32 reserved;
 };
 
+/* Most buffers of one DMA_HEAP_IOCTL_ALLOC_BATCH */
+#define DMA_HEAP_ALLOC_BATCH_MAX	1024
+
+/**
+ * struct dma_heap_allocation_batch - a request for many buffers of one size
+ * @len: in: size of each in bytes, as &dma_heap_allocation_data.len
+ * @heap_flags: in: must be zero; see DMA_HEAP_VALID_HEAP_FLAGS
+ * @fds: in: address of an array of __s32, of @count elements; out, in the array:
+ *	a new file descriptor for each buffer. What the array held is ignored.
+ * @count: in: how many buffers, 1 to DMA_HEAP_ALLOC_BATCH_MAX
+ * @fd_flags: in: of the descriptors, as &dma_heap_allocation_data.fd_flags
+ * @charge_pid_fd: in: the process to charge, as
+ *	&dma_heap_allocation_data_charged.charge_pid_fd; 0 or -1 for the caller
+ * @reserved: in: must be zero
+ */
+struct dma_heap_allocation_batch {
+	__u64 len;
+	__u64 heap_flags;
+	__u64 fds;
+	__u32 count;
+	__u32 fd_flags;
+	__u32 charge_pid_fd;
+	__u32 reserved;
+};
+
 #define DMA_HEAP_IOC_MAGIC		'H'
 
 /**
@@ -98,5 +130,22 @@ struct dma_heap_allocation_data_charged {
 /* DMA_HEAP_IOCTL_ALLOC with the longer struct, which older kernels ignore. */
 #define DMA_HEAP_IOCTL_ALLOC_CHARGED	_IOWR(DMA_HEAP_IOC_MAGIC, 0x0,\
 				      struct dma_heap_allocation_data_charged)
+
+/**
+ * DOC: DMA_HEAP_IOCTL_ALLOC_BATCH
+ *
+ * Allocates many buffers of one size, each as DMA_HEAP_IOCTL_ALLOC does, and
+ * opens a descriptor for each. It makes all of them or none: the descriptors
+ * are opened last, after their numbers have been written to the array. After a
+ * failure the content of the array is undefined, and none of the numbers in it
+ * is open. Whether there is enough memory is decided for the sum.
+ *
+ * Fails as DMA_HEAP_IOCTL_ALLOC does for one of the buffers, EMFILE if there are
+ * not enough descriptors for all, EINVAL if @count is not in range or @reserved
+ * not zero, E2BIG if the struct is longer than the kernel knows and the rest is
+ * not zero, and EFAULT if the array cannot be written.
+ */
+#define DMA_HEAP_IOCTL_ALLOC_BATCH	_IOWR(DMA_HEAP_IOC_MAGIC, 0x1,\
+				      struct dma_heap_allocation_batch)
 
 #endif /* _UAPI_LINUX_DMABUF_POOL_H */
