@@ -39,6 +39,7 @@ obj-$(CONFIG_DMABUF_DEBUG)	+= dma-buf-pageless.o
 obj-y				+= dma-buf-attach.o
 obj-y				+= dma-buf-batch.o
 obj-y				+= dma-buf-cpu.o
+obj-y				+= dma-buf-cpu-batch.o
 obj-y				+= dma-buf-rw.o
 obj-$(CONFIG_DMABUF_TRANSFER_FENCE) += dma-buf-transfer-fence.o
 obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-transfer.o

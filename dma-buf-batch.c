@@ -54,6 +54,9 @@
  * dma_buf_wait_attachments() waits for the fences of all buffers, with one
  * timeout. It makes one pass: the devices work on all buffers at the same time,
  * so that the wait is as long as the longest one, and not as their sum.
+ *
+ * Programs have batches of their own: DMA_HEAP_IOCTL_ALLOC_BATCH of a heap, and
+ * DMA_BUF_IOCTL_SYNC_BATCH.
  */
 
 static struct dma_resv *dma_buf_batch_resv(struct dma_buf_attachment *attach)

@@ -70,8 +70,9 @@ static bool dma_buf_cpu_writes(enum dma_data_direction dir)
  * @dmabuf: the buffer
  * @dir: as for dma_buf_begin_cpu_access()
  *
- * Context: Process context, without the reservation lock. May sleep.
- * Return: 0, or -ERESTARTSYS when a signal ended the wait.
+ * Context: Process context. May sleep, for as long as devices take.
+ * Return: 0; -ERESTARTSYS when a signal ended the wait; or an error of
+ * &dma_fence_ops.wait.
  */
 noinline int dma_buf_cpu_wait_fences(struct dma_buf *dmabuf,
 				     enum dma_data_direction dir)
@@ -159,13 +160,22 @@ static bool dma_buf_cpu_has_range(const struct dma_buf *dmabuf, u64 offset,
 	       length <= dmabuf->size - offset;
 }
 
-/*
+/**
+ * dma_buf_cpu_begin_range - call the exporter at the begin of an access
+ * @dmabuf: the buffer
+ * @dir: as for dma_buf_begin_cpu_access()
+ * @offset: of the first byte
+ * @length: number of bytes; the range is within the buffer
+ *
  * For the whole buffer, and for an exporter that cannot begin access to a part,
- * begin access to the whole.
+ * this begins access to the whole. It does not wait for fences.
+ *
+ * Context: Process context, without the reservation lock. May sleep.
+ * Return: 0, for dma_buf_cpu_end_copy() to follow; or what the op returned.
  */
-static int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
-				   enum dma_data_direction dir,
-				   size_t offset, size_t length)
+int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
+			    enum dma_data_direction dir,
+			    size_t offset, size_t length)
 {
 	const struct dma_buf_ops *ops = dmabuf->ops;
 
@@ -470,8 +480,15 @@ int dma_buf_end_cpu_access_partial(struct dma_buf *dmabuf,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_end_cpu_access_partial, DMA_BUF);
 
-/* Translate DMA_BUF_SYNC_* flags to a direction; DMA_NONE if not valid. */
-static enum dma_data_direction dma_buf_cpu_dir(u64 flags)
+/**
+ * dma_buf_cpu_dir - translate DMA_BUF_SYNC_* flags to a direction
+ * @flags: as &dma_buf_sync.flags
+ *
+ * Context: Any.
+ * Return: the direction of the access; %DMA_NONE for unknown flags or without a
+ * direction.
+ */
+enum dma_data_direction dma_buf_cpu_dir(u64 flags)
 {
 	if (flags & ~(u64)DMA_BUF_SYNC_VALID_FLAGS_MASK)
 		return DMA_NONE;

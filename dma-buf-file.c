@@ -41,6 +41,15 @@ static_assert(offsetof(struct dma_buf_transfer, offset) == 16);
 static_assert(offsetof(struct dma_buf_transfer, length) == 24);
 static_assert(offsetof(struct dma_buf_transfer, in_fence) == 32);
 static_assert(offsetof(struct dma_buf_transfer, out_fence) == 36);
+static_assert(sizeof(struct dma_buf_sync_record) == 24);
+static_assert(offsetof(struct dma_buf_sync_record, fd) == 0);
+static_assert(offsetof(struct dma_buf_sync_record, flags) == 4);
+static_assert(offsetof(struct dma_buf_sync_record, offset) == 8);
+static_assert(offsetof(struct dma_buf_sync_record, length) == 16);
+static_assert(sizeof(struct dma_buf_sync_batch) == 16);
+static_assert(offsetof(struct dma_buf_sync_batch, records) == 0);
+static_assert(offsetof(struct dma_buf_sync_batch, count) == 8);
+static_assert(offsetof(struct dma_buf_sync_batch, reserved) == 12);
 static_assert(_IOC(_IOC_WRITE, 'b', 0, 8) == DMA_BUF_IOCTL_SYNC);
 static_assert(_IOC(_IOC_WRITE, 'b', 1, 4) == DMA_BUF_SET_NAME_A);
 static_assert(_IOC(_IOC_WRITE, 'b', 1, 8) == DMA_BUF_SET_NAME_B);
@@ -50,6 +59,7 @@ static_assert(_IOC(_IOC_WRITE, 'b', 3, 8) == DMA_BUF_IOCTL_IMPORT_SYNC_FILE);
 static_assert(_IOC(_IOC_WRITE, 'b', 4, 24) == DMA_BUF_IOCTL_SYNC_PARTIAL);
 static_assert(_IOC(_IOC_READ | _IOC_WRITE, 'b', 5, 40) ==
 	      DMA_BUF_IOCTL_TRANSFER);
+static_assert(_IOC(_IOC_WRITE, 'b', 6, 16) == DMA_BUF_IOCTL_SYNC_BATCH);
 
 static const struct ioctl_entry dma_buf_ioctls[] = {
 	/* Hottest command first: called twice for each access by the CPU. */
@@ -67,6 +77,8 @@ static const struct ioctl_entry dma_buf_ioctls[] = {
 		    length, IOCTL_TAIL_ZERO, dma_buf_cpu_ioctl_sync_partial),
 	IOCTL_GROWS(DMA_BUF_IOCTL_TRANSFER, struct dma_buf_transfer, out_fence,
 		    IOCTL_TAIL_ZERO, dma_buf_transfer_ioctl),
+	IOCTL_GROWS(DMA_BUF_IOCTL_SYNC_BATCH, struct dma_buf_sync_batch,
+		    reserved, IOCTL_TAIL_ZERO, dma_buf_cpu_batch_ioctl_sync),
 };
 
 static long dma_buf_file_ioctl(struct file *file, unsigned int cmd,

@@ -132,9 +132,12 @@ enum dma_buf_cpu_wait {
 	DMA_BUF_CPU_WAIT_NEVER,
 };
 
-bool dma_buf_cpu_is_idle(struct dma_buf *dmabuf, enum dma_data_direction dir);
 int dma_buf_cpu_wait_fences(struct dma_buf *dmabuf,
 			    enum dma_data_direction dir);
+bool dma_buf_cpu_is_idle(struct dma_buf *dmabuf, enum dma_data_direction dir);
+int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
+			    enum dma_data_direction dir,
+			    size_t offset, size_t length);
 int dma_buf_cpu_begin_copy(struct dma_buf *dmabuf, enum dma_data_direction dir,
 			   size_t offset, size_t length,
 			   enum dma_buf_cpu_wait wait);
@@ -162,10 +165,14 @@ struct dma_buf_cpu_access {
 bool dma_buf_cpu_can_wait_first(const struct dma_buf *dmabuf);
 int dma_buf_cpu_access_begin(struct dma_buf_cpu_access *access);
 void dma_buf_cpu_access_abort(struct dma_buf_cpu_access *access);
+enum dma_data_direction dma_buf_cpu_dir(u64 flags);
 enum dma_data_direction dma_buf_cpu_sync_dir(const struct dma_buf *dmabuf,
 					     u64 flags, u64 offset, u64 length);
 long dma_buf_cpu_ioctl_sync(struct file *file, u64 flags);
 long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args);
+
+/* dma-buf-cpu-batch.c */
+long dma_buf_cpu_batch_ioctl_sync(struct ioctl_call *call, void *args);
 
 /* dma-buf-rw.c */
 ssize_t dma_buf_read_iter(struct kiocb *iocb, struct iov_iter *to);

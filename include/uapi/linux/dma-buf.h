@@ -98,6 +98,62 @@ struct dma_buf_sync_partial {
 	__u64 length;
 };
 
+/**
+ * struct dma_buf_sync_record - one access of DMA_BUF_IOCTL_SYNC_BATCH
+ */
+struct dma_buf_sync_record {
+	/** @fd: the buffer. */
+	__s32 fd;
+	/** @flags: as &dma_buf_sync.flags. */
+	__u32 flags;
+	/** @offset: of the first byte. */
+	__u64 offset;
+	/**
+	 * @length: number of bytes; zero, with an @offset of zero, for the whole
+	 * buffer.
+	 */
+	__u64 length;
+};
+
+/* Most records of one DMA_BUF_IOCTL_SYNC_BATCH. */
+#define DMA_BUF_SYNC_BATCH_MAX	1024
+
+/**
+ * struct dma_buf_sync_batch - argument of DMA_BUF_IOCTL_SYNC_BATCH
+ *
+ * Starts, or ends, access to many buffers in one call. For each record it does
+ * what DMA_BUF_IOCTL_SYNC does, or, with a range, DMA_BUF_IOCTL_SYNC_PARTIAL.
+ * Several records may be of one buffer.
+ *
+ * The call is made on the descriptor of any buffer, and concerns that one only
+ * if a record says so.
+ *
+ * The records are either all of a start or all of an end. Starts wait for the
+ * devices of all buffers together, so that the wait is as long as the longest
+ * one, and not as their sum. If one of them fails, or a signal ends the wait,
+ * no access has started. Ends are all carried out, also after one that fails,
+ * and the first error is returned.
+ *
+ * A record that is not valid is found before any access has started or ended:
+ * the call then fails with EBADF if @dma_buf_sync_record.fd is not open; and
+ * with EINVAL if it is no dma-buf, for unknown flags or no direction, for a
+ * range that is empty or not within the buffer, and for starts and ends mixed.
+ * It also fails with EINVAL if @count is zero or more than
+ * %DMA_BUF_SYNC_BATCH_MAX, or @reserved is not zero; ENOMEM; and as
+ * DMA_BUF_IOCTL_SYNC does for a buffer.
+ *
+ * The struct may grow at its end, by the rules of &struct
+ * dma_buf_sync_partial. The records do not grow.
+ */
+struct dma_buf_sync_batch {
+	/** @records: address of an array of &struct dma_buf_sync_record. */
+	__u64 records;
+	/** @count: how many, 1 to %DMA_BUF_SYNC_BATCH_MAX. */
+	__u32 count;
+	/** @reserved: must be zero. */
+	__u32 reserved;
+};
+
 /* Longest name of a buffer in bytes, with its terminating zero. */
 #define DMA_BUF_NAME_LEN	32
 
@@ -369,5 +425,6 @@ struct dma_buf_uring_cmd {
 /* Linux 6.12 has 0 to 3, and no known later release has more. */
 #define DMA_BUF_IOCTL_SYNC_PARTIAL	_IOW(DMA_BUF_BASE, 4, struct dma_buf_sync_partial)
 #define DMA_BUF_IOCTL_TRANSFER		_IOWR(DMA_BUF_BASE, 5, struct dma_buf_transfer)
+#define DMA_BUF_IOCTL_SYNC_BATCH	_IOW(DMA_BUF_BASE, 6, struct dma_buf_sync_batch)
 
 #endif
