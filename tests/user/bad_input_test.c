@@ -22,7 +22,7 @@
 #include "kselftest.h"
 #include "bad_input_words.h"
 
-#define ROWS_MAX	512
+#define ROWS_MAX	1024
 
 struct row {
 	char file[32];
@@ -64,6 +64,10 @@ static bool parse_term(const struct attempt *try, const char **text, __u64 *valu
 	}
 	if (!strcmp(word, "END")) {
 		*value = BUF_PAGES * page_size();
+		return true;
+	}
+	if (!strcmp(word, "ARRAY")) {
+		*value = (uintptr_t)&array;
 		return true;
 	}
 	if (!strcmp(word, "SIZE")) {

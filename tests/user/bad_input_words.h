@@ -15,6 +15,14 @@
 #define BUF_PAGES	4
 #define ARG_SIZE	512	/* longer than any struct with its tail */
 
+/* The word ARRAY: room for what the argument of a batch points to. */
+#define ARRAY_COUNT	1024
+
+static union {
+	__s32 fds[ARRAY_COUNT];
+	struct dma_buf_sync_record records[ARRAY_COUNT];
+} array;
+
 /* One attempt: what a row makes of a call. */
 struct attempt {
 	const struct call *call;
@@ -321,7 +329,7 @@ struct call {
 	enum answer_fd answer;
 	size_t answer_offset;
 	long (*run)(struct attempt *try);
-	struct field fields[7];
+	struct field fields[8];		/* The last one ends the list. */
 };
 
 struct plain_args {
@@ -338,9 +346,39 @@ struct list_args {
 	struct udmabuf_create_item item;
 };
 
+/* The record, which is behind the longest struct that is tried. */
+struct sync_batch_args {
+	struct dma_buf_sync_batch head;
+	__u64 tail[16];
+	struct dma_buf_sync_record record;
+};
+
 static long run_ioctl(struct attempt *try)
 {
 	return xioctl(try->subject, try->command, try->pointer);
+}
+
+/* All descriptors are closed again. */
+static long run_heap_batch(struct attempt *try)
+{
+	const struct dma_heap_allocation_batch *args = (void *)try->arg;
+	long ret = run_ioctl(try);
+	__u32 i;
+
+	for (i = 0; ret >= 0 && i < args->count; i++)
+		close(array.fds[i]);
+	return ret;
+}
+
+/* The record, as often as may be. */
+static long run_sync_batch(struct attempt *try)
+{
+	const struct sync_batch_args *args = (void *)try->arg;
+	int i;
+
+	for (i = 0; i < ARRAY_COUNT; i++)
+		array.records[i] = args->record;
+	return run_ioctl(try);
 }
 
 static long run_number(struct attempt *try)
@@ -424,6 +462,29 @@ static const struct call calls[] = {
 		FIELD_FD, offsetof(struct dma_heap_allocation_data_charged, fd), run_ioctl, {
 			FIELD(NUMBER64, struct dma_heap_allocation_data_charged, len),
 			FIELD(DESCRIPTOR, struct dma_heap_allocation_data_charged, charge_pid_fd),
+		},
+	}, {
+		"DMA_HEAP_IOCTL_ALLOC_BATCH", DMA_HEAP_IOCTL_ALLOC_BATCH,
+		"len = PAGE; count = 1; fds = ARRAY", NO_FD, 0, run_heap_batch, {
+			FIELD(NUMBER64, struct dma_heap_allocation_batch, len),
+			FIELD(NUMBER64, struct dma_heap_allocation_batch, heap_flags),
+			FIELD(NUMBER64, struct dma_heap_allocation_batch, fds),
+			FIELD(NUMBER32, struct dma_heap_allocation_batch, count),
+			FIELD(NUMBER32, struct dma_heap_allocation_batch, fd_flags),
+			FIELD(DESCRIPTOR, struct dma_heap_allocation_batch, charge_pid_fd),
+			FIELD(NUMBER32, struct dma_heap_allocation_batch, reserved),
+		},
+	}, {
+		"DMA_BUF_IOCTL_SYNC_BATCH", DMA_BUF_IOCTL_SYNC_BATCH,
+		"count = 1; records = ARRAY; fd = itself; flags = DMA_BUF_SYNC_RW",
+		NO_FD, 0, run_sync_batch, {
+			FIELD(NUMBER64, struct dma_buf_sync_batch, records),
+			FIELD(NUMBER32, struct dma_buf_sync_batch, count),
+			FIELD(NUMBER32, struct dma_buf_sync_batch, reserved),
+			{ "fd", DESCRIPTOR, offsetof(struct sync_batch_args, record.fd) },
+			{ "flags", NUMBER32, offsetof(struct sync_batch_args, record.flags) },
+			{ "offset", NUMBER64, offsetof(struct sync_batch_args, record.offset) },
+			{ "length", NUMBER64, offsetof(struct sync_batch_args, record.length) },
 		},
 	}, {
 		"DMA_BUF_IOCTL_SYNC", DMA_BUF_IOCTL_SYNC, "flags = DMA_BUF_SYNC_RW",

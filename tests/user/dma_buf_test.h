@@ -315,6 +315,17 @@ static inline int heap_alloc(int heap, __u64 len)
 	return heap_alloc_flags(heap, len, O_RDWR | O_CLOEXEC, 0);
 }
 
+/* @count buffers of @len bytes each, as descriptors in @fds. */
+static inline int heap_alloc_batch(int heap, __u64 len, __s32 *fds, __u32 count)
+{
+	struct dma_heap_allocation_batch data = {
+		.len = len, .fds = (uintptr_t)fds, .count = count,
+		.fd_flags = O_RDWR | O_CLOEXEC,
+	};
+
+	return xioctl(heap, DMA_HEAP_IOCTL_ALLOC_BATCH, &data);
+}
+
 /* Open, allocate, close: for tests that do not care about the heap. */
 static inline int heap_alloc_from(const char *name, __u64 len)
 {
@@ -356,6 +367,17 @@ static inline int dmabuf_sync_partial(int fd, __u64 flags, __u64 offset, __u64 l
 	};
 
 	return xioctl(fd, DMA_BUF_IOCTL_SYNC_PARTIAL, &sync);
+}
+
+/* Start or end access to all that @records name; @fd is any buffer. */
+static inline int dmabuf_sync_batch(int fd, const struct dma_buf_sync_record *records,
+				    __u32 count)
+{
+	struct dma_buf_sync_batch args = {
+		.records = (uintptr_t)records, .count = count,
+	};
+
+	return xioctl(fd, DMA_BUF_IOCTL_SYNC_BATCH, &args);
 }
 
 /* Bytes between a file and the buffer; how many were moved. */

@@ -94,6 +94,32 @@ static int run_allocate(void)
 	return 0;
 }
 
+#define BATCH	4
+
+/* All or none, and access to all of them. */
+static int run_batch(void)
+{
+	struct dma_buf_sync_record records[BATCH];
+	__s32 fds[BATCH];
+	int ret, i;
+
+	ret = heap_alloc_batch(stage.heap, stage.size, fds, BATCH);
+	if (ret)
+		return ret;
+	for (i = 0; i < BATCH; i++)
+		records[i] = (struct dma_buf_sync_record){
+			.fd = fds[i], .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW,
+		};
+	ret = dmabuf_sync_batch(fds[0], records, BATCH);
+	for (i = 0; i < BATCH; i++)
+		records[i].flags = DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW;
+	if (!ret)
+		ret = dmabuf_sync_batch(fds[0], records, BATCH);
+	for (i = 0; i < BATCH; i++)
+		close(fds[i]);
+	return ret;
+}
+
 static int run_map(void)
 {
 	int fd = heap_alloc(stage.heap, stage.size);
@@ -651,6 +677,11 @@ static bool variant_is_plain(const struct _fixture_variant_fail_nth *variant)
 TEST_F(fail_nth, allocate)
 {
 	sweep(_metadata, "allocate", run_allocate);
+}
+
+TEST_F(fail_nth, batch)
+{
+	sweep(_metadata, "allocate and sync a batch", run_batch);
 }
 
 TEST_F(fail_nth, map)

@@ -68,6 +68,31 @@ static long op_heap_alloc_charged(struct thread *t, const __u64 *d)
 	return slot_put(BUFFER, d[5], ret < 0 ? ret : (int)data.fd);
 }
 
+/* All of them go into slots, and what they replace is closed. */
+static long op_heap_alloc_batch(struct thread *t, const __u64 *d)
+{
+	struct dma_heap_allocation_batch data = {
+		.len = length_pick(d[0]),
+		.fd_flags = fd_flags_pick(d[1]),
+		.count = (__u32)number_pick(d[2], 1 + d[2] % 6),
+		.charge_pid_fd = (__u32)(d[1] & 1ull << 40 ? world.pidfd : 0),
+		/* Room for as many as there may be. */
+		.fds = (uintptr_t)pointer_pick(d[3], t->scratch),
+	};
+	__s32 *fds = (void *)t->scratch;
+	long ret;
+	__u32 i;
+
+	static_assert(sizeof(t->scratch) >= DMA_HEAP_ALLOC_BATCH_MAX * sizeof(*fds));
+	if (data.count > 6)
+		data.len = page_size();
+	ret = xioctl(slot_pick(HEAP, d[4]), DMA_HEAP_IOCTL_ALLOC_BATCH,
+		     pointer_pick(d[5], &data));
+	for (i = 0; ret >= 0 && i < data.count; i++)
+		slot_put(BUFFER, d[5] + (__u64)i * 256, fds[i]);
+	return ret;
+}
+
 /* The struct of a program that is older or newer than this kernel. */
 static long op_heap_alloc_sized(struct thread *t, const __u64 *d)
 {
@@ -95,6 +120,33 @@ static long op_buffer_sync(struct thread *t, const __u64 *d)
 
 	patience_start(t, 4);
 	ret = xioctl(slot_pick(BUFFER, d[1]), DMA_BUF_IOCTL_SYNC, pointer_pick(d[2], &sync));
+	patience_end(t);
+	return ret;
+}
+
+static long op_buffer_sync_batch(struct thread *t, const __u64 *d)
+{
+	struct dma_buf_sync_record records[6];
+	struct dma_buf_sync_batch args = {
+		.count = (__u32)number_pick(d[0], 1 + d[0] % ARRAY_SIZE(records)),
+		.records = (uintptr_t)pointer_pick(d[1], records),
+	};
+	__u64 flags = 1 + d[2] % 7;
+	size_t i;
+	long ret;
+
+	for (i = 0; i < ARRAY_SIZE(records); i++)
+		records[i] = (struct dma_buf_sync_record){
+			.fd = slot_pick(BUFFER, random_mix(d[3] + i)),
+			.flags = (__u32)number_pick(d[2] >> i, flags),
+			.offset = d[4] >> i & 1 ? d[4] >> 8 & 4095 : 0,
+			.length = d[4] >> i & 1 ? 1 : 0,
+		};
+	/* More would be whatever lies behind them. */
+	if (args.count > ARRAY_SIZE(records) && args.count <= DMA_BUF_SYNC_BATCH_MAX)
+		args.count = ARRAY_SIZE(records);
+	patience_start(t, 4);
+	ret = xioctl(slot_pick(BUFFER, d[5]), DMA_BUF_IOCTL_SYNC_BATCH, &args);
 	patience_end(t);
 	return ret;
 }
@@ -563,8 +615,10 @@ static const struct op ops[] = {
 	{ "heap: open", op_heap_open, 2 },
 	{ "heap: ALLOC", op_heap_alloc, 14 },
 	{ "heap: ALLOC_CHARGED", op_heap_alloc_charged, 4 },
+	{ "heap: ALLOC_BATCH", op_heap_alloc_batch, 4 },
 	{ "heap: ALLOC of any size", op_heap_alloc_sized, 4 },
 	{ "dma-buf: SYNC", op_buffer_sync, 8 },
+	{ "dma-buf: SYNC_BATCH", op_buffer_sync_batch, 4 },
 	{ "dma-buf: SET_NAME", op_buffer_name, 4 },
 	{ "dma-buf: EXPORT_SYNC_FILE", op_buffer_export_fence, 8 },
 	{ "dma-buf: IMPORT_SYNC_FILE", op_buffer_import_fence, 8 },

@@ -338,6 +338,39 @@ TEST_F(charge, over_the_limit_is_enomem_and_kills_no_task)
 	EXPECT_EQ(0, kill(self->child, 0));
 }
 
+/* A batch is charged like its buffers, and one that does not fit not at all. */
+TEST_F(charge, of_a_batch_is_for_all_or_none)
+{
+	long long before = cg_current(self->group);
+	struct dma_heap_allocation_batch data = {
+		.len = 4 * MIB, .fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	int fds = count_open_fds(), i;
+	long buffers = count_buffers();
+	__s32 batch[8];
+
+	ASSERT_GIVES(data.charge_pid_fd, pidfd_of(self->child));
+	data.fds = (uintptr_t)batch;
+	data.count = 4;
+	ASSERT_EQ(0, xioctl(self->heap, DMA_HEAP_IOCTL_ALLOC_BATCH, &data));
+	EXPECT_TRUE(balance_is(self->group, before + CHARGED(16 * MIB)));
+	for (i = 0; i < 4; i++)
+		close(batch[i]);
+	EXPECT_TRUE(balance_is(self->group, before));
+
+	/* Each would fit, and half of them. */
+	ASSERT_EQ(0, cg_set(self->group, "memory.max", before + 16 * (long long)MIB));
+	data.count = 8;
+	if (CHARGED(1)) {
+		EXPECT_REFUSED(ENOMEM, xioctl(self->heap, DMA_HEAP_IOCTL_ALLOC_BATCH, &data));
+		EXPECT_TRUE(balance_is(self->group, before));
+		EXPECT_TRUE(buffers < 0 || buffers_settle(buffers));
+		EXPECT_EQ(0, cg_read(self->group, "memory.events", "oom_kill"));
+	}
+	close((int)data.charge_pid_fd);
+	EXPECT_EQ(fds, count_open_fds());
+}
+
 TEST_F(charge, may_be_of_another_process)
 {
 	long long before = cg_current(self->group);
