@@ -10,6 +10,7 @@
 
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/highmem.h>
@@ -177,12 +178,16 @@ static void heap_buffer_test_map(struct kunit *test)
 	attach = dma_buf_attach(dmabuf, dev);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
 
+	dma_resv_lock(dmabuf->resv, NULL);
 	sgt = dmabuf->ops->map_dma_buf(attach, DMA_BIDIRECTIONAL);
+	dma_resv_unlock(dmabuf->resv);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	KUNIT_EXPECT_EQ(test, param->entries, sgt->orig_nents);
 	KUNIT_EXPECT_GT(test, sgt->nents, 0);
 	heap_buffer_expect_table(test, mock, sgt);
+	dma_resv_lock(dmabuf->resv, NULL);
 	dmabuf->ops->unmap_dma_buf(attach, sgt, DMA_BIDIRECTIONAL);
+	dma_resv_unlock(dmabuf->resv);
 
 	dma_buf_detach(dmabuf, attach);
 	mock_heap_close(dmabuf);
