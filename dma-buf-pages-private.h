@@ -2,8 +2,9 @@
 /*
  * Page-backed memory as one device sees it
  *
- * Between dma-buf-pages.c, which knows no buffer, and dma-buf-pages-ops.c, which
- * makes operations of a buffer of it.
+ * Between dma-buf-pages.c, which makes and undoes a mapping, dma-buf-mapcache.c,
+ * which shares and keeps mappings, and dma-buf-pages-ops.c, which makes
+ * operations of a buffer of both.
  */
 #ifndef _DMA_BUF_PAGES_PRIVATE_H
 #define _DMA_BUF_PAGES_PRIVATE_H
@@ -14,6 +15,7 @@
 #include <linux/types.h>
 
 struct device;
+struct dma_buf_mapcache_device;
 struct dma_buf_pages;
 
 /**
@@ -29,31 +31,81 @@ struct dma_buf_pages_piece {
 };
 
 /**
+ * struct dma_buf_pages_segment - an entry of a table, as the device sees it
+ * @addr: DMA address of the first byte
+ * @length: in bytes
+ * @flags: of the DMA API
+ */
+struct dma_buf_pages_segment {
+	dma_addr_t addr;
+	unsigned int length;
+	unsigned int flags;
+};
+
+/**
  * struct dma_buf_pages_mapping - the memory as one device sees it
  * @sgt: the table that the importer gets, mapped for @dev
  * @dev: the device
  * @dir: what the device does with the memory, as the importer said
  * @mapped: what the DMA API was told, see dma_buf_pages_map_device()
+ * @limit: longest entry of the table, in pages
+ * @size: of this record and of @pieces, in bytes
  * @pieces: where the device sees the memory, in the order of @sgt; NULL for a
  *	device that needs no syncs
- * @node: entry of &dma_buf_pages.mappings if there are @pieces, else empty
+ * @node: entry of &dma_buf_pages.mappings if there are @pieces and the mapping
+ *	is in use, else empty
+ * @segments: the DMA side of @sgt as it was made, behind @entries; NULL in a
+ *	table from dma_buf_pages_copy_mapping()
+ * @nr_segments: how many they are
  * @entries: of @sgt, in one allocation with the rest
+ *
+ * Further fields are those of dma-buf-mapcache.c.
  */
 struct dma_buf_pages_mapping {
 	struct sg_table sgt;
 	struct device *dev;
 	enum dma_data_direction dir;
 	enum dma_data_direction mapped;
+	unsigned long limit;
+	size_t size;
 	struct dma_buf_pages_piece *pieces;
 	struct list_head node;
+	struct dma_buf_pages_segment *segments;
+	unsigned int nr_segments;
+
+	/* private: see dma-buf-mapcache.c */
+	unsigned int users;
+	bool lent;
+	bool bounces;
+	u64 mask;
+	u64 stamp;
+	struct dma_buf_pages *pages;
+	struct dma_buf_mapcache_device *record;
+	struct dma_buf_pages_mapping *primary;
+	struct dma_buf_pages_mapping *spare;
+	struct hlist_node sibling;
+	struct list_head lru;
+
 	struct scatterlist entries[];
 };
 
+/* dma-buf-pages.c */
+unsigned long dma_buf_pages_max_entry(struct device *dev);
 struct dma_buf_pages_mapping *
 dma_buf_pages_map_device(struct dma_buf_pages *pages, struct device *dev,
 			 enum dma_data_direction dir);
+struct dma_buf_pages_mapping *
+dma_buf_pages_copy_mapping(const struct dma_buf_pages *pages,
+			   const struct dma_buf_pages_mapping *mapping);
+void dma_buf_pages_resume_mapping(struct dma_buf_pages *pages,
+				  struct dma_buf_pages_mapping *mapping);
+void dma_buf_pages_suspend_mapping(struct dma_buf_pages *pages,
+				   struct dma_buf_pages_mapping *mapping);
+void dma_buf_pages_destroy_mapping(struct dma_buf_pages_mapping *mapping);
 void dma_buf_pages_unmap_device(struct dma_buf_pages *pages,
 				struct dma_buf_pages_mapping *mapping);
+void dma_buf_pages_sync_shared(struct dma_buf_pages *pages,
+			       struct dma_buf_pages_mapping *mapping);
 void dma_buf_pages_sync_devices(struct dma_buf_pages *pages,
 				enum dma_data_direction dir, size_t offset,
 				size_t length, bool for_device);
@@ -73,7 +125,6 @@ typedef void (*dma_buf_pages_sync_t)(struct device *dev, dma_addr_t addr,
 				     size_t size, enum dma_data_direction dir);
 
 #if IS_ENABLED(CONFIG_KUNIT)
-unsigned long dma_buf_pages_max_entry(struct device *dev);
 int dma_buf_pages_note_pieces(struct dma_buf_pages_mapping *mapping);
 void dma_buf_pages_sync_pieces(struct dma_buf_pages_mapping *mapping,
 			       enum dma_data_direction dir, size_t offset,

@@ -6,18 +6,22 @@
  * it becomes one scatterlist entry, one piece of a copy, and often one huge
  * entry of a page table, however many folios it consists of. All that devices
  * and the CPU need is derived from this list: scatterlists, DMA mappings, the
- * kernel mapping, walks over pages. What is here knows no buffer;
- * dma-buf-pages-ops.c makes operations of a buffer of it.
+ * kernel mapping, walks over pages. What is here knows no buffer, and makes and
+ * undoes one mapping at a time; dma-buf-mapcache.c shares and keeps them, and
+ * dma-buf-pages-ops.c makes operations of a buffer of both.
  *
  * Invariants:
  *
  *  - runs[0].start is 0, starts rise, and no run is empty; neighbours in the
  *    list are not neighbours in memory, or they would be one run.
- *  - Runs do not change after the export. Only @mappings, @vaddr and @exposed
- *    do.
+ *  - Runs do not change after the export. Only @mappings, @vaddr, @exposed and
+ *    what dma-buf-mapcache.c has there do.
  *  - Pages belong to the exporter. Nothing here takes or drops a reference.
  *  - A mapping is listed if and only if its pieces were noted, which is decided
- *    once, when it is made.
+ *    once, when it is made, and it is in use.
+ *  - An importer may write to the DMA side of its table as long as it has it. So
+ *    what is needed of that side meanwhile is noted before: the pieces to sync,
+ *    and the segments for another importer's table.
  *
  * Cache maintenance. To the DMA API a mapping hands memory over to one device,
  * and with CONFIG_DMA_API_DEBUG it complains when another has it already. A
@@ -68,7 +72,11 @@ void dma_buf_pages_init(struct dma_buf_pages *pages)
 	dma_buf_pages_make_empty(pages);
 	mutex_init(&pages->lock);
 	INIT_LIST_HEAD(&pages->mappings);
+	INIT_HLIST_HEAD(&pages->shared);
+	INIT_HLIST_HEAD(&pages->idle);
 	pages->vaddr = NULL;
+	pages->dropping = 0;
+	pages->kept = false;
 	pages->exposed = false;
 	pages->may_outlive = false;
 }
@@ -286,7 +294,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pages_iter_next_folio, DMA_BUF);
  * unless this kernel checks that the default is kept. What bounces has to fit
  * into a slot of the bounce buffer.
  */
-VISIBLE_IF_KUNIT unsigned long dma_buf_pages_max_entry(struct device *dev)
+unsigned long dma_buf_pages_max_entry(struct device *dev)
 {
 	size_t limit = UINT_MAX;
 
@@ -314,29 +322,43 @@ dma_buf_pages_count_entries(const struct dma_buf_pages *pages,
 	return count;
 }
 
+/*
+ * Make a table for @dev that is not mapped yet, with entries of @limit pages at
+ * most, and with room for the segments of other tables if it is @primary.
+ */
 static struct dma_buf_pages_mapping *
 dma_buf_pages_create_mapping(const struct dma_buf_pages *pages,
-			     struct device *dev, enum dma_data_direction dir)
+			     struct device *dev, enum dma_data_direction dir,
+			     unsigned long limit, bool primary)
 {
-	unsigned long limit = dma_buf_pages_max_entry(dev);
 	unsigned int count = dma_buf_pages_count_entries(pages, limit);
 	struct dma_buf_pages_mapping *mapping;
 	struct dma_buf_pages_iter iter;
 	struct scatterlist *sg;
+	size_t size;
 
+	size = struct_size(mapping, entries, count);
+	if (primary)
+		size = size_add(size, array_size(count,
+						 sizeof(*mapping->segments)));
 	/* The size is a program's choice: no warning when it is too large. */
-	mapping = kvmalloc(struct_size(mapping, entries, count),
-			   GFP_KERNEL | __GFP_NOWARN);
+	mapping = kvmalloc(size, GFP_KERNEL | __GFP_NOWARN);
 	if (!mapping)
 		return NULL;
 
-	mapping->dev = dev;
-	mapping->dir = dir;
-	mapping->pieces = NULL;
-	INIT_LIST_HEAD(&mapping->node);
-	mapping->sgt = (struct sg_table) {
-		.sgl = mapping->entries, .nents = count, .orig_nents = count,
+	*mapping = (struct dma_buf_pages_mapping) {
+		.sgt = {
+			.sgl = mapping->entries,
+			.nents = count, .orig_nents = count,
+		},
+		.dev = dev,
+		.dir = dir,
+		.limit = limit,
+		.size = size,
 	};
+	INIT_LIST_HEAD(&mapping->node);
+	if (primary)
+		mapping->segments = (void *)(mapping->entries + count);
 
 	sg = mapping->entries;
 	sg_init_table(sg, count);
@@ -362,13 +384,15 @@ dma_buf_pages_note_pieces(struct dma_buf_pages_mapping *mapping)
 	size_t in_memory = 0, in_mapped = 0;
 	struct dma_buf_pages_piece *piece;
 	unsigned int nents = sgt->nents;
+	size_t size;
 
 	/* No more ends than there are entries on both sides. */
-	piece = kvmalloc_array(size_add(nents, sgt->orig_nents),
-			       sizeof(*piece), GFP_KERNEL | __GFP_NOWARN);
+	size = array_size(size_add(nents, sgt->orig_nents), sizeof(*piece));
+	piece = kvmalloc(size, GFP_KERNEL | __GFP_NOWARN);
 	if (!piece)
 		return -ENOMEM;
 
+	mapping->size += size;
 	for (mapping->pieces = piece; nents; piece++) {
 		piece->addr = sg_dma_address(mapped) + in_mapped;
 		piece->phys = sg_phys(memory) + in_memory;
@@ -389,6 +413,62 @@ dma_buf_pages_note_pieces(struct dma_buf_pages_mapping *mapping)
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_pages_note_pieces);
+
+/* Note the DMA side of the table, for dma_buf_pages_copy_mapping(). */
+static void dma_buf_pages_note_segments(struct dma_buf_pages_mapping *mapping)
+{
+	struct dma_buf_pages_segment *segment = mapping->segments;
+	struct scatterlist *sg;
+	int i;
+
+	mapping->nr_segments = mapping->sgt.nents;
+	for_each_sgtable_dma_sg(&mapping->sgt, sg, i) {
+		segment->addr = sg_dma_address(sg);
+		segment->length = sg_dma_len(sg);
+#ifdef CONFIG_NEED_SG_DMA_FLAGS
+		segment->flags = sg->dma_flags;
+#endif
+		segment++;
+	}
+}
+
+/**
+ * dma_buf_pages_copy_mapping - make another table of a mapping
+ * @pages: the memory
+ * @mapping: the mapping, from dma_buf_pages_map_device()
+ *
+ * For another importer of the same device. The table of @mapping itself is
+ * neither read nor written, as an importer has it.
+ *
+ * Context: Process context. May sleep.
+ * Return: the table, for kvfree() before @mapping is unmapped; NULL when there
+ * is no memory.
+ */
+struct dma_buf_pages_mapping *
+dma_buf_pages_copy_mapping(const struct dma_buf_pages *pages,
+			   const struct dma_buf_pages_mapping *mapping)
+{
+	const struct dma_buf_pages_segment *segment = mapping->segments;
+	struct dma_buf_pages_mapping *copy;
+	struct scatterlist *sg;
+	int i;
+
+	copy = dma_buf_pages_create_mapping(pages, mapping->dev, mapping->dir,
+					    mapping->limit, false);
+	if (!copy)
+		return NULL;
+
+	copy->sgt.nents = mapping->nr_segments;
+	for_each_sgtable_dma_sg(&copy->sgt, sg, i) {
+		sg_dma_address(sg) = segment->addr;
+		sg_dma_len(sg) = segment->length;
+#ifdef CONFIG_NEED_SG_DMA_FLAGS
+		sg->dma_flags = segment->flags;
+#endif
+		segment++;
+	}
+	return copy;
+}
 
 /* -- one device ------------------------------------------------------------ */
 
@@ -432,12 +512,67 @@ static int dma_buf_pages_dma_map(struct dma_buf_pages_mapping *mapping)
 }
 
 /**
+ * dma_buf_pages_resume_mapping - hand the memory over to the device
+ * @pages: the memory
+ * @mapping: a mapping that is not in use
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_buf_pages_resume_mapping(struct dma_buf_pages *pages,
+				  struct dma_buf_pages_mapping *mapping)
+{
+	if (!mapping->pieces)
+		return;
+
+	dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt,
+				    mapping->mapped);
+	mutex_lock(&pages->lock);
+	list_add(&mapping->node, &pages->mappings);
+	mutex_unlock(&pages->lock);
+}
+
+/**
+ * dma_buf_pages_suspend_mapping - take the memory back from the device
+ * @pages: the memory
+ * @mapping: a mapping in use, whose table the importer has given back
+ *
+ * The memory stays mapped, and an access by the CPU does not maintain the
+ * mapping, until dma_buf_pages_resume_mapping().
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_buf_pages_suspend_mapping(struct dma_buf_pages *pages,
+				   struct dma_buf_pages_mapping *mapping)
+{
+	if (!mapping->pieces)
+		return;
+
+	mutex_lock(&pages->lock);
+	list_del_init(&mapping->node);
+	mutex_unlock(&pages->lock);
+	dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, mapping->mapped);
+}
+
+/**
+ * dma_buf_pages_destroy_mapping - unmap and free a mapping
+ * @mapping: a mapping that is not in use; freed
+ *
+ * Context: Process context, also in reclaim. May sleep.
+ */
+void dma_buf_pages_destroy_mapping(struct dma_buf_pages_mapping *mapping)
+{
+	dma_buf_pages_dma_unmap(mapping);
+	kvfree(mapping->pieces);
+	kvfree(mapping);
+}
+
+/**
  * dma_buf_pages_map_device - map the memory for a device
  * @pages: the memory
  * @dev: the device
  * @dir: what the device will do
  *
- * Each call makes a mapping of its own.
+ * Each call makes a mapping of its own, which is in use.
  *
  * Context: Process context. May sleep.
  * Return: the mapping; ERR_PTR(-ENOMEM) when there is no memory for the table;
@@ -450,7 +585,9 @@ dma_buf_pages_map_device(struct dma_buf_pages *pages, struct device *dev,
 	struct dma_buf_pages_mapping *mapping;
 	int ret;
 
-	mapping = dma_buf_pages_create_mapping(pages, dev, dir);
+	mapping = dma_buf_pages_create_mapping(pages, dev, dir,
+					       dma_buf_pages_max_entry(dev),
+					       true);
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
 
@@ -458,6 +595,7 @@ dma_buf_pages_map_device(struct dma_buf_pages *pages, struct device *dev,
 	ret = dma_buf_pages_dma_map(mapping);
 	if (ret)
 		goto err_free_mapping;
+	dma_buf_pages_note_segments(mapping);
 
 	/*
 	 * Ask after mapping, as a device begins to need syncs with the first page
@@ -467,10 +605,7 @@ dma_buf_pages_map_device(struct dma_buf_pages *pages, struct device *dev,
 		ret = dma_buf_pages_note_pieces(mapping);
 		if (ret)
 			goto err_dma_unmap;
-		dma_sync_sgtable_for_device(dev, &mapping->sgt, mapping->mapped);
-		mutex_lock(&pages->lock);
-		list_add(&mapping->node, &pages->mappings);
-		mutex_unlock(&pages->lock);
+		dma_buf_pages_resume_mapping(pages, mapping);
 	}
 	return mapping;
 
@@ -491,16 +626,8 @@ err_free_mapping:
 void dma_buf_pages_unmap_device(struct dma_buf_pages *pages,
 				struct dma_buf_pages_mapping *mapping)
 {
-	if (mapping->pieces) {
-		mutex_lock(&pages->lock);
-		list_del(&mapping->node);
-		mutex_unlock(&pages->lock);
-		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt,
-					 mapping->mapped);
-	}
-	dma_buf_pages_dma_unmap(mapping);
-	kvfree(mapping->pieces);
-	kvfree(mapping);
+	dma_buf_pages_suspend_mapping(pages, mapping);
+	dma_buf_pages_destroy_mapping(mapping);
 }
 
 /* -- maintenance ----------------------------------------------------------- */
@@ -653,6 +780,21 @@ dma_buf_pages_sync_dir(const struct dma_buf_pages_mapping *mapping,
 	return dir;
 }
 
+static void dma_buf_pages_sync_mapping(const struct dma_buf_pages *pages,
+				       struct dma_buf_pages_mapping *mapping,
+				       enum dma_data_direction dir,
+				       size_t offset, size_t length,
+				       bool for_device)
+{
+	dir = dma_buf_pages_sync_dir(mapping, dir, for_device);
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG) &&
+	    dma_buf_pages_is_repeated(pages, mapping))
+		dma_buf_pages_sync_repeated(mapping, dir, for_device);
+	else
+		dma_buf_pages_sync_part(mapping, dir, offset, length,
+					for_device);
+}
+
 /**
  * dma_buf_pages_sync_devices - sync a part of the memory with all devices
  * @pages: the memory
@@ -674,15 +816,29 @@ void dma_buf_pages_sync_devices(struct dma_buf_pages *pages,
 	struct dma_buf_pages_mapping *mapping;
 
 	lockdep_assert_held(&pages->lock);
-	list_for_each_entry(mapping, &pages->mappings, node) {
-		enum dma_data_direction sync_dir;
+	list_for_each_entry(mapping, &pages->mappings, node)
+		dma_buf_pages_sync_mapping(pages, mapping, dir, offset, length,
+					   for_device);
+}
 
-		sync_dir = dma_buf_pages_sync_dir(mapping, dir, for_device);
-		if (IS_ENABLED(CONFIG_DMA_API_DEBUG) &&
-		    dma_buf_pages_is_repeated(pages, mapping))
-			dma_buf_pages_sync_repeated(mapping, sync_dir, for_device);
-		else
-			dma_buf_pages_sync_part(mapping, sync_dir, offset, length,
-						for_device);
-	}
+/**
+ * dma_buf_pages_sync_shared - hand the memory over to the device again
+ * @pages: the memory
+ * @mapping: a mapping in use
+ *
+ * What another map of the device would do beside making a mapping: what the CPU
+ * has written since the first one reaches the device.
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_buf_pages_sync_shared(struct dma_buf_pages *pages,
+			       struct dma_buf_pages_mapping *mapping)
+{
+	if (!mapping->pieces)
+		return;
+
+	mutex_lock(&pages->lock);
+	dma_buf_pages_sync_mapping(pages, mapping, mapping->mapped, 0,
+				   pages->nr_pages << PAGE_SHIFT, true);
+	mutex_unlock(&pages->lock);
 }

@@ -49,8 +49,15 @@ struct dma_buf_pages_run {
  *	depend on an end of CPU access
  * @mappings: device mappings whose caches or bounce buffers have to be
  *	maintained around an access by the CPU; the others are not listed
+ * @shared: device mappings in use which other attachments of the device may
+ *	share; protected by the reservation lock
+ * @idle: device mappings that stay for the next use, in no other list of these;
+ *	protected by a lock of dma-buf-mapcache.c, as is @dropping
  * @vaddr: kernel mapping, from the first vmap on; on 32-bit machines until the
  *	last vunmap, otherwise until dma_buf_pages_end()
+ * @dropping: how many mappings that were @idle are being unmapped
+ * @kept: there may be a mapping @idle or @dropping; written with the reservation
+ *	lock
  * @exposed: a device, a program or the kernel may have had a mapping, so the
  *	content is unknown. Set before that mapping becomes visible, by the
  *	functions here and by the exporter's mmap; never cleared
@@ -71,7 +78,11 @@ struct dma_buf_pages {
 	struct dma_buf_pages_run sole_run;
 	struct mutex lock; /* mappings, vaddr */
 	struct list_head mappings;
+	struct hlist_head shared;
+	struct hlist_head idle;
 	void *vaddr;
+	unsigned int dropping;
+	bool kept;
 	bool exposed;
 	bool may_outlive;
 };

@@ -99,6 +99,8 @@ struct sg_table {
 };
 
 #define sg_next(sg)		((sg)->last ? NULL : (sg) + 1)
+#define for_each_sgtable_dma_sg(sgt, sg, i) \
+	for ((i) = 0, (sg) = (sgt)->sgl; (i) < (int)(sgt)->nents; (i)++, (sg)++)
 #define sg_phys(sg)		((sg)->phys)
 #define sg_dma_address(sg)	((sg)->phys)
 #define sg_dma_len(sg)		((sg)->length)

@@ -252,6 +252,9 @@ static inline int kref_put(struct kref *kref, void (*release)(struct kref *kref)
 /* -- lists ------------------------------------------------------------------- */
 
 struct list_head { struct list_head *next, *prev; };
+struct hlist_head { struct hlist_node *first; };
+struct hlist_node { struct hlist_node *next, **pprev; };
+#define INIT_HLIST_HEAD(head)		((head)->first = NULL)
 
 #define LIST_HEAD_INIT(name)		{ &(name), &(name) }
 #define LIST_HEAD(name)			struct list_head name = LIST_HEAD_INIT(name)

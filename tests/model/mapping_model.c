@@ -31,6 +31,8 @@ static struct {
 static struct model_device {
 	struct device dev;
 	struct dma_buf_pages_mapping *mapping;
+	/* Kept for the next use, without a mapping in use. */
+	struct dma_buf_pages_mapping *idle;
 	u8 copy[MODEL_SIZE];
 } devices[MODEL_DEVICES];
 
@@ -240,6 +242,50 @@ static void device_unmap(struct model_device *device)
 	device->mapping = NULL;
 }
 
+static void device_suspend(struct model_device *device)
+{
+	device->idle = device->mapping;
+	device->mapping = NULL;
+	dma_buf_pages_suspend_mapping(&pages, device->idle);
+	model_check(list_empty(&device->idle->node));
+}
+
+static void device_resume(struct model_device *device)
+{
+	/* As for a map. */
+	program_looks();
+	device->mapping = device->idle;
+	device->idle = NULL;
+	dma_buf_pages_resume_mapping(&pages, device->mapping);
+	model_check(list_empty(&device->mapping->node) ==
+		    !device->mapping->pieces);
+}
+
+static void device_drop(struct model_device *device)
+{
+	dma_buf_pages_destroy_mapping(device->idle);
+	device->idle = NULL;
+}
+
+/* Another importer of the device comes, and gets a table of its own. */
+static void device_share(struct model_device *device)
+{
+	struct dma_buf_pages_mapping *copy;
+	unsigned int i;
+
+	program_looks();
+	copy = dma_buf_pages_copy_mapping(&pages, device->mapping);
+	model_check(copy);
+	model_check(copy->sgt.nents == device->mapping->sgt.nents);
+	for (i = 0; i < copy->sgt.nents; i++)
+		model_check(copy->sgt.sgl[i].phys ==
+			    device->mapping->sgt.sgl[i].phys &&
+			    copy->sgt.sgl[i].length ==
+			    device->mapping->sgt.sgl[i].length);
+	dma_buf_pages_sync_shared(&pages, device->mapping);
+	kfree(copy);
+}
+
 /* ---- turns */
 
 /* What a CPU may do at any time, and a program cannot see. */
@@ -367,6 +413,10 @@ static void device_turn(struct model_input *in, struct model_device *device)
 	struct range range;
 	size_t at;
 
+	/* A mapping that the device may write to is shared if it needs no syncs. */
+	if (model_pick(in, 4) == 0 && (device->mapping->dir == DMA_TO_DEVICE ||
+				       !device->mapping->pieces))
+		device_share(device);
 	range_pick(in, &range, 0, MODEL_SIZE);
 	for (at = range.offset; at < range.offset + range.length; at++) {
 		if (device->mapping->dir != DMA_FROM_DEVICE)
@@ -398,9 +448,15 @@ static void run_step(struct model_input *in)
 	cpu_meddles(in);
 	switch (model_pick(in, 8)) {
 	case 0:
-		if (device->mapping)
+		if (device->mapping && model_pick(in, 2))
 			device_unmap(device);
-		else if (may_map(device))
+		else if (device->mapping)
+			device_suspend(device);
+		else if (device->idle && model_pick(in, 4) == 0)
+			device_drop(device);
+		else if (device->idle && may_map(device))
+			device_resume(device);
+		else if (!device->idle && may_map(device))
 			device_map(in, device);
 		break;
 	case 1:
@@ -440,9 +496,12 @@ void model_run(struct model_input *in)
 	while (in->left)
 		run_step(in);
 
-	for (i = 0; i < MODEL_DEVICES; i++)
+	for (i = 0; i < MODEL_DEVICES; i++) {
 		if (devices[i].mapping)
 			device_unmap(&devices[i]);
+		if (devices[i].idle)
+			device_drop(&devices[i]);
+	}
 	for (at = 0; at < MODEL_SIZE; at++)
 		model_check(cpu_read(where(at)) == truth[at]);
 	dma_buf_pages_fini(&pages);
