@@ -27,6 +27,7 @@ obj-$(CONFIG_SW_SYNC)		+= sync_debug.o
 
 # Layer 2: page-backed memory, which knows no buffer
 obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-pages.o
+obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-mapcache.o
 
 # Layer 3: the buffer
 obj-y				+= dma-buf-inode.o

@@ -23,6 +23,7 @@
 #include <linux/seq_file.h>
 #include <linux/smp.h>
 
+#include "dma-buf-pages-private.h"
 #include "dma-buf-private.h"
 
 /**
@@ -157,7 +158,7 @@ static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
 
 /**
- * dma_buf_debugfs_init - prepare the lists, and create the file
+ * dma_buf_debugfs_init - prepare the lists, and create the files
  *
  * Buffers work without it, so a failure, which debugfs reports, is ignored.
  *
@@ -165,6 +166,7 @@ DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
  */
 void __init dma_buf_debugfs_init(void)
 {
+	struct dentry *dir = debugfs_create_dir("dma_buf", NULL);
 	struct dma_buf_list *list;
 	int cpu;
 
@@ -173,7 +175,6 @@ void __init dma_buf_debugfs_init(void)
 		mutex_init(&list->lock);
 		INIT_LIST_HEAD(&list->buffers);
 	}
-	debugfs_create_file("bufinfo", 0444,
-			    debugfs_create_dir("dma_buf", NULL), NULL,
-			    &dma_buf_bufinfo_fops);
+	debugfs_create_file("bufinfo", 0444, dir, NULL, &dma_buf_bufinfo_fops);
+	dma_buf_mapcache_debugfs_init(dir);
 }

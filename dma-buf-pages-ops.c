@@ -2,8 +2,8 @@
 /*
  * Operations of buffers that consist of pages
  *
- * What an exporter names in its &struct dma_buf_ops, on top of dma-buf-pages.c:
- * device mappings, CPU access, and the kernel mapping.
+ * What an exporter names in its &struct dma_buf_ops, on top of dma-buf-pages.c
+ * and dma-buf-mapcache.c: device mappings, CPU access, and the kernel mapping.
  *
  * CPU access costs nothing as long as no listed mapping needs maintenance: that is
  * asked without the lock. A task that begins an access while another one maps or
@@ -31,6 +31,8 @@
 #include "dma-buf-pages-private.h"
 #include "dma-buf-private.h"
 
+#include <trace/events/dma_buf.h>
+
 /* -- devices --------------------------------------------------------------- */
 
 /**
@@ -38,7 +40,8 @@
  * @attach: the attachment; &dma_buf.priv is a &struct dma_buf_pages
  * @dir: what the device will do
  *
- * For &dma_buf_ops.map_dma_buf.
+ * For &dma_buf_ops.map_dma_buf. Attachments of one device share a mapping, and
+ * one that is not in use may stay for the next map.
  *
  * Context: Process context, with the reservation lock. May sleep.
  * Return: a mapped table, for dma_buf_pages_unmap(); ERR_PTR(-ENOMEM) when
@@ -48,9 +51,12 @@ struct sg_table *dma_buf_pages_map(struct dma_buf_attachment *attach,
 				   enum dma_data_direction dir)
 {
 	struct dma_buf_pages_mapping *mapping;
+	enum dma_buf_mapcache_result result;
 
-	mapping = dma_buf_pages_map_device(attach->dmabuf->priv, attach->dev,
-					   dir);
+	dma_resv_assert_held(attach->dmabuf->resv);
+	mapping = dma_buf_mapcache_map(attach->dmabuf->priv, attach->dev, dir,
+				       &result);
+	trace_dma_buf_mapcache(attach, dir, PTR_ERR_OR_ZERO(mapping) ?: result);
 	return IS_ERR(mapping) ? ERR_CAST(mapping) : &mapping->sgt;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pages_map, DMA_BUF);
@@ -58,7 +64,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pages_map, DMA_BUF);
 /**
  * dma_buf_pages_unmap - undo one dma_buf_pages_map()
  * @attach: the attachment
- * @sgt: from dma_buf_pages_map(); freed
+ * @sgt: from dma_buf_pages_map(); the caller must not touch it again
  * @dir: as given then
  *
  * For &dma_buf_ops.unmap_dma_buf.
@@ -68,9 +74,10 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pages_map, DMA_BUF);
 void dma_buf_pages_unmap(struct dma_buf_attachment *attach,
 			 struct sg_table *sgt, enum dma_data_direction dir)
 {
-	dma_buf_pages_unmap_device(attach->dmabuf->priv,
-				   container_of(sgt, struct dma_buf_pages_mapping,
-						sgt));
+	dma_resv_assert_held(attach->dmabuf->resv);
+	dma_buf_mapcache_unmap(attach->dmabuf->priv,
+			       container_of(sgt, struct dma_buf_pages_mapping,
+					    sgt));
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pages_unmap, DMA_BUF);
 
@@ -341,16 +348,18 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pages_get, DMA_BUF);
 
 /**
  * dma_buf_pages_end - end the use of the memory
- * @pages: the memory, with no device mapping left
+ * @pages: the memory, with no device mapping in use
  *
- * What the exporter's release op calls first. The kernel mapping goes; the list
- * of runs stays for the exporter to put the pages, until dma_buf_pages_fini().
+ * What the exporter's release op calls first. The kernel mapping goes, and so do
+ * device mappings that were kept for the next use; the list of runs stays for
+ * the exporter to put the pages, until dma_buf_pages_fini().
  *
  * Context: Process context. May sleep.
  */
 void dma_buf_pages_end(struct dma_buf_pages *pages)
 {
 	WARN_ON_ONCE(!list_empty(&pages->mappings));
+	dma_buf_mapcache_drop_idle(pages);
 	if (pages->vaddr)
 		dma_buf_pages_drop_vmap(pages);
 }

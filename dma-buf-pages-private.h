@@ -14,9 +14,12 @@
 #include <linux/scatterlist.h>
 #include <linux/types.h>
 
+struct dentry;
 struct device;
 struct dma_buf_mapcache_device;
 struct dma_buf_pages;
+struct shrink_control;
+struct shrinker;
 
 /**
  * struct dma_buf_pages_piece - memory that is contiguous, for a device too
@@ -86,6 +89,7 @@ struct dma_buf_pages_mapping {
 	struct hlist_node sibling;
 	struct list_head lru;
 
+	/* public: */
 	struct scatterlist entries[];
 };
 
@@ -124,7 +128,41 @@ unsigned int dma_buf_pages_edges(size_t offset, size_t length, size_t line,
 typedef void (*dma_buf_pages_sync_t)(struct device *dev, dma_addr_t addr,
 				     size_t size, enum dma_data_direction dir);
 
+/* dma-buf-mapcache.c */
+
+/** enum dma_buf_mapcache_result - where a mapping came from */
+enum dma_buf_mapcache_result {
+	/** @DMA_BUF_MAPCACHE_MISS: it was made */
+	DMA_BUF_MAPCACHE_MISS,
+	/** @DMA_BUF_MAPCACHE_HIT: it was idle */
+	DMA_BUF_MAPCACHE_HIT,
+	/** @DMA_BUF_MAPCACHE_SHARED: it is in use by another importer, too */
+	DMA_BUF_MAPCACHE_SHARED,
+};
+
+struct dma_buf_pages_mapping *
+dma_buf_mapcache_map(struct dma_buf_pages *pages, struct device *dev,
+		     enum dma_data_direction dir,
+		     enum dma_buf_mapcache_result *result);
+void dma_buf_mapcache_unmap(struct dma_buf_pages *pages,
+			    struct dma_buf_pages_mapping *mapping);
+void dma_buf_mapcache_drop_idle(struct dma_buf_pages *pages);
+
+#if IS_ENABLED(CONFIG_DMABUF_PAGES)
+void dma_buf_mapcache_debugfs_init(struct dentry *dir);
+#else
+static inline void dma_buf_mapcache_debugfs_init(struct dentry *dir) {}
+#endif
+
 #if IS_ENABLED(CONFIG_KUNIT)
+extern unsigned int dma_buf_mapcache_max_mappings;
+extern unsigned long dma_buf_mapcache_max_bytes;
+extern unsigned long dma_buf_mapcache_max_bounce;
+extern bool dma_buf_mapcache_keep_writable;
+unsigned long dma_buf_mapcache_count(struct shrinker *shrinker,
+				     struct shrink_control *sc);
+unsigned long dma_buf_mapcache_scan(struct shrinker *shrinker,
+				    struct shrink_control *sc);
 int dma_buf_pages_note_pieces(struct dma_buf_pages_mapping *mapping);
 void dma_buf_pages_sync_pieces(struct dma_buf_pages_mapping *mapping,
 			       enum dma_data_direction dir, size_t offset,

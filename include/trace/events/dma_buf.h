@@ -2,14 +2,15 @@
 /*
  * Trace events of buffers, from export to release.
  *
- * Every event names the buffer by its inode number, as fdinfo, debugfs and
+ * Every event but one names the buffer by its inode number, as fdinfo, debugfs and
  * /proc/PID/maps do, so that a trace can be joined with those. An event
  * with a result is recorded when the result is known, with a failure as a
  * negative errno.
  *
  * export	dma_buf_export, dma_buf_fd, dma_buf_get, dma_buf_name
  * devices	dma_buf_attach, dma_buf_pin, dma_buf_map, dma_buf_unmap,
- *		dma_buf_unpin, dma_buf_detach, dma_buf_move_notify
+ *		dma_buf_unpin, dma_buf_detach, dma_buf_move_notify,
+ *		dma_buf_mapcache, dma_buf_mapcache_drop
  * CPU		dma_buf_wait_cpu, dma_buf_begin_cpu, dma_buf_end_cpu,
  *		dma_buf_begin_cpu_partial, dma_buf_end_cpu_partial,
  *		dma_buf_mmap, dma_buf_vmap, dma_buf_vunmap
@@ -139,6 +140,26 @@ DMA_BUF_DEVICE_EVENT(dma_buf_pin);
 DMA_BUF_DEVICE_EVENT(dma_buf_unpin);
 DMA_BUF_DEVICE_EVENT(dma_buf_map);
 DMA_BUF_DEVICE_EVENT(dma_buf_unmap);
+
+/*
+ * Within dma_buf_map, for exporters of pages; ret is where the mapping came from:
+ * 0 it was made, 1 it was idle, 2 another attachment of the device has it, too
+ */
+DMA_BUF_DEVICE_EVENT(dma_buf_mapcache);
+
+/* A mapping that was idle is unmapped; it names no buffer. */
+TRACE_EVENT(dma_buf_mapcache_drop,
+	    TP_PROTO(struct device *dev, size_t size, int dir),
+	    TP_ARGS(dev, size, dir),
+	    TP_STRUCT__entry(__string(device, dev_name(dev))
+			     __field(size_t, size)
+			     __field(int, dir)),
+	    TP_fast_assign(__assign_str(device);
+			   __entry->size = size;
+			   __entry->dir = dir;),
+	    TP_printk("size=%zu device=%s dir=%s", __entry->size,
+		      __get_str(device), show_dma_buf_dir(__entry->dir))
+);
 
 /* The begin or end of an access by the CPU. */
 DECLARE_EVENT_CLASS(dma_buf_cpu,

@@ -1,0 +1,816 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Device mappings that are shared and kept
+ *
+ * A mapping costs a table, and behind an IOMMU addresses and page tables. A
+ * device commonly maps the same memory again and again, for each frame, or by
+ * several attachments at once. So the mappings of one device and direction are
+ * shared while they are in use, and one that is not stays for the next map.
+ *
+ * In use. The DMA mapping is shared, and its users are counted. The first user
+ * gets the table of the mapping, each further one a table of its own with the
+ * same addresses: there are importers which write addresses of their own into
+ * the table as long as they have it, and put the old ones back (RDMA, which is
+ * dynamic, and the static ipu6-isys). A mapping that the device may write to
+ * and that needs syncs is not shared: the sync at the second map could
+ * overwrite what the device has written for the first.
+ *
+ * Idle. A mapping without users is synced as if it were unmapped, and leaves
+ * &dma_buf_pages.mappings; the next map syncs it for the device. Neither
+ * allocates. Idle mappings are bounded in number and in bytes of tables; those
+ * that may bounce also in bytes that they map, since slots of bounce buffers
+ * are few and other drivers need them. The least recently used is dropped
+ * first. All are dropped when another mapping fails; those of a buffer by its
+ * release; those of a device before its driver is unbound. A shrinker drops
+ * them as well.
+ *
+ * The record of a device exists while a driver is bound: a devres action ends
+ * it, after the driver's remove and before the DMA API is torn down. It is made
+ * at a map, if the device can be locked at once: importers also map in their
+ * probe, with that lock. Without a record nothing is kept.
+ *
+ * What is dropped is first taken off all lists, with dma_buf_mapcache_lock, and
+ * counted in dma_buf_pages.dropping and in the record; then unmapped without
+ * any lock, as unmapping may take long. A release and an unbind wait until the
+ * count is zero.
+ *
+ * Lock order: reservation lock, then dma_buf_pages.lock; dma_buf_mapcache_lock
+ * is never held with the latter, and nothing is taken or allocated under it.
+ * The shrinker takes no other lock: ends of CPU access take dma_buf_pages.lock,
+ * and fences, for which reclaim may wait, depend on them.
+ */
+#include <kunit/visibility.h>
+#include <linux/debugfs.h>
+#include <linux/device.h>
+#include <linux/dma-buf-pages.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/hashtable.h>
+#include <linux/init.h>
+#include <linux/list.h>
+#include <linux/math.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/pci.h>
+#include <linux/percpu.h>
+#include <linux/refcount.h>
+#include <linux/seq_file.h>
+#include <linux/shrinker.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "dma-buf-pages-private.h"
+
+#include <trace/events/dma_buf.h>
+
+/* -- bounds ---------------------------------------------------------------- */
+
+/* As many buffers as a busy desktop has in flight; a walk is over them all. */
+VISIBLE_IF_KUNIT unsigned int dma_buf_mapcache_max_mappings = 1024;
+module_param_named(max_mappings, dma_buf_mapcache_max_mappings, uint, 0644);
+MODULE_PARM_DESC(max_mappings, "number of idle mappings");
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_max_mappings);
+
+/* Tables of half a GiB in single pages, or of any size in huge ones. */
+VISIBLE_IF_KUNIT unsigned long dma_buf_mapcache_max_bytes = SZ_8M;
+module_param_named(max_bytes, dma_buf_mapcache_max_bytes, ulong, 0644);
+MODULE_PARM_DESC(max_bytes, "size of the tables of idle mappings, in bytes");
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_max_bytes);
+
+/* Of the 64 MiB that all drivers share. */
+VISIBLE_IF_KUNIT unsigned long dma_buf_mapcache_max_bounce = SZ_4M;
+module_param_named(max_bounce, dma_buf_mapcache_max_bounce, ulong, 0644);
+MODULE_PARM_DESC(max_bounce,
+		 "memory of idle mappings that may bounce, in bytes");
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_max_bounce);
+
+/*
+ * With CONFIG_DMA_API_DEBUG a line of memory that a device may write must not
+ * be mapped for another one, as it is when a disk reads a file into a buffer
+ * that is idle here. It does not tell that the idle one is synced. A device
+ * that only reads is no matter.
+ */
+VISIBLE_IF_KUNIT bool dma_buf_mapcache_keep_writable =
+	!IS_ENABLED(CONFIG_DMA_API_DEBUG);
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_keep_writable);
+
+/* -- state ----------------------------------------------------------------- */
+
+/**
+ * struct dma_buf_mapcache_device - a device whose idle mappings are kept
+ * @node: entry of dma_buf_mapcache_devices, until the driver is unbound
+ * @dev: the device; valid until then
+ * @dead: the driver is unbound: keep nothing more
+ * @dropping: how many mappings of the device are being unmapped
+ * @refs: one of each mapping, and one of the devres action
+ */
+struct dma_buf_mapcache_device {
+	struct hlist_node node;
+	struct device *dev;
+	bool dead;
+	unsigned int dropping;
+	refcount_t refs;
+};
+
+/**
+ * struct dma_buf_mapcache_lru - idle mappings
+ * @list: by &dma_buf_pages_mapping.lru, least recently used first
+ * @count: how many there are
+ * @bytes: size of their records and tables
+ * @mapped: size of the memory that they map, a buffer as often as it is mapped
+ */
+struct dma_buf_mapcache_lru {
+	struct list_head list;
+	unsigned long count;
+	unsigned long bytes;
+	unsigned long mapped;
+};
+
+/* Protects all that follows, and the fields of others that the header says. */
+static DEFINE_SPINLOCK(dma_buf_mapcache_lock);
+static DEFINE_HASHTABLE(dma_buf_mapcache_devices, 6);
+
+/* Index is whether the mappings may bounce; these are dropped first. */
+static struct dma_buf_mapcache_lru dma_buf_mapcache_lru[] = {
+	{ .list = LIST_HEAD_INIT(dma_buf_mapcache_lru[0].list) },
+	{ .list = LIST_HEAD_INIT(dma_buf_mapcache_lru[1].list) },
+};
+
+/* Steps whenever a mapping becomes idle. */
+static u64 dma_buf_mapcache_clock;
+
+/* Woken whenever a mapping has been dropped. */
+static DECLARE_WAIT_QUEUE_HEAD(dma_buf_mapcache_dropped);
+
+/* NULL if it could not be made: nothing is kept then. */
+static struct shrinker *dma_buf_mapcache_shrinker;
+
+/* Events since boot, by enum dma_buf_mapcache_result, and drops. */
+enum {
+	DMA_BUF_MAPCACHE_DROPS = DMA_BUF_MAPCACHE_SHARED + 1,
+	DMA_BUF_MAPCACHE_EVENTS
+};
+
+static DEFINE_PER_CPU(unsigned long,
+		      dma_buf_mapcache_events[DMA_BUF_MAPCACHE_EVENTS]);
+
+/* -- devices --------------------------------------------------------------- */
+
+static void dma_buf_mapcache_put_record(struct dma_buf_mapcache_device *record)
+{
+	if (record && refcount_dec_and_test(&record->refs))
+		kfree(record);
+}
+
+/* Return the record of @dev with a reference, or NULL. */
+static struct dma_buf_mapcache_device *
+dma_buf_mapcache_get_record(struct device *dev)
+{
+	struct dma_buf_mapcache_device *record, *found = NULL;
+
+	spin_lock(&dma_buf_mapcache_lock);
+	hash_for_each_possible(dma_buf_mapcache_devices, record, node,
+			       (unsigned long)dev) {
+		if (record->dev == dev) {
+			refcount_inc(&record->refs);
+			found = record;
+			break;
+		}
+	}
+	spin_unlock(&dma_buf_mapcache_lock);
+	return found;
+}
+
+static void dma_buf_mapcache_end_device(struct device *dev, void *res);
+
+/*
+ * A device that is not trusted must not see memory for longer than its driver
+ * wants it to.
+ */
+static bool dma_buf_mapcache_is_trusted(struct device *dev)
+{
+	return !dev_is_pci(dev) || !to_pci_dev(dev)->untrusted;
+}
+
+/* List a new record, whose end @res is, and return it with a reference. */
+static struct dma_buf_mapcache_device *
+dma_buf_mapcache_add_record(struct device *dev,
+			    struct dma_buf_mapcache_device **res)
+{
+	struct dma_buf_mapcache_device *record;
+
+	device_lock_assert(dev);
+	record = kzalloc(sizeof(*record), GFP_KERNEL);
+	if (!record)
+		return NULL;
+
+	record->dev = dev;
+	refcount_set(&record->refs, 2);
+	*res = record;
+	devres_add(dev, res);
+	scoped_guard(spinlock, &dma_buf_mapcache_lock)
+		hash_add(dma_buf_mapcache_devices, &record->node,
+			 (unsigned long)dev);
+	return record;
+}
+
+/*
+ * Make the record of a device to which a driver is bound. A device that is
+ * being probed or unbound is locked; to lock it here as well would be a
+ * deadlock if this is the task that does it.
+ */
+static struct dma_buf_mapcache_device *
+dma_buf_mapcache_make_record(struct device *dev)
+{
+	struct dma_buf_mapcache_device *record = NULL, **res;
+
+	if (!READ_ONCE(dev->driver) || !dma_buf_mapcache_is_trusted(dev))
+		return NULL;
+
+	res = devres_alloc(dma_buf_mapcache_end_device, sizeof(*res),
+			   GFP_KERNEL);
+	if (!res)
+		return NULL;
+
+	if (device_trylock(dev)) {
+		/* Another task may have been first: only with this lock. */
+		record = dma_buf_mapcache_get_record(dev);
+		if (!record && device_is_bound(dev)) {
+			record = dma_buf_mapcache_add_record(dev, res);
+			if (record)
+				res = NULL;
+		}
+		device_unlock(dev);
+	}
+	if (res)
+		devres_free(res);
+	return record;
+}
+
+/* -- dropping -------------------------------------------------------------- */
+
+static size_t
+dma_buf_mapcache_mapped(const struct dma_buf_pages_mapping *mapping)
+{
+	return mapping->pages->nr_pages << PAGE_SHIFT;
+}
+
+/* Return the least recently used mapping of a list, or NULL. */
+static struct dma_buf_pages_mapping *
+dma_buf_mapcache_first(struct dma_buf_mapcache_lru *lru)
+{
+	return list_first_entry_or_null(&lru->list,
+					struct dma_buf_pages_mapping, lru);
+}
+
+/* Take an idle mapping off the lists. */
+static void dma_buf_mapcache_unlist(struct dma_buf_pages_mapping *mapping)
+{
+	struct dma_buf_mapcache_lru *lru;
+
+	lockdep_assert_held(&dma_buf_mapcache_lock);
+	lru = &dma_buf_mapcache_lru[mapping->bounces];
+	lru->count--;
+	lru->bytes -= mapping->size;
+	lru->mapped -= dma_buf_mapcache_mapped(mapping);
+	hlist_del_init(&mapping->sibling);
+	list_del_init(&mapping->lru);
+}
+
+/* Take an idle mapping off the lists, for dma_buf_mapcache_drop(). */
+static void dma_buf_mapcache_claim(struct dma_buf_pages_mapping *mapping,
+				   struct list_head *claimed)
+{
+	dma_buf_mapcache_unlist(mapping);
+	mapping->pages->dropping++;
+	mapping->record->dropping++;
+	list_add_tail(&mapping->lru, claimed);
+}
+
+/*
+ * Unmap what has been claimed. After the count says so, the pages and the
+ * device of a mapping may be gone.
+ */
+static void dma_buf_mapcache_drop(struct list_head *claimed)
+{
+	struct dma_buf_pages_mapping *mapping, *next;
+	struct dma_buf_mapcache_device *record;
+	struct dma_buf_pages *pages;
+
+	might_sleep_if(!list_empty(claimed));
+	list_for_each_entry_safe(mapping, next, claimed, lru) {
+		record = mapping->record;
+		pages = mapping->pages;
+		trace_dma_buf_mapcache_drop(mapping->dev,
+					    dma_buf_mapcache_mapped(mapping),
+					    mapping->dir);
+		this_cpu_inc(dma_buf_mapcache_events[DMA_BUF_MAPCACHE_DROPS]);
+		dma_buf_pages_destroy_mapping(mapping);
+
+		scoped_guard(spinlock, &dma_buf_mapcache_lock) {
+			pages->dropping--;
+			record->dropping--;
+		}
+		wake_up_all(&dma_buf_mapcache_dropped);
+		dma_buf_mapcache_put_record(record);
+	}
+}
+
+/* Read a count of mappings that are being dropped. */
+static unsigned int dma_buf_mapcache_dropping(const unsigned int *dropping)
+{
+	unsigned int count;
+
+	spin_lock(&dma_buf_mapcache_lock);
+	count = *dropping;
+	spin_unlock(&dma_buf_mapcache_lock);
+	return count;
+}
+
+static void dma_buf_mapcache_wait(const unsigned int *dropping)
+{
+	wait_event(dma_buf_mapcache_dropped,
+		   !dma_buf_mapcache_dropping(dropping));
+}
+
+/**
+ * dma_buf_mapcache_drop_idle - drop the idle mappings of a buffer
+ * @pages: the memory
+ *
+ * No device sees the memory afterwards, other than by mappings in use.
+ *
+ * Context: Process context, with the reservation lock, or at the release. May
+ * sleep.
+ */
+void dma_buf_mapcache_drop_idle(struct dma_buf_pages *pages)
+{
+	struct dma_buf_pages_mapping *mapping;
+	struct hlist_node *next;
+	LIST_HEAD(claimed);
+
+	if (!pages->kept)
+		return;
+
+	scoped_guard(spinlock, &dma_buf_mapcache_lock)
+		hlist_for_each_entry_safe(mapping, next, &pages->idle, sibling)
+			dma_buf_mapcache_claim(mapping, &claimed);
+	dma_buf_mapcache_drop(&claimed);
+	dma_buf_mapcache_wait(&pages->dropping);
+	pages->kept = false;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_drop_idle);
+
+/* Claim idle mappings until their tables had @bytes; return what they had. */
+static unsigned long dma_buf_mapcache_claim_bytes(unsigned long bytes,
+						  struct list_head *claimed)
+{
+	struct dma_buf_pages_mapping *mapping, *next;
+	unsigned long done = 0;
+	int i;
+
+	spin_lock(&dma_buf_mapcache_lock);
+	for (i = ARRAY_SIZE(dma_buf_mapcache_lru) - 1; i >= 0; i--) {
+		list_for_each_entry_safe(mapping, next,
+					 &dma_buf_mapcache_lru[i].list, lru) {
+			if (done >= bytes)
+				break;
+			done += mapping->size;
+			dma_buf_mapcache_claim(mapping, claimed);
+		}
+	}
+	spin_unlock(&dma_buf_mapcache_lock);
+	return done;
+}
+
+/* Drop all idle mappings; return whether there was one. */
+static bool dma_buf_mapcache_drop_all(void)
+{
+	LIST_HEAD(claimed);
+
+	if (!dma_buf_mapcache_claim_bytes(ULONG_MAX, &claimed))
+		return false;
+	dma_buf_mapcache_drop(&claimed);
+	return true;
+}
+
+/* The devres action of a record: the driver of the device is being unbound. */
+static void dma_buf_mapcache_end_device(struct device *dev, void *res)
+{
+	struct dma_buf_mapcache_device *record =
+		*(struct dma_buf_mapcache_device **)res;
+	struct dma_buf_pages_mapping *mapping, *next;
+	LIST_HEAD(claimed);
+	int i;
+
+	spin_lock(&dma_buf_mapcache_lock);
+	record->dead = true;
+	hash_del(&record->node);
+	for (i = 0; i < ARRAY_SIZE(dma_buf_mapcache_lru); i++)
+		list_for_each_entry_safe(mapping, next,
+					 &dma_buf_mapcache_lru[i].list, lru)
+			if (mapping->record == record)
+				dma_buf_mapcache_claim(mapping, &claimed);
+	spin_unlock(&dma_buf_mapcache_lock);
+
+	dma_buf_mapcache_drop(&claimed);
+	dma_buf_mapcache_wait(&record->dropping);
+	dma_buf_mapcache_put_record(record);
+}
+
+/* -- mapping --------------------------------------------------------------- */
+
+/*
+ * Test whether a mapping may have bounce buffers. For a device that is coherent
+ * only what bounces needs syncs; for another one that cannot be told apart, so
+ * look whether it could bounce at all.
+ */
+static bool dma_buf_mapcache_bounces(const struct dma_buf_pages *pages,
+				     const struct dma_buf_pages_mapping *mapping)
+{
+	size_t left = pages->nr_pages << PAGE_SHIFT;
+	const struct dma_buf_pages_piece *piece = mapping->pieces;
+
+	if (!piece)
+		return false;
+	if (!dev_is_dma_coherent(mapping->dev))
+		return dma_max_mapping_size(mapping->dev) != SIZE_MAX;
+
+	for (; left; left -= piece->length, piece++)
+		if (dma_need_sync(mapping->dev, piece->addr))
+			return true;
+	return false;
+}
+
+/**
+ * struct dma_buf_mapcache_key - what decides how a mapping is made
+ * @dev: the device
+ * @dir: what the device will do
+ * @mask: of the device; its driver may change it at any time, and @limit
+ * @limit: longest entry of the table, in pages
+ */
+struct dma_buf_mapcache_key {
+	struct device *dev;
+	enum dma_data_direction dir;
+	u64 mask;
+	unsigned long limit;
+};
+
+static bool dma_buf_mapcache_fits(const struct dma_buf_pages_mapping *mapping,
+				  const struct dma_buf_mapcache_key *key)
+{
+	return mapping->dev == key->dev && mapping->dir == key->dir &&
+	       mapping->mask == key->mask && mapping->limit == key->limit;
+}
+
+static struct dma_buf_pages_mapping *
+dma_buf_mapcache_find_shared(struct dma_buf_pages *pages,
+			     const struct dma_buf_mapcache_key *key)
+{
+	struct dma_buf_pages_mapping *mapping;
+
+	hlist_for_each_entry(mapping, &pages->shared, sibling)
+		if (dma_buf_mapcache_fits(mapping, key))
+			return mapping;
+	return NULL;
+}
+
+/* Find an idle mapping and take it off the lists. */
+static struct dma_buf_pages_mapping *
+dma_buf_mapcache_take_idle(struct dma_buf_pages *pages,
+			   const struct dma_buf_mapcache_key *key)
+{
+	struct dma_buf_pages_mapping *mapping, *found = NULL;
+
+	if (!pages->kept)
+		return NULL;
+
+	spin_lock(&dma_buf_mapcache_lock);
+	hlist_for_each_entry(mapping, &pages->idle, sibling) {
+		if (dma_buf_mapcache_fits(mapping, key)) {
+			dma_buf_mapcache_unlist(mapping);
+			found = mapping;
+			break;
+		}
+	}
+	spin_unlock(&dma_buf_mapcache_lock);
+	return found;
+}
+
+static struct dma_buf_pages_mapping *
+dma_buf_mapcache_make(struct dma_buf_pages *pages,
+		      const struct dma_buf_mapcache_key *key)
+{
+	struct dma_buf_pages_mapping *mapping;
+
+	mapping = dma_buf_pages_map_device(pages, key->dev, key->dir);
+	/* Idle mappings may have the addresses or bounce buffers. */
+	if (IS_ERR(mapping) && dma_buf_mapcache_drop_all())
+		mapping = dma_buf_pages_map_device(pages, key->dev, key->dir);
+	if (IS_ERR(mapping))
+		return mapping;
+
+	mapping->mask = key->mask;
+	mapping->pages = pages;
+	mapping->bounces = dma_buf_mapcache_bounces(pages, mapping);
+	mapping->record = dma_buf_mapcache_get_record(key->dev) ?:
+			  dma_buf_mapcache_make_record(key->dev);
+	return mapping;
+}
+
+/* Begin the use of a mapping that has no users. */
+static void dma_buf_mapcache_begin(struct dma_buf_pages *pages,
+				   struct dma_buf_pages_mapping *mapping)
+{
+	mapping->users = 1;
+	mapping->lent = true;
+	if (!mapping->pieces || mapping->dir == DMA_TO_DEVICE)
+		hlist_add_head(&mapping->sibling, &pages->shared);
+}
+
+/* Add a user; return the table for it, or ERR_PTR(-ENOMEM). */
+static struct dma_buf_pages_mapping *
+dma_buf_mapcache_share(struct dma_buf_pages *pages,
+		       struct dma_buf_pages_mapping *mapping)
+{
+	struct dma_buf_pages_mapping *table = mapping;
+
+	if (mapping->lent) {
+		table = mapping->spare;
+		if (!table)
+			table = dma_buf_pages_copy_mapping(pages, mapping);
+		if (!table)
+			return ERR_PTR(-ENOMEM);
+		table->primary = mapping;
+		mapping->spare = NULL;
+	}
+	mapping->lent = true;
+	mapping->users++;
+	dma_buf_pages_sync_shared(pages, mapping);
+	return table;
+}
+
+/**
+ * dma_buf_mapcache_map - make, reuse or share a mapping for a device
+ * @pages: the memory
+ * @dev: the device
+ * @dir: what the device will do
+ * @result: set to where the mapping came from, unless there is an error
+ *
+ * Context: Process context, with the reservation lock. May sleep.
+ * Return: a mapping whose table is the caller's alone, for
+ * dma_buf_mapcache_unmap(); ERR_PTR(-ENOMEM) when there is no memory for the
+ * table; or what dma_map_sgtable() returned.
+ */
+struct dma_buf_pages_mapping *
+dma_buf_mapcache_map(struct dma_buf_pages *pages, struct device *dev,
+		     enum dma_data_direction dir,
+		     enum dma_buf_mapcache_result *result)
+{
+	const struct dma_buf_mapcache_key key = {
+		.dev = dev,
+		.dir = dir,
+		.mask = dma_get_mask(dev),
+		.limit = dma_buf_pages_max_entry(dev),
+	};
+	struct dma_buf_pages_mapping *mapping;
+
+	mapping = dma_buf_mapcache_find_shared(pages, &key);
+	if (mapping) {
+		*result = DMA_BUF_MAPCACHE_SHARED;
+		mapping = dma_buf_mapcache_share(pages, mapping);
+		if (!IS_ERR(mapping))
+			this_cpu_inc(dma_buf_mapcache_events[*result]);
+		return mapping;
+	}
+
+	mapping = dma_buf_mapcache_take_idle(pages, &key);
+	if (mapping) {
+		*result = DMA_BUF_MAPCACHE_HIT;
+		dma_buf_pages_resume_mapping(pages, mapping);
+	} else {
+		*result = DMA_BUF_MAPCACHE_MISS;
+		mapping = dma_buf_mapcache_make(pages, &key);
+		if (IS_ERR(mapping))
+			return mapping;
+	}
+	dma_buf_mapcache_begin(pages, mapping);
+	this_cpu_inc(dma_buf_mapcache_events[*result]);
+	return mapping;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_map);
+
+/* -- keeping --------------------------------------------------------------- */
+
+/* Test whether a mapping without users may stay. */
+static bool
+dma_buf_mapcache_may_keep(const struct dma_buf_pages_mapping *mapping)
+{
+	if (!mapping->record || mapping->record->dead ||
+	    !dma_buf_mapcache_shrinker)
+		return false;
+	if (mapping->mapped != DMA_TO_DEVICE && !dma_buf_mapcache_keep_writable)
+		return false;
+	if (mapping->bounces &&
+	    dma_buf_mapcache_mapped(mapping) > dma_buf_mapcache_max_bounce)
+		return false;
+	return dma_buf_mapcache_max_mappings &&
+	       mapping->size <= dma_buf_mapcache_max_bytes;
+}
+
+/* Return the least recently used mapping of all; there is one. */
+static struct dma_buf_pages_mapping *dma_buf_mapcache_oldest(void)
+{
+	struct dma_buf_mapcache_lru *plain = &dma_buf_mapcache_lru[false];
+	struct dma_buf_mapcache_lru *bouncing = &dma_buf_mapcache_lru[true];
+	struct dma_buf_pages_mapping *first, *other;
+
+	lockdep_assert_held(&dma_buf_mapcache_lock);
+	first = dma_buf_mapcache_first(plain);
+	other = dma_buf_mapcache_first(bouncing);
+	if (!first || (other && other->stamp < first->stamp))
+		return other;
+	return first;
+}
+
+/* Claim what is over the bounds. The latest one is within them by itself. */
+static void dma_buf_mapcache_claim_excess(struct list_head *claimed)
+{
+	struct dma_buf_mapcache_lru *plain = &dma_buf_mapcache_lru[false];
+	struct dma_buf_mapcache_lru *bouncing = &dma_buf_mapcache_lru[true];
+
+	lockdep_assert_held(&dma_buf_mapcache_lock);
+	while (bouncing->mapped > dma_buf_mapcache_max_bounce)
+		dma_buf_mapcache_claim(dma_buf_mapcache_first(bouncing),
+				       claimed);
+	while (plain->count + bouncing->count > dma_buf_mapcache_max_mappings ||
+	       plain->bytes + bouncing->bytes > dma_buf_mapcache_max_bytes)
+		dma_buf_mapcache_claim(dma_buf_mapcache_oldest(), claimed);
+}
+
+/* Make a mapping idle; return false when it has to be unmapped. */
+static bool dma_buf_mapcache_keep(struct dma_buf_pages *pages,
+				  struct dma_buf_pages_mapping *mapping)
+{
+	struct dma_buf_mapcache_lru *lru;
+	LIST_HEAD(claimed);
+
+	spin_lock(&dma_buf_mapcache_lock);
+	if (!dma_buf_mapcache_may_keep(mapping)) {
+		spin_unlock(&dma_buf_mapcache_lock);
+		return false;
+	}
+
+	lru = &dma_buf_mapcache_lru[mapping->bounces];
+	lru->count++;
+	lru->bytes += mapping->size;
+	lru->mapped += dma_buf_mapcache_mapped(mapping);
+	mapping->stamp = ++dma_buf_mapcache_clock;
+	list_add_tail(&mapping->lru, &lru->list);
+	hlist_add_head(&mapping->sibling, &pages->idle);
+	pages->kept = true;
+	dma_buf_mapcache_claim_excess(&claimed);
+	spin_unlock(&dma_buf_mapcache_lock);
+
+	dma_buf_mapcache_drop(&claimed);
+	return true;
+}
+
+/* End the use of a mapping. */
+static void dma_buf_mapcache_end(struct dma_buf_pages *pages,
+				 struct dma_buf_pages_mapping *mapping)
+{
+	struct dma_buf_mapcache_device *record = mapping->record;
+
+	hlist_del_init(&mapping->sibling);
+	kvfree(mapping->spare);
+	mapping->spare = NULL;
+	dma_buf_pages_suspend_mapping(pages, mapping);
+	if (dma_buf_mapcache_keep(pages, mapping))
+		return;
+	dma_buf_pages_destroy_mapping(mapping);
+	dma_buf_mapcache_put_record(record);
+}
+
+/**
+ * dma_buf_mapcache_unmap - undo one dma_buf_mapcache_map()
+ * @pages: the memory
+ * @mapping: what was returned then
+ *
+ * Context: Process context, with the reservation lock. May sleep.
+ */
+void dma_buf_mapcache_unmap(struct dma_buf_pages *pages,
+			    struct dma_buf_pages_mapping *mapping)
+{
+	struct dma_buf_pages_mapping *primary = mapping->primary ?: mapping;
+
+	if (mapping == primary) {
+		primary->lent = false;
+	} else if (!primary->spare) {
+		/* For an importer that maps and unmaps beside another one. */
+		primary->spare = mapping;
+	} else {
+		kvfree(mapping);
+	}
+	if (!--primary->users)
+		dma_buf_mapcache_end(pages, primary);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_unmap);
+
+/* -- shrinker -------------------------------------------------------------- */
+
+VISIBLE_IF_KUNIT unsigned long
+dma_buf_mapcache_count(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	unsigned long bytes;
+
+	/* A guess for reclaim. */
+	bytes = data_race(dma_buf_mapcache_lru[false].bytes +
+			  dma_buf_mapcache_lru[true].bytes);
+	return DIV_ROUND_UP(bytes, PAGE_SIZE) ?: SHRINK_EMPTY;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_count);
+
+VISIBLE_IF_KUNIT unsigned long
+dma_buf_mapcache_scan(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	LIST_HEAD(claimed);
+	unsigned long bytes;
+
+	bytes = dma_buf_mapcache_claim_bytes(sc->nr_to_scan << PAGE_SHIFT,
+					     &claimed);
+	if (!bytes)
+		return SHRINK_STOP;
+	dma_buf_mapcache_drop(&claimed);
+	sc->nr_scanned = DIV_ROUND_UP(bytes, PAGE_SIZE);
+	return sc->nr_scanned;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_scan);
+
+/* Count and scan in pages of the memory of tables. */
+static int __init dma_buf_mapcache_init(void)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "dma-buf-mapcache");
+
+	if (!shrinker)
+		return -ENOMEM;
+
+	shrinker->count_objects = dma_buf_mapcache_count;
+	shrinker->scan_objects = dma_buf_mapcache_scan;
+	shrinker_register(shrinker);
+	dma_buf_mapcache_shrinker = shrinker;
+	return 0;
+}
+subsys_initcall(dma_buf_mapcache_init);
+
+/* -- totals ---------------------------------------------------------------- */
+
+static unsigned long dma_buf_mapcache_sum(unsigned int event)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += per_cpu(dma_buf_mapcache_events[event], cpu);
+	return sum;
+}
+
+/* A name and a number per line; sizes are in bytes. */
+static int dma_buf_mapcache_show(struct seq_file *s, void *unused)
+{
+	struct dma_buf_mapcache_lru plain, bouncing;
+
+	scoped_guard(spinlock, &dma_buf_mapcache_lock) {
+		plain = dma_buf_mapcache_lru[false];
+		bouncing = dma_buf_mapcache_lru[true];
+	}
+	seq_printf(s, "hits %lu\n", dma_buf_mapcache_sum(DMA_BUF_MAPCACHE_HIT));
+	seq_printf(s, "shared %lu\n",
+		   dma_buf_mapcache_sum(DMA_BUF_MAPCACHE_SHARED));
+	seq_printf(s, "misses %lu\n",
+		   dma_buf_mapcache_sum(DMA_BUF_MAPCACHE_MISS));
+	seq_printf(s, "drops %lu\n",
+		   dma_buf_mapcache_sum(DMA_BUF_MAPCACHE_DROPS));
+	seq_printf(s, "idle_mappings %lu\n", plain.count + bouncing.count);
+	seq_printf(s, "idle_table_bytes %lu\n", plain.bytes + bouncing.bytes);
+	seq_printf(s, "idle_mapped_bytes %lu\n",
+		   plain.mapped + bouncing.mapped);
+	seq_printf(s, "idle_bounce_bytes %lu\n", bouncing.mapped);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(dma_buf_mapcache);
+
+/**
+ * dma_buf_mapcache_debugfs_init - create the file with the totals
+ * @dir: the folder of dma-buf
+ *
+ * Context: Process context, at boot.
+ */
+void __init dma_buf_mapcache_debugfs_init(struct dentry *dir)
+{
+	debugfs_create_file("mapcache", 0444, dir, NULL,
+			    &dma_buf_mapcache_fops);
+}
