@@ -14,6 +14,7 @@
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-buf-pages.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
@@ -21,6 +22,8 @@
 #include <linux/file.h>
 #include <linux/iosys-map.h>
 #include <linux/kthread.h>
+#include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
@@ -29,6 +32,7 @@
 #include <linux/string.h>
 #include <uapi/linux/fcntl.h>
 
+#include "../dma-buf-pages-private.h"
 #include "../udmabuf-private.h"
 #include "mock_device.h"
 #include "mock_fence.h"
@@ -425,6 +429,47 @@ static void dma_buf_bounce_test_map_keeps_content(struct kunit *test)
 	bounce_destroy(&bounce);
 }
 
+/*
+ * Between two uses a mapping stays, without being synced. What the CPU writes
+ * then reaches the device, and what the device writes next reaches memory.
+ */
+static void dma_buf_bounce_test_kept_mapping(struct kunit *test)
+{
+	bool keep_writable = dma_buf_mapcache_keep_writable;
+	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
+	struct device *dev = mock_device_create(test);
+	struct dma_buf_pages *pages;
+	struct bounce bounce;
+	int round, d;
+
+	if (IS_ENABLED(CONFIG_HIGHMEM))
+		kunit_skip(test, "memory without an address");
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	bounce_create(test, &bounce, test->param_value);
+	pages = bounce.dmabuf->ops->pages(bounce.dmabuf);
+
+	dma_buf_mapcache_keep_writable = true;
+	for (round = 0; round < 2 * ARRAY_SIZE(bounce_dirs); round++) {
+		d = round % ARRAY_SIZE(bounce_dirs);
+		memset(bounce.memory, CPU + round, SIZE);
+		bounce_map(test, &bounce, dev, bounce_dirs[d]);
+		bounce_device_read(&bounce, seen);
+		KUNIT_EXPECT_NULL(test, memchr_inv(seen, CPU + round, SIZE));
+		if (bounce_dirs[d] != DMA_TO_DEVICE)
+			bounce_device_fill(&bounce, DEVICE - round);
+		bounce_unmap(&bounce);
+		KUNIT_EXPECT_NULL(test, memchr_inv(bounce.memory,
+						   bounce_dirs[d] == DMA_TO_DEVICE ?
+						   CPU + round : DEVICE - round,
+						   SIZE));
+		/* From the second round on they are reused. */
+		KUNIT_EXPECT_EQ(test, hlist_count_nodes(&pages->idle),
+				min_t(int, round + 1, ARRAY_SIZE(bounce_dirs)));
+	}
+	dma_buf_mapcache_keep_writable = keep_writable;
+	bounce_destroy(&bounce);
+}
+
 /* Three devices, or one that maps three times, one in each direction. */
 static void bounce_several(struct kunit *test, bool one_device)
 {
@@ -693,6 +738,7 @@ static struct kunit_case dma_buf_bounce_cases[] = {
 	KUNIT_CASE_PARAM(dma_buf_bounce_test_pair, bounce_pair_gen_params),
 	KUNIT_CASE_PARAM(dma_buf_bounce_test_map_keeps_content,
 			 bounce_gen_params),
+	KUNIT_CASE_PARAM(dma_buf_bounce_test_kept_mapping, bounce_gen_params),
 	KUNIT_CASE_PARAM(dma_buf_bounce_test_several_devices,
 			 bounce_gen_params),
 	KUNIT_CASE_PARAM(dma_buf_bounce_test_one_device_several_times,

@@ -9,7 +9,9 @@
  */
 #include <kunit/test.h>
 
+#include <linux/device.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-buf-pages.h>
 #include <linux/dma-fence-array.h>
 #include <linux/dma-fence-chain.h>
 #include <linux/dma-fence-unwrap.h>
@@ -17,11 +19,13 @@
 #include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/iosys-map.h>
+#include <linux/list.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 
 #include "../sw_sync.h"
+#include "lab/sample.h"
 #include "mock_device.h"
 #include "mock_exporter.h"
 #include "mock_faults.h"
@@ -488,6 +492,118 @@ static void fail_nth_test_heap(struct kunit *test)
 		kunit_skip(test, "no heap");
 }
 
+/* -- shared and kept mappings ---------------------------------------------- */
+
+/* Bind the driver again, so that the device is new to the cache of mappings. */
+static int stage_rebind(struct stage *stage)
+{
+	unsigned int nth = current->fail_nth;
+	int ret;
+
+	WRITE_ONCE(current->fail_nth, 0);
+	device_release_driver(stage->dev);
+	ret = device_attach(stage->dev);
+	WRITE_ONCE(current->fail_nth, nth);
+	return ret == 1 ? 0 : -EPROTO;
+}
+
+/* Two attachments map together, and then one of them again. */
+static int visit_twice(struct dma_buf_attachment **attach)
+{
+	struct sg_table *sgt[2];
+	int ret;
+
+	sgt[0] = dma_buf_map_attachment_unlocked(attach[0], DMA_TO_DEVICE);
+	if (IS_ERR(sgt[0]))
+		return PTR_ERR(sgt[0]);
+	sgt[1] = dma_buf_map_attachment_unlocked(attach[1], DMA_TO_DEVICE);
+	ret = PTR_ERR_OR_ZERO(sgt[1]);
+	if (!ret)
+		dma_buf_unmap_attachment_unlocked(attach[1], sgt[1],
+						  DMA_TO_DEVICE);
+	dma_buf_unmap_attachment_unlocked(attach[0], sgt[0], DMA_TO_DEVICE);
+	if (ret)
+		return ret;
+
+	sgt[0] = dma_buf_map_attachment_unlocked(attach[0], DMA_TO_DEVICE);
+	if (IS_ERR(sgt[0]))
+		return PTR_ERR(sgt[0]);
+	dma_buf_unmap_attachment_unlocked(attach[0], sgt[0], DMA_TO_DEVICE);
+	return 0;
+}
+
+static int run_mapcache(struct kunit *test, void *data)
+{
+	struct dma_buf_attachment *attach[2] = {};
+	struct stage *stage = data;
+	struct dma_buf *dmabuf;
+	int ret, i;
+
+	ret = stage_rebind(stage);
+	if (ret)
+		return ret;
+	dmabuf = dmabuf_lab_sample_create(3);
+	if (IS_ERR(dmabuf)) {
+		mock_files_flush();
+		return PTR_ERR(dmabuf);
+	}
+
+	for (i = 0; i < 2 && !ret; i++) {
+		attach[i] = dma_buf_attach(dmabuf, stage->dev);
+		ret = PTR_ERR_OR_ZERO(attach[i]);
+	}
+	if (!ret)
+		ret = visit_twice(attach);
+	for (i = 0; i < 2; i++)
+		if (!IS_ERR_OR_NULL(attach[i]))
+			dma_buf_detach(dmabuf, attach[i]);
+	dma_buf_put(dmabuf);
+	mock_files_flush();
+	return ret;
+}
+
+static void fail_nth_test_mapcache(struct kunit *test)
+{
+	struct stage *stage = stage_create(test);
+
+	stage->dev = mock_device_create(test);
+	mock_faults_sweep(test, run_mapcache, stage);
+}
+
+/* Succeeds if a map that fails once finds room by dropping idle mappings. */
+static void fail_nth_test_mapcache_retry(struct kunit *test)
+{
+	struct stage *stage = stage_create(test);
+	struct dma_buf_attachment *attach[2];
+	struct dma_buf_pages *pages[2];
+	struct dma_buf *dmabuf[2];
+	struct sg_table *sgt;
+	int i;
+
+	stage->dev = mock_device_create(test);
+	for (i = 0; i < 2; i++) {
+		dmabuf[i] = dmabuf_lab_sample_create(3);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf[i]);
+		pages[i] = dmabuf[i]->priv;
+		attach[i] = dma_buf_attach(dmabuf[i], stage->dev);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach[i]);
+		/* The table of the second is the first allocation of its map. */
+		WRITE_ONCE(current->fail_nth, i);
+		sgt = dma_buf_map_attachment_unlocked(attach[i], DMA_TO_DEVICE);
+		KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
+		WRITE_ONCE(current->fail_nth, 0);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+		dma_buf_unmap_attachment_unlocked(attach[i], sgt, DMA_TO_DEVICE);
+		KUNIT_EXPECT_FALSE(test, hlist_empty(&pages[i]->idle));
+	}
+	KUNIT_EXPECT_TRUE(test, hlist_empty(&pages[0]->idle));
+	for (i = 0; i < 2; i++) {
+		dma_buf_detach(dmabuf[i], attach[i]);
+		dma_buf_put(dmabuf[i]);
+	}
+	mock_files_flush();
+}
+
 static struct dma_buf *fail_nth_never(struct dma_heap *heap, unsigned long len,
 				      u32 fd_flags, u64 heap_flags)
 {
@@ -523,6 +639,8 @@ static struct kunit_case fail_nth_cases[] = {
 	KUNIT_CASE(fail_nth_test_merge_signalled),
 	KUNIT_CASE_PARAM(fail_nth_test_export, buffer_scenario_gen_params),
 	KUNIT_CASE(fail_nth_test_heap),
+	KUNIT_CASE(fail_nth_test_mapcache),
+	KUNIT_CASE(fail_nth_test_mapcache_retry),
 	KUNIT_CASE(fail_nth_test_register),
 	{}
 };
