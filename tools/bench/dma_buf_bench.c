@@ -29,6 +29,7 @@
 #include <drm/drm.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
+#include <linux/sync_file.h>
 #include <linux/udmabuf.h>
 
 #include "bench.h"
@@ -247,6 +248,35 @@ static __s64 round_map(size_t size)
 	return module_on_buffer(DMA_BUF_BENCH_MAP, size, 16);
 }
 
+static __s64 round_attach_map(size_t size)
+{
+	return module_on_buffer(DMA_BUF_BENCH_ATTACH_MAP, size, 16);
+}
+
+/* While another attachment of the device is mapped. */
+static __s64 round_attach_map_shared(size_t size)
+{
+	int fd = heap_alloc(size);
+	__s64 took;
+
+	if (fd < 0)
+		return fd;
+	took = module_run(DMA_BUF_BENCH_HOLD, fd, 1, 0);
+	if (took >= 0)
+		took = module_run(DMA_BUF_BENCH_ATTACH_MAP, fd, 16, 0);
+	module_run(DMA_BUF_BENCH_LET_GO, -1, 1, 0);
+	close(fd);
+	return took;
+}
+
+/* With the release, which comes when the call returns. */
+static __s64 round_export(size_t count)
+{
+	__s64 start = now(), took = module_run(DMA_BUF_BENCH_EXPORT, -1, count, 0);
+
+	return took < 0 ? took : (now() - start) / (__s64)count;
+}
+
 static __s64 round_vmap_first(size_t size)
 {
 	return module_on_buffer(DMA_BUF_BENCH_VMAP, size, 1);
@@ -291,6 +321,26 @@ static __s64 round_resv_add(size_t count)
 static __s64 round_resv_iter(size_t count)
 {
 	return module_run(DMA_BUF_BENCH_RESV_ITER, -1, 64, count);
+}
+
+static __s64 round_resv_test(size_t count)
+{
+	return module_run(DMA_BUF_BENCH_RESV_TEST, -1, 64, count);
+}
+
+static __s64 round_chain(size_t count)
+{
+	return module_run(DMA_BUF_BENCH_CHAIN, -1, 1, count);
+}
+
+static __s64 round_array(size_t count)
+{
+	return module_run(DMA_BUF_BENCH_ARRAY, -1, 16, count);
+}
+
+static __s64 round_merge(size_t count)
+{
+	return module_run(DMA_BUF_BENCH_MERGE, -1, 4, count);
 }
 
 /* SYNC pairs on a buffer that a coherent device has mapped. */
@@ -562,6 +612,157 @@ static __s64 round_alloc_close_among(size_t live)
 	return ret;
 }
 
+/* ---- batches ------------------------------------------------------------ */
+
+static __s64 round_alloc_calls(size_t count)
+{
+	int *fds = calloc(count, sizeof(*fds));
+	__s64 start, ret;
+
+	if (!fds)
+		return -ENOMEM;
+	start = now();
+	ret = open_buffers(fds, count);
+	if (!ret) {
+		ret = (now() - start) / (__s64)count;
+		close_buffers(fds, count);
+	}
+	free(fds);
+	return ret;
+}
+
+static __s64 round_alloc_batch(size_t count)
+{
+	struct dma_heap_allocation_batch batch = {
+		.len = page_size, .count = count, .fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	int *fds = calloc(count, sizeof(*fds));
+	__s64 start, ret;
+
+	if (!fds)
+		return -ENOMEM;
+	batch.fds = (uintptr_t)fds;
+	start = now();
+	if (ioctl(heap_fd, DMA_HEAP_IOCTL_ALLOC_BATCH, &batch)) {
+		ret = -errno;
+	} else {
+		ret = (now() - start) / (__s64)count;
+		close_buffers(fds, count);
+	}
+	free(fds);
+	return ret;
+}
+
+/* ---- sync files --------------------------------------------------------- */
+
+/* sw_sync has no uAPI header. */
+struct sw_sync_create_fence_data {
+	__u32 value;
+	char name[32];
+	__s32 fence;
+};
+
+#define SW_SYNC_IOC_CREATE_FENCE	_IOWR('W', 0, struct sw_sync_create_fence_data)
+
+static int timeline_open(void)
+{
+	int fd = open("/sys/kernel/debug/sync/sw_sync", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? ABSENT : fd;
+}
+
+static int timeline_fence(int timeline, __u32 value)
+{
+	struct sw_sync_create_fence_data data = { .value = value, .name = "bench" };
+
+	return ioctl(timeline, SW_SYNC_IOC_CREATE_FENCE, &data) ? -errno : data.fence;
+}
+
+static int sync_merge(int one, int two)
+{
+	struct sync_merge_data data = { .name = "bench", .fd2 = two };
+
+	return ioctl(one, SYNC_IOC_MERGE, &data) ? -errno : data.fence;
+}
+
+static __s64 round_sw_sync(size_t count)
+{
+	__s64 start = now();
+
+	for (size_t i = 0; i < count; i++) {
+		int timeline = timeline_open();
+
+		if (timeline < 0)
+			return timeline;
+		close(timeline);
+	}
+	return (now() - start) / (__s64)count;
+}
+
+/* A sync file of @count fences, each of a timeline of its own, by merging. */
+static int sync_of_many(int *timelines, size_t count)
+{
+	int all = -1;
+
+	for (size_t i = 0; i < count; i++) {
+		int fence, merged;
+
+		timelines[i] = timeline_open();
+		if (timelines[i] < 0)
+			return timelines[i];
+		fence = timeline_fence(timelines[i], 1);
+		merged = all < 0 ? dup(fence) : sync_merge(all, fence);
+		close(all);
+		close(fence);
+		if (merged < 0)
+			return -errno;
+		all = merged;
+	}
+	return all;
+}
+
+static __s64 round_sync_merge(size_t count)
+{
+	int *timelines = calloc(count, sizeof(*timelines)), one, two, both;
+	__s64 start, ret;
+
+	if (!timelines)
+		return -ENOMEM;
+	one = sync_of_many(timelines, count / 2);
+	two = one < 0 ? one : sync_of_many(timelines + count / 2, count / 2);
+	start = now();
+	both = two < 0 ? two : sync_merge(one, two);
+	ret = both < 0 ? both : now() - start;
+	close(both);
+	close(two);
+	close(one);
+	for (size_t i = 0; i < count; i++)
+		if (timelines[i] > 0)
+			close(timelines[i]);
+	free(timelines);
+	return ret;
+}
+
+static __s64 round_sync_export(size_t count)
+{
+	struct dma_buf_export_sync_file data = { .flags = DMA_BUF_SYNC_READ };
+	int fd = heap_alloc(page_size);
+	__s64 start, ret = 0;
+
+	if (fd < 0)
+		return fd;
+	start = now();
+	for (size_t i = 0; !ret && i < count; i++) {
+		ret = ioctl(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &data) ? -errno : 0;
+		if (!ret)
+			close(data.fd);
+	}
+	if (!ret)
+		ret = (now() - start) / (__s64)count;
+	close(fd);
+	return ret;
+}
+
 /* ---- the table ---------------------------------------------------------- */
 
 #define GROWTH		SIZES(4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB, \
@@ -582,6 +783,9 @@ static const struct bench_case cases[] = {
 	{ "vmap_vunmap_close",		round_vmap_close,	9, SIZES(MIB, 64 * MIB) },
 	{ "attach_detach",		round_attach,		9, GROWTH },
 	{ "map_unmap",			round_map,		9, GROWTH },
+	{ "attach_map",			round_attach_map,	9, SIZES(4 * KIB, 64 * MIB) },
+	{ "attach_map_shared",		round_attach_map_shared, 9, SIZES(4 * KIB, 64 * MIB) },
+	{ "export_put",			round_export,		9, SIZES(64) },
 	{ "vgem_import_close",		round_vgem_import,	9, GROWTH },
 	{ "sync_pair",			round_sync_pair,	9, SIZES(4 * KIB, 64 * MIB) },
 	{ "udmabuf_create_close",	round_udmabuf_small,	9, SIZES(64 * KIB, MIB, 16 * MIB) },
@@ -593,6 +797,15 @@ static const struct bench_case cases[] = {
 	{ "fence_callback_signal",	round_fence_callback,	9, SIZES(1000) },
 	{ "resv_add",			round_resv_add,		9, SIZES(1, 16, 256) },
 	{ "resv_iter",			round_resv_iter,	9, SIZES(1, 16, 256) },
+	{ "resv_test_signaled",		round_resv_test,	9, SIZES(1, 64) },
+	{ "chain_append",		round_chain,		9, SIZES(100, 10000) },
+	{ "array_signal",		round_array,		9, SIZES(32) },
+	{ "unwrap_merge",		round_merge,		9, SIZES(2, 64, 1000) },
+	{ "sync_file_merge",		round_sync_merge,	9, SIZES(2, 64) },
+	{ "sync_file_export",		round_sync_export,	9, SIZES(16) },
+	{ "sw_sync_create_close",	round_sw_sync,		9, SIZES(16) },
+	{ "alloc_calls",		round_alloc_calls,	5, SIZES(1000) },
+	{ "alloc_batch",		round_alloc_batch,	5, SIZES(1000) },
 	{ "alloc_close_among",		round_alloc_close_among, 3,
 	  SIZES(1, 10, 100, 1000, LIVE_BUFFERS) },
 	{ "bytes_per_buffer",		round_bytes_per_buffer,	1, SIZES(LIVE_BUFFERS) },

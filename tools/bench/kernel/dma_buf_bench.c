@@ -5,7 +5,7 @@
  * Is: a misc device that runs one operation of the published in-kernel API a
  * number of times and says how long that took. Builds unchanged against the
  * stock tree and ours: it may use only what both offer.
- * Owns: a platform device that is the importer; per open file the
+ * Owns: a platform device with a driver, which is the importer; per open file the
  * attachment that DMA_BUF_BENCH_HOLD leaves in place.
  * Locks: none of its own but the file's mutex; the reservation lock through
  * the _unlocked forms.
@@ -13,6 +13,9 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
+#include <linux/dma-fence-array.h>
+#include <linux/dma-fence-chain.h>
+#include <linux/dma-fence-unwrap.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/fs.h>
@@ -98,6 +101,72 @@ static int bench_map(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
 	run->ns = ktime_get_ns() - start;
 	dma_buf_detach(dmabuf, attach);
 	return ret;
+}
+
+static int bench_attach_map_once(struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach = dma_buf_attach(dmabuf, &bench_pdev->dev);
+	struct sg_table *table;
+
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+	table = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	if (!IS_ERR(table))
+		dma_buf_unmap_attachment_unlocked(attach, table, DMA_BIDIRECTIONAL);
+	dma_buf_detach(dmabuf, attach);
+	return PTR_ERR_OR_ZERO(table);
+}
+
+static int bench_attach_map(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
+{
+	u64 start = ktime_get_ns();
+	int ret = 0;
+
+	for (u32 i = 0; !ret && i < run->rounds; i++)
+		ret = bench_attach_map_once(dmabuf);
+	run->ns = ktime_get_ns() - start;
+	return ret;
+}
+
+/* An exporter that has nothing but a size. */
+static struct sg_table *bench_map_nothing(struct dma_buf_attachment *attach,
+					  enum dma_data_direction dir)
+{
+	return ERR_PTR(-ENODEV);
+}
+
+static void bench_unmap_nothing(struct dma_buf_attachment *attach,
+				struct sg_table *table, enum dma_data_direction dir)
+{
+}
+
+static void bench_release_nothing(struct dma_buf *dmabuf)
+{
+}
+
+static const struct dma_buf_ops bench_export_ops = {
+	.map_dma_buf = bench_map_nothing,
+	.unmap_dma_buf = bench_unmap_nothing,
+	.release = bench_release_nothing,
+};
+
+static int bench_export(struct dma_buf_bench_run *run)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+
+	info.ops = &bench_export_ops;
+	info.size = PAGE_SIZE;
+	info.flags = O_RDWR | O_CLOEXEC;
+	info.priv = run;
+	for (u32 i = 0; i < run->rounds; i++) {
+		struct dma_buf *dmabuf = dma_buf_export(&info);
+
+		if (IS_ERR(dmabuf))
+			return PTR_ERR(dmabuf);
+		dma_buf_put(dmabuf);
+	}
+	run->ns = 0;
+	return 0;
 }
 
 static int bench_vmap(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
@@ -276,6 +345,146 @@ static int bench_resv_iter(struct dma_buf_bench_run *run)
 	return ret;
 }
 
+/* All have signaled, so each has to be looked at. */
+static int bench_resv_test(struct dma_buf_bench_run *run)
+{
+	u64 context = dma_fence_context_alloc(run->arg);
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	struct dma_resv resv;
+	u64 start;
+	int ret;
+
+	dma_resv_init(&resv);
+	ret = bench_resv_fill(&resv, context, run->arg);
+	dma_resv_lock(&resv, NULL);
+	dma_resv_for_each_fence(&cursor, &resv, DMA_RESV_USAGE_BOOKKEEP, fence)
+		dma_fence_signal(fence);
+	dma_resv_unlock(&resv);
+
+	start = ktime_get_ns();
+	for (u32 i = 0; !ret && i < run->rounds; i++)
+		if (!dma_resv_test_signaled(&resv, DMA_RESV_USAGE_BOOKKEEP))
+			ret = -EIO;
+	run->ns = ktime_get_ns() - start;
+	bench_resv_drain(&resv);
+	return ret;
+}
+
+/* Each link's fence has signaled, so links behind the head are collected. */
+static struct dma_fence *bench_chain_append(struct dma_fence *head, u64 context,
+					    u64 seqno)
+{
+	struct dma_fence_chain *chain = dma_fence_chain_alloc();
+	struct dma_fence *fence = bench_fence_create(context, seqno);
+
+	if (!chain || !fence) {
+		dma_fence_chain_free(chain);
+		dma_fence_put(fence);
+		return NULL;
+	}
+	dma_fence_signal(fence);
+	dma_fence_chain_init(chain, head, fence, seqno);
+	return &chain->base;
+}
+
+static int bench_chain(struct dma_buf_bench_run *run)
+{
+	u64 context = dma_fence_context_alloc(1), start = ktime_get_ns();
+
+	for (u32 i = 0; i < run->rounds; i++) {
+		struct dma_fence *head = NULL;
+
+		for (u32 n = 1; n <= run->arg; n++) {
+			struct dma_fence *next = bench_chain_append(head, context, n);
+
+			if (!next) {
+				dma_fence_put(head);
+				return -ENOMEM;
+			}
+			head = next;
+		}
+		dma_fence_put(head);
+	}
+	run->ns = ktime_get_ns() - start;
+	return 0;
+}
+
+/* An array of new fences, each of a context of its own, from @context on. */
+static struct dma_fence *bench_array_create(u64 context, u32 count)
+{
+	struct dma_fence **fences = kcalloc(count, sizeof(*fences), GFP_KERNEL);
+	struct dma_fence_array *array = NULL;
+	u32 i;
+
+	if (!fences)
+		return NULL;
+	for (i = 0; i < count; i++) {
+		fences[i] = bench_fence_create(context + i, 1);
+		if (!fences[i])
+			break;
+	}
+	if (i == count)
+		array = dma_fence_array_create(count, fences, dma_fence_context_alloc(1),
+					       1, false);
+	if (array)
+		return &array->base;
+	while (i--)
+		dma_fence_put(fences[i]);
+	kfree(fences);
+	return NULL;
+}
+
+static void bench_array_signal(struct dma_fence *array)
+{
+	struct dma_fence *fence;
+	unsigned int i;
+
+	dma_fence_array_for_each(fence, i, array)
+		dma_fence_signal(fence);
+}
+
+static int bench_array(struct dma_buf_bench_run *run)
+{
+	u64 context = dma_fence_context_alloc(run->arg), start = ktime_get_ns();
+
+	for (u32 i = 0; i < run->rounds; i++) {
+		struct dma_fence *array = bench_array_create(context, run->arg);
+
+		if (!array)
+			return -ENOMEM;
+		dma_fence_enable_sw_signaling(array);
+		bench_array_signal(array);
+		dma_fence_put(array);
+	}
+	run->ns = ktime_get_ns() - start;
+	return 0;
+}
+
+static int bench_merge(struct dma_buf_bench_run *run)
+{
+	u64 context = dma_fence_context_alloc(run->arg);
+	struct dma_fence *one = bench_array_create(context, run->arg / 2);
+	struct dma_fence *two = bench_array_create(context + run->arg / 2, run->arg / 2);
+	int ret = one && two ? 0 : -ENOMEM;
+	u64 start = ktime_get_ns();
+
+	for (u32 i = 0; !ret && i < run->rounds; i++) {
+		struct dma_fence *both = dma_fence_unwrap_merge(one, two);
+
+		ret = both ? 0 : -ENOMEM;
+		dma_fence_put(both);
+	}
+	run->ns = ktime_get_ns() - start;
+	if (one)
+		bench_array_signal(one);
+	if (two)
+		bench_array_signal(two);
+	dma_fence_put(one);
+	dma_fence_put(two);
+	return ret;
+}
+
 static int bench_run_buffer(struct bench_file *bench, struct dma_buf_bench_run *run)
 {
 	struct dma_buf *dmabuf = dma_buf_get(run->fd);
@@ -289,6 +498,9 @@ static int bench_run_buffer(struct bench_file *bench, struct dma_buf_bench_run *
 		break;
 	case DMA_BUF_BENCH_MAP:
 		ret = bench_map(dmabuf, run);
+		break;
+	case DMA_BUF_BENCH_ATTACH_MAP:
+		ret = bench_attach_map(dmabuf, run);
 		break;
 	case DMA_BUF_BENCH_VMAP:
 		ret = bench_vmap(dmabuf, run);
@@ -312,6 +524,8 @@ static int bench_run(struct bench_file *bench, struct dma_buf_bench_run *run)
 	case DMA_BUF_BENCH_LET_GO:
 		bench_release_held(bench);
 		return 0;
+	case DMA_BUF_BENCH_EXPORT:
+		return bench_export(run);
 	case DMA_BUF_BENCH_FENCE_SIGNAL:
 		return bench_fence(run, false);
 	case DMA_BUF_BENCH_FENCE_CALLBACK:
@@ -320,6 +534,14 @@ static int bench_run(struct bench_file *bench, struct dma_buf_bench_run *run)
 		return run->arg ? bench_resv_add(run) : -EINVAL;
 	case DMA_BUF_BENCH_RESV_ITER:
 		return run->arg ? bench_resv_iter(run) : -EINVAL;
+	case DMA_BUF_BENCH_RESV_TEST:
+		return run->arg ? bench_resv_test(run) : -EINVAL;
+	case DMA_BUF_BENCH_CHAIN:
+		return run->arg ? bench_chain(run) : -EINVAL;
+	case DMA_BUF_BENCH_ARRAY:
+		return run->arg ? bench_array(run) : -EINVAL;
+	case DMA_BUF_BENCH_MERGE:
+		return run->arg > 1 ? bench_merge(run) : -EINVAL;
 	default:
 		return bench_run_buffer(bench, run);
 	}
@@ -376,18 +598,35 @@ static struct miscdevice bench_misc = {
 	.fops = &bench_fops,
 };
 
+/* What is kept of a device ends with its driver: so there is one. */
+static int bench_probe(struct platform_device *pdev)
+{
+	return 0;
+}
+
+static struct platform_driver bench_driver = {
+	.probe = bench_probe,
+	.driver.name = "dma_buf_bench",
+};
+
 static int __init bench_init(void)
 {
-	int ret;
+	int ret = platform_driver_register(&bench_driver);
 
+	if (ret)
+		return ret;
 	bench_pdev = platform_device_register_simple("dma_buf_bench", -1, NULL, 0);
-	if (IS_ERR(bench_pdev))
+	if (IS_ERR(bench_pdev)) {
+		platform_driver_unregister(&bench_driver);
 		return PTR_ERR(bench_pdev);
+	}
 	ret = dma_coerce_mask_and_coherent(&bench_pdev->dev, DMA_BIT_MASK(64));
 	if (!ret)
 		ret = misc_register(&bench_misc);
-	if (ret)
+	if (ret) {
 		platform_device_unregister(bench_pdev);
+		platform_driver_unregister(&bench_driver);
+	}
 	return ret;
 }
 module_init(bench_init);
@@ -396,6 +635,7 @@ static void __exit bench_exit(void)
 {
 	misc_deregister(&bench_misc);
 	platform_device_unregister(bench_pdev);
+	platform_driver_unregister(&bench_driver);
 }
 module_exit(bench_exit);
 

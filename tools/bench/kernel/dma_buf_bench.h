@@ -14,16 +14,22 @@ enum dma_buf_bench_op {
 	/* On the buffer @fd: */
 	DMA_BUF_BENCH_ATTACH,		/* attach + detach */
 	DMA_BUF_BENCH_MAP,		/* map + unmap, attached beforehand */
+	DMA_BUF_BENCH_ATTACH_MAP,	/* attach + map + unmap + detach */
 	DMA_BUF_BENCH_VMAP,		/* vmap + vunmap */
 	DMA_BUF_BENCH_CPU_ACCESS,	/* begin + end, mapped by a device */
 	DMA_BUF_BENCH_HOLD,		/* attach and map, until it is let go */
 	/* Without a buffer: */
 	DMA_BUF_BENCH_LET_GO,		/* end what HOLD has begun */
+	DMA_BUF_BENCH_EXPORT,		/* export + put; what is put last goes later */
 	/* Without a buffer; @arg is how many fences: */
 	DMA_BUF_BENCH_FENCE_SIGNAL,	/* init + signal + put */
 	DMA_BUF_BENCH_FENCE_CALLBACK,	/* the same with a callback */
 	DMA_BUF_BENCH_RESV_ADD,		/* reserve + add, @arg contexts */
 	DMA_BUF_BENCH_RESV_ITER,	/* unlocked walk over @arg fences */
+	DMA_BUF_BENCH_RESV_TEST,	/* test_signaled, @arg of them are */
+	DMA_BUF_BENCH_CHAIN,		/* append a link, @arg times, and put */
+	DMA_BUF_BENCH_ARRAY,		/* array of @arg: create, enable, signal */
+	DMA_BUF_BENCH_MERGE,		/* unwrap-merge of two arrays, @arg in all */
 	DMA_BUF_BENCH_OPS
 };
 
