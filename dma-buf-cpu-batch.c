@@ -21,6 +21,7 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -108,7 +109,9 @@ static int dma_buf_cpu_batch_wait(const struct dma_buf_cpu_batch *batch,
 	return 0;
 }
 
-static int dma_buf_cpu_batch_call_exporters(struct dma_buf_cpu_batch *batch)
+/* Call the exporters before whose op may be waited, or the others. */
+static int dma_buf_cpu_batch_call_exporters(struct dma_buf_cpu_batch *batch,
+					    bool wait_first)
 {
 	struct dma_buf_cpu_access *access;
 	unsigned int i;
@@ -116,6 +119,10 @@ static int dma_buf_cpu_batch_call_exporters(struct dma_buf_cpu_batch *batch)
 
 	for (i = 0; i < batch->count; i++) {
 		access = &batch->accesses[i];
+		if (dma_buf_cpu_can_wait_first(access->dmabuf) != wait_first)
+			continue;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		ret = dma_buf_cpu_begin_range(access->dmabuf, access->dir,
 					      access->offset, access->length);
 		if (ret)
@@ -126,14 +133,22 @@ static int dma_buf_cpu_batch_call_exporters(struct dma_buf_cpu_batch *batch)
 	return 0;
 }
 
+/*
+ * An op that has to come before the wait may complete what fences of any of the
+ * buffers depend on: so those come first of all.
+ *
+ * The accesses of a task that is killed are not ended, as if it had been killed
+ * after a start: maintenance of a thousand large buffers takes long.
+ */
 static int dma_buf_cpu_batch_begin(struct dma_buf_cpu_batch *batch)
 {
 	struct dma_buf_cpu_access *access;
 	unsigned int i;
 	int ret;
 
-	ret = dma_buf_cpu_batch_wait(batch, false) ?:
-	      dma_buf_cpu_batch_call_exporters(batch) ?:
+	ret = dma_buf_cpu_batch_call_exporters(batch, false) ?:
+	      dma_buf_cpu_batch_wait(batch, false) ?:
+	      dma_buf_cpu_batch_call_exporters(batch, true) ?:
 	      dma_buf_cpu_batch_wait(batch, true);
 
 	for (i = 0; i < batch->count; i++) {
@@ -141,13 +156,16 @@ static int dma_buf_cpu_batch_begin(struct dma_buf_cpu_batch *batch)
 		trace_dma_buf_begin_cpu_partial(access->dmabuf, access->dir,
 						access->offset, access->length,
 						ret);
-		if (ret)
+		if (ret && !fatal_signal_pending(current))
 			dma_buf_cpu_access_abort(access);
 	}
 	return ret;
 }
 
-/* One that fails must not keep the others from ending. */
+/*
+ * One that fails must not keep the others from ending. A task that is killed
+ * leaves the rest as they are.
+ */
 static int dma_buf_cpu_batch_end(struct dma_buf_cpu_batch *batch)
 {
 	struct dma_buf_cpu_access *access;
@@ -157,6 +175,8 @@ static int dma_buf_cpu_batch_end(struct dma_buf_cpu_batch *batch)
 	for (i = 0; i < batch->count; i++) {
 		int error;
 
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		access = &batch->accesses[i];
 		error = dma_buf_cpu_end_copy(access->dmabuf, access->dir,
 					     access->offset, access->length);
