@@ -126,10 +126,25 @@ static void dma_heap_put_buffers(struct dma_buf **bufs, unsigned int count)
 		dma_buf_put(bufs[--count]);
 }
 
-/* For a heap without an op for batches: one buffer after the other. */
-static int dma_heap_alloc_each(struct dma_heap *heap, size_t len, u32 fd_flags,
-			       u64 heap_flags, struct dma_buf **bufs,
-			       unsigned int count)
+/**
+ * dma_heap_alloc_each - allocate a batch, one buffer after the other
+ * @heap: the heap
+ * @len: as &dma_heap_ops.allocate gets it, and so the next two
+ * @fd_flags: likewise
+ * @heap_flags: likewise
+ * @bufs: where to write the buffers
+ * @count: how many
+ *
+ * For &dma_heap_ops.allocate_batch of a heap that has more to do before; those
+ * without that op get the same.
+ *
+ * Context: As &dma_heap_ops.allocate.
+ * Return: 0; -EINTR when the task is killed; or the errno of an allocation, and
+ * no buffer is left.
+ */
+int dma_heap_alloc_each(struct dma_heap *heap, size_t len, u32 fd_flags,
+			u64 heap_flags, struct dma_buf **bufs,
+			unsigned int count)
 {
 	unsigned int i;
 
@@ -147,6 +162,7 @@ static int dma_heap_alloc_each(struct dma_heap *heap, size_t len, u32 fd_flags,
 	}
 	return 0;
 }
+EXPORT_SYMBOL_NS_GPL(dma_heap_alloc_each, DMA_BUF);
 
 /**
  * dma_heap_buffer_alloc_batch - allocate buffers of one size from a heap

@@ -10,6 +10,7 @@
  * An open node, a buffer, a parked run and a dma_heap_find() each hold this
  * module, so when it is removed there is nothing left but the heaps themselves.
  */
+#include <linux/cma.h>
 #include <linux/dma-heap.h>
 #include <linux/err.h>
 #include <linux/init.h>
@@ -18,7 +19,10 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include <uapi/linux/dma-heap.h>
+
 #include "cma_run.h"
+#include "heap_charge.h"
 
 /**
  * struct cma_heap - a heap of this module
@@ -42,8 +46,29 @@ static struct dma_buf *cma_heap_allocate(struct dma_heap *heap,
 	return cma_run_buffer(heap, len, fd_flags);
 }
 
+/*
+ * What can never be had is refused before the region is emptied, or the cgroup
+ * is swapped out, for a part of it.
+ */
+static int cma_heap_allocate_batch(struct dma_heap *heap, unsigned long len,
+				   u32 fd_flags, u64 heap_flags,
+				   struct dma_buf **bufs, unsigned int count)
+{
+	struct cma *cma = dma_heap_get_drvdata(heap);
+	unsigned long nr_pages = (len >> PAGE_SHIFT) * count;
+	int ret;
+
+	static_assert(DMA_HEAP_ALLOC_BATCH_MAX < PAGE_SIZE);
+	if (nr_pages > cma_get_size(cma) >> PAGE_SHIFT)
+		return -ENOMEM;
+	ret = heap_charge_check(nr_pages);
+	return ret ?: dma_heap_alloc_each(heap, len, fd_flags, heap_flags, bufs,
+					  count);
+}
+
 static const struct dma_heap_ops cma_heap_ops = {
 	.allocate = cma_heap_allocate,
+	.allocate_batch = cma_heap_allocate_batch,
 };
 
 static int cma_heap_add(struct cma *cma, const char *name)

@@ -113,13 +113,22 @@ static bool heap_charge_is_tight(struct obj_cgroup *objcg)
 	return false;
 }
 
-/* Make sure that the spare is left, by reclaim if need be. */
-static int heap_charge_spare(struct obj_cgroup *objcg)
+/**
+ * heap_charge_spare - make sure that a cgroup is not at its limit
+ * @objcg: what heap_charge() has set; NULL is allowed
+ *
+ * For a caller that goes on to allocate: the small allocations of the kernel
+ * that are charged, too, have a task killed when they meet the limit.
+ *
+ * Context: Process context. May sleep, for reclaim.
+ * Return: 0; -ENOMEM if nearly nothing is left of a limit.
+ */
+int heap_charge_spare(struct obj_cgroup *objcg)
 {
 	const size_t bytes = HEAP_CHARGE_SPARE << PAGE_SHIFT;
 	int ret;
 
-	if (!heap_charge_is_tight(objcg))
+	if (!objcg || !heap_charge_is_tight(objcg))
 		return 0;
 
 	ret = obj_cgroup_charge(objcg, HEAP_CHARGE_GFP, bytes);
@@ -127,6 +136,7 @@ static int heap_charge_spare(struct obj_cgroup *objcg)
 		obj_cgroup_uncharge(objcg, bytes);
 	return ret;
 }
+EXPORT_SYMBOL_NS_GPL(heap_charge_spare, DMA_BUF);
 
 /* Test whether this is more than the group, or one above, may ever have. */
 static bool heap_charge_is_impossible(struct obj_cgroup *objcg,
@@ -174,6 +184,37 @@ static int heap_charge_try(struct obj_cgroup *objcg, unsigned long nr_pages)
 	return ret;
 }
 
+/* The cgroup to charge, with a reference; NULL for none. */
+static struct obj_cgroup *heap_charge_target(void)
+{
+	return mem_accounting && memcg_kmem_online() ?
+	       get_obj_cgroup_from_current() : NULL;
+}
+
+/**
+ * heap_charge_check - test whether so many pages could ever be charged
+ * @nr_pages: how many
+ *
+ * For what is charged in parts: reclaim for the first ones would swap out all of
+ * the group, for nothing.
+ *
+ * Context: Process context.
+ * Return: 0; -ENOMEM if this exceeds a limit of the group that heap_charge()
+ * would charge, or of one above.
+ */
+int heap_charge_check(unsigned long nr_pages)
+{
+	struct obj_cgroup *objcg = heap_charge_target();
+	int ret = 0;
+
+	if (objcg && heap_charge_is_impossible(objcg, nr_pages))
+		ret = -ENOMEM;
+	if (objcg)
+		obj_cgroup_put(objcg);
+	return ret;
+}
+EXPORT_SYMBOL_NS_GPL(heap_charge_check, DMA_BUF);
+
 /**
  * heap_charge - charge pages to the cgroup of the running task
  * @objcg: set to what was charged, for heap_uncharge(); NULL if nothing was
@@ -190,8 +231,7 @@ int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages)
 {
 	int ret = -ENOMEM;
 
-	*objcg = mem_accounting && memcg_kmem_online() ?
-		 get_obj_cgroup_from_current() : NULL;
+	*objcg = heap_charge_target();
 	if (!*objcg)
 		return 0;
 

@@ -14,10 +14,22 @@
 struct obj_cgroup;
 
 #ifdef CONFIG_MEMCG
+int heap_charge_check(unsigned long nr_pages);
 int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages);
+int heap_charge_spare(struct obj_cgroup *objcg);
 void heap_uncharge(struct obj_cgroup *objcg, unsigned long nr_pages);
 unsigned long heap_charge_move(struct obj_cgroup *objcg, struct folio *folio);
 #else
+static inline int heap_charge_check(unsigned long nr_pages)
+{
+	return 0;
+}
+
+static inline int heap_charge_spare(struct obj_cgroup *objcg)
+{
+	return 0;
+}
+
 static inline int heap_charge(struct obj_cgroup **objcg, unsigned long nr_pages)
 {
 	*objcg = NULL;

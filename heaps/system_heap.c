@@ -29,6 +29,7 @@
 #include <uapi/linux/dma-heap.h>
 
 #include "heap_buffer.h"
+#include "heap_charge.h"
 #include "heap_folio.h"
 #include "heap_headroom.h"
 #include "heap_policy.h"
@@ -525,15 +526,20 @@ static int system_batch_export(struct heap_buffer **list, u32 fd_flags,
 	int ret;
 
 	for (i = 0; *list; i++) {
-		bufs[i] = heap_buffer_export(system_batch_pop(list), fd_flags);
-		if (IS_ERR(bufs[i]))
+		/* What an export allocates is charged, too. */
+		ret = heap_charge_spare((*list)->objcg);
+		if (ret)
 			goto err_put;
+		bufs[i] = heap_buffer_export(system_batch_pop(list), fd_flags);
+		if (IS_ERR(bufs[i])) {
+			ret = PTR_ERR(bufs[i]);
+			goto err_put;
+		}
 		cond_resched();
 	}
 	return 0;
 
 err_put:
-	ret = PTR_ERR(bufs[i]);
 	while (i--)
 		dma_buf_put(bufs[i]);
 	system_batch_abort(list);
@@ -557,7 +563,8 @@ static int system_heap_allocate_batch(struct dma_heap *heap, unsigned long len,
 
 	/* Does not overflow, as there are more bytes in a page than buffers. */
 	static_assert(DMA_HEAP_ALLOC_BATCH_MAX < PAGE_SIZE);
-	ret = system_request_init(&request, (len >> PAGE_SHIFT) * count);
+	ret = heap_charge_check((len >> PAGE_SHIFT) * count) ?:
+	      system_request_init(&request, (len >> PAGE_SHIFT) * count);
 	if (ret)
 		return ret;
 

@@ -238,21 +238,38 @@ void mock_heap_close(struct dma_buf *dmabuf)
 }
 
 /**
- * mock_heap_expect_put - expect that the pages of one buffer have been put
+ * mock_heap_expect_puts - expect that the pages of some buffers have been put
  * @test: the running test case
  * @mock: the heap
+ * @puts: how many buffers, since the heap was made
  *
  * The release may be under way on another CPU: wait for it.
  *
  * Context: Process context of the test; may sleep.
  */
-void mock_heap_expect_put(struct kunit *test, struct mock_heap *mock)
+void mock_heap_expect_puts(struct kunit *test, struct mock_heap *mock,
+			   unsigned int puts)
 {
 	int tries;
 
-	for (tries = 0; tries < 10000 && !smp_load_acquire(&mock->puts); tries++)
+	for (tries = 0; tries < 10000; tries++) {
+		if (smp_load_acquire(&mock->puts) >= puts)
+			break;
 		usleep_range(1000, 2000);
-	KUNIT_EXPECT_EQ(test, 1, mock->puts);
+	}
+	KUNIT_EXPECT_EQ(test, puts, mock->puts);
+}
+
+/**
+ * mock_heap_expect_put - expect that the pages of one buffer have been put
+ * @test: the running test case
+ * @mock: the heap
+ *
+ * Context: Process context of the test; may sleep.
+ */
+void mock_heap_expect_put(struct kunit *test, struct mock_heap *mock)
+{
+	mock_heap_expect_puts(test, mock, 1);
 }
 
 /*

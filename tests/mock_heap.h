@@ -74,6 +74,8 @@ struct dma_buf *mock_heap_buffer(struct kunit *test, struct mock_heap *mock,
 				 unsigned int nr_pages);
 void mock_heap_close(struct dma_buf *dmabuf);
 void mock_heap_expect_put(struct kunit *test, struct mock_heap *mock);
+void mock_heap_expect_puts(struct kunit *test, struct mock_heap *mock,
+			   unsigned int puts);
 void mock_heap_expect_home(struct kunit *test, struct mock_heap *mock);
 
 #endif /* _DMA_BUF_TESTS_MOCK_HEAP_H */

@@ -102,6 +102,9 @@ struct dma_buf *dma_heap_buffer_alloc(struct dma_heap *heap, size_t len,
 int dma_heap_buffer_alloc_batch(struct dma_heap *heap, size_t len,
 				u32 fd_flags, u64 heap_flags,
 				struct dma_buf **bufs, unsigned int count);
+int dma_heap_alloc_each(struct dma_heap *heap, size_t len, u32 fd_flags,
+			u64 heap_flags, struct dma_buf **bufs,
+			unsigned int count);
 
 void dma_heap_buffer_exported(struct dma_heap *heap, size_t size);
 void dma_heap_buffer_released(struct dma_heap *heap, size_t size);

@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -369,6 +370,72 @@ TEST_F(charge, of_a_batch_is_for_all_or_none)
 	}
 	close((int)data.charge_pid_fd);
 	EXPECT_EQ(fds, count_open_fds());
+}
+
+/* What an export allocates meets the limit, too, and must not kill. */
+TEST_F(charge, of_a_batch_leaves_room_for_its_buffers)
+{
+	long long before = cg_current(self->group), spare;
+	struct dma_heap_allocation_batch data = {
+		.len = page_size(), .fd_flags = O_RDWR | O_CLOEXEC,
+		.count = DMA_HEAP_ALLOC_BATCH_MAX,
+	};
+	static __s32 batch[DMA_HEAP_ALLOC_BATCH_MAX];
+	int fds = count_open_fds(), ret, refused = 0;
+	long buffers = count_buffers();
+	struct rlimit limit;
+
+	if (!CHARGED(1))
+		SKIP(return, "buffers are not charged");
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = limit.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	ASSERT_GIVES(data.charge_pid_fd, pidfd_of(self->child));
+	data.fds = (uintptr_t)batch;
+
+	/* The pages fit each time; what comes with them does at the end. */
+	for (spare = 256 << 10; spare <= 8 * (long long)MIB; spare += 256 << 10) {
+		long long pages = (long long)data.count * page_size();
+		unsigned int i;
+
+		ASSERT_EQ(0, cg_set(self->group, "memory.max", before + pages + spare));
+		ret = xioctl(self->heap, DMA_HEAP_IOCTL_ALLOC_BATCH, &data);
+		if (!ret) {
+			for (i = 0; i < data.count; i++)
+				close(batch[i]);
+			break;
+		}
+		EXPECT_EQ(-ENOMEM, ret);
+		refused++;
+		EXPECT_EQ(0, cg_read(self->group, "memory.events", "oom_kill"));
+	}
+	EXPECT_EQ(0, ret);
+	EXPECT_LT(1, refused);
+	EXPECT_EQ(0, cg_read(self->group, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, kill(self->child, 0));
+	EXPECT_TRUE(buffers < 0 || buffers_settle(buffers));
+	close((int)data.charge_pid_fd);
+	EXPECT_EQ(fds, count_open_fds());
+}
+
+/* Nothing is reclaimed for a sum that can never be charged. */
+TEST_F(charge, of_a_batch_is_refused_for_the_sum)
+{
+	struct dma_heap_allocation_batch data = {
+		.len = MIB, .fd_flags = O_RDWR | O_CLOEXEC, .count = 64,
+	};
+	__s32 batch[64];
+	long long tries;
+
+	if (!CHARGED(1))
+		SKIP(return, "buffers are not charged");
+	ASSERT_GIVES(data.charge_pid_fd, pidfd_of(self->child));
+	data.fds = (uintptr_t)batch;
+	ASSERT_EQ(0, cg_set(self->group, "memory.max", 32 * (long long)MIB));
+	tries = cg_read(self->group, "memory.events", "max");
+	EXPECT_REFUSED(ENOMEM, xioctl(self->heap, DMA_HEAP_IOCTL_ALLOC_BATCH, &data));
+	EXPECT_EQ(tries, cg_read(self->group, "memory.events", "max"));
+	close((int)data.charge_pid_fd);
 }
 
 TEST_F(charge, may_be_of_another_process)
