@@ -10,16 +10,17 @@
  * In use. The DMA mapping is shared, and its users are counted. The first user
  * gets the table of the mapping, each further one a table of its own with the
  * same addresses: there are importers which write addresses of their own into
- * the table as long as they have it, and put the old ones back (RDMA, which is
- * dynamic, and the static ipu6-isys). A mapping that the device may write to
+ * the table as long as they have it (RDMA, which is dynamic, and the static
+ * ipu6-isys). Some do not put the old ones back, so that is done here. A mapping that the device may write to
  * and that needs syncs is not shared: the sync at the second map could
  * overwrite what the device has written for the first.
  *
  * Idle. A mapping without users is synced as if it were unmapped, and leaves
  * &dma_buf_pages.mappings; the next map syncs it for the device. Neither
- * allocates. Idle mappings are bounded in number and in bytes of tables; those
- * that may bounce also in bytes that they map, since slots of bounce buffers
- * are few and other drivers need them. The least recently used is dropped
+ * allocates. Idle mappings are bounded in number, in bytes of tables, and in
+ * bytes that they map, since other users of an IOMMU's addresses cannot have
+ * them dropped; those that may bounce by a bound of their own, which is 0 unless
+ * it is set, as slots of bounce buffers are few. The least recently used is dropped
  * first. All are dropped when another mapping fails; those of a buffer by its
  * release; those of a device before its driver is unbound. A shrinker drops
  * them as well.
@@ -49,6 +50,7 @@
 #include <linux/export.h>
 #include <linux/hashtable.h>
 #include <linux/init.h>
+#include <linux/iommu.h>
 #include <linux/list.h>
 #include <linux/math.h>
 #include <linux/mm.h>
@@ -81,8 +83,14 @@ module_param_named(max_bytes, dma_buf_mapcache_max_bytes, ulong, 0644);
 MODULE_PARM_DESC(max_bytes, "size of the tables of idle mappings, in bytes");
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_max_bytes);
 
-/* Of the 64 MiB that all drivers share. */
-VISIBLE_IF_KUNIT unsigned long dma_buf_mapcache_max_bounce = SZ_4M;
+/* A quarter of the addresses of the smallest IOMMU, that of exynos. */
+VISIBLE_IF_KUNIT unsigned long dma_buf_mapcache_max_mapped = SZ_256M;
+module_param_named(max_mapped, dma_buf_mapcache_max_mapped, ulong, 0644);
+MODULE_PARM_DESC(max_mapped, "memory of idle mappings, in bytes");
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_max_mapped);
+
+/* None: all drivers share the slots, and a device's own pool may have few. */
+VISIBLE_IF_KUNIT unsigned long dma_buf_mapcache_max_bounce;
 module_param_named(max_bounce, dma_buf_mapcache_max_bounce, ulong, 0644);
 MODULE_PARM_DESC(max_bounce,
 		 "memory of idle mappings that may bounce, in bytes");
@@ -140,6 +148,9 @@ static struct dma_buf_mapcache_lru dma_buf_mapcache_lru[] = {
 	{ .list = LIST_HEAD_INIT(dma_buf_mapcache_lru[1].list) },
 };
 
+/* How many mappings are being dropped, of all devices and buffers. */
+static unsigned int dma_buf_mapcache_all_dropping;
+
 /* Steps whenever a mapping becomes idle. */
 static u64 dma_buf_mapcache_clock;
 
@@ -188,26 +199,29 @@ dma_buf_mapcache_get_record(struct device *dev)
 static void dma_buf_mapcache_end_device(struct device *dev, void *res);
 
 /*
- * A device that is not trusted must not see memory for longer than its driver
- * wants it to.
+ * Test whether mappings of a device may stay.
+ *
+ * A device that is not trusted, or whose IOMMU is strict, must not see memory for
+ * longer than its driver wants it to. With arm's own IOMMU code a driver may put
+ * its device into another address space while it is bound (exynos_drm), where
+ * old addresses are those of other memory.
  */
-static bool dma_buf_mapcache_is_trusted(struct device *dev)
+static bool dma_buf_mapcache_may_stay(struct device *dev)
 {
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	if (IS_ENABLED(CONFIG_ARM_DMA_USE_IOMMU) ||
+	    (domain && domain->type == IOMMU_DOMAIN_DMA))
+		return false;
 	return !dev_is_pci(dev) || !to_pci_dev(dev)->untrusted;
 }
 
-/* List a new record, whose end @res is, and return it with a reference. */
-static struct dma_buf_mapcache_device *
-dma_buf_mapcache_add_record(struct device *dev,
-			    struct dma_buf_mapcache_device **res)
+/* List a new record, whose end @res is; the caller gets a reference. */
+static void dma_buf_mapcache_add_record(struct device *dev,
+					struct dma_buf_mapcache_device *record,
+					struct dma_buf_mapcache_device **res)
 {
-	struct dma_buf_mapcache_device *record;
-
 	device_lock_assert(dev);
-	record = kzalloc(sizeof(*record), GFP_KERNEL);
-	if (!record)
-		return NULL;
-
 	record->dev = dev;
 	refcount_set(&record->refs, 2);
 	*res = record;
@@ -215,39 +229,39 @@ dma_buf_mapcache_add_record(struct device *dev,
 	scoped_guard(spinlock, &dma_buf_mapcache_lock)
 		hash_add(dma_buf_mapcache_devices, &record->node,
 			 (unsigned long)dev);
-	return record;
 }
 
 /*
  * Make the record of a device to which a driver is bound. A device that is
  * being probed or unbound is locked; to lock it here as well would be a
- * deadlock if this is the task that does it.
+ * deadlock if this is the task that does it. Nothing is allocated with the lock,
+ * as memory may be written back through the device.
  */
 static struct dma_buf_mapcache_device *
 dma_buf_mapcache_make_record(struct device *dev)
 {
-	struct dma_buf_mapcache_device *record = NULL, **res;
+	struct dma_buf_mapcache_device *record = NULL, *fresh, **res;
 
-	if (!READ_ONCE(dev->driver) || !dma_buf_mapcache_is_trusted(dev))
+	if (!READ_ONCE(dev->driver) || !dma_buf_mapcache_may_stay(dev))
 		return NULL;
 
 	res = devres_alloc(dma_buf_mapcache_end_device, sizeof(*res),
 			   GFP_KERNEL);
-	if (!res)
-		return NULL;
-
-	if (device_trylock(dev)) {
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
+	if (res && fresh && device_trylock(dev)) {
 		/* Another task may have been first: only with this lock. */
 		record = dma_buf_mapcache_get_record(dev);
 		if (!record && device_is_bound(dev)) {
-			record = dma_buf_mapcache_add_record(dev, res);
-			if (record)
-				res = NULL;
+			dma_buf_mapcache_add_record(dev, fresh, res);
+			record = fresh;
 		}
 		device_unlock(dev);
 	}
-	if (res)
-		devres_free(res);
+	if (record != fresh || !fresh) {
+		if (res)
+			devres_free(res);
+		kfree(fresh);
+	}
 	return record;
 }
 
@@ -288,6 +302,7 @@ static void dma_buf_mapcache_claim(struct dma_buf_pages_mapping *mapping,
 	dma_buf_mapcache_unlist(mapping);
 	mapping->pages->dropping++;
 	mapping->record->dropping++;
+	dma_buf_mapcache_all_dropping++;
 	list_add_tail(&mapping->lru, claimed);
 }
 
@@ -314,6 +329,7 @@ static void dma_buf_mapcache_drop(struct list_head *claimed)
 		scoped_guard(spinlock, &dma_buf_mapcache_lock) {
 			pages->dropping--;
 			record->dropping--;
+			dma_buf_mapcache_all_dropping--;
 		}
 		wake_up_all(&dma_buf_mapcache_dropped);
 		dma_buf_mapcache_put_record(record);
@@ -386,14 +402,19 @@ static unsigned long dma_buf_mapcache_claim_bytes(unsigned long bytes,
 	return done;
 }
 
-/* Drop all idle mappings; return whether there was one. */
+/*
+ * Drop all idle mappings, and wait for those which other tasks are dropping;
+ * return whether there was one.
+ */
 static bool dma_buf_mapcache_drop_all(void)
 {
 	LIST_HEAD(claimed);
 
-	if (!dma_buf_mapcache_claim_bytes(ULONG_MAX, &claimed))
+	if (!dma_buf_mapcache_claim_bytes(ULONG_MAX, &claimed) &&
+	    !dma_buf_mapcache_dropping(&dma_buf_mapcache_all_dropping))
 		return false;
 	dma_buf_mapcache_drop(&claimed);
+	dma_buf_mapcache_wait(&dma_buf_mapcache_all_dropping);
 	return true;
 }
 
@@ -466,6 +487,18 @@ static bool dma_buf_mapcache_fits(const struct dma_buf_pages_mapping *mapping,
 	       mapping->mask == key->mask && mapping->limit == key->limit;
 }
 
+/*
+ * Test whether a mapping in use was made for the driver that is bound now. One
+ * that an importer has not undone may be left of an earlier one, or of its
+ * probe.
+ */
+static bool
+dma_buf_mapcache_is_current(const struct dma_buf_pages_mapping *mapping)
+{
+	return mapping->record ? !READ_ONCE(mapping->record->dead) :
+				 !READ_ONCE(mapping->dev->driver);
+}
+
 static struct dma_buf_pages_mapping *
 dma_buf_mapcache_find_shared(struct dma_buf_pages *pages,
 			     const struct dma_buf_mapcache_key *key)
@@ -473,7 +506,8 @@ dma_buf_mapcache_find_shared(struct dma_buf_pages *pages,
 	struct dma_buf_pages_mapping *mapping;
 
 	hlist_for_each_entry(mapping, &pages->shared, sibling)
-		if (dma_buf_mapcache_fits(mapping, key))
+		if (dma_buf_mapcache_fits(mapping, key) &&
+		    dma_buf_mapcache_is_current(mapping))
 			return mapping;
 	return NULL;
 }
@@ -498,6 +532,15 @@ dma_buf_mapcache_take_idle(struct dma_buf_pages *pages,
 	}
 	spin_unlock(&dma_buf_mapcache_lock);
 	return found;
+}
+
+/* Unmap a mapping that is neither in use nor listed. */
+static void dma_buf_mapcache_forget(struct dma_buf_pages_mapping *mapping)
+{
+	struct dma_buf_mapcache_device *record = mapping->record;
+
+	dma_buf_pages_destroy_mapping(mapping);
+	dma_buf_mapcache_put_record(record);
 }
 
 static struct dma_buf_pages_mapping *
@@ -588,6 +631,11 @@ dma_buf_mapcache_map(struct dma_buf_pages *pages, struct device *dev,
 	}
 
 	mapping = dma_buf_mapcache_take_idle(pages, &key);
+	/* A new mask has the DMA API forget that the device bounces. */
+	if (mapping && mapping->bounces && !dma_dev_need_sync(dev)) {
+		dma_buf_mapcache_forget(mapping);
+		mapping = NULL;
+	}
 	if (mapping) {
 		*result = DMA_BUF_MAPCACHE_HIT;
 		dma_buf_pages_resume_mapping(pages, mapping);
@@ -616,6 +664,8 @@ dma_buf_mapcache_may_keep(const struct dma_buf_pages_mapping *mapping)
 		return false;
 	if (mapping->bounces &&
 	    dma_buf_mapcache_mapped(mapping) > dma_buf_mapcache_max_bounce)
+		return false;
+	if (dma_buf_mapcache_mapped(mapping) > dma_buf_mapcache_max_mapped)
 		return false;
 	return dma_buf_mapcache_max_mappings &&
 	       mapping->size <= dma_buf_mapcache_max_bytes;
@@ -647,7 +697,8 @@ static void dma_buf_mapcache_claim_excess(struct list_head *claimed)
 		dma_buf_mapcache_claim(dma_buf_mapcache_first(bouncing),
 				       claimed);
 	while (plain->count + bouncing->count > dma_buf_mapcache_max_mappings ||
-	       plain->bytes + bouncing->bytes > dma_buf_mapcache_max_bytes)
+	       plain->bytes + bouncing->bytes > dma_buf_mapcache_max_bytes ||
+	       plain->mapped + bouncing->mapped > dma_buf_mapcache_max_mapped)
 		dma_buf_mapcache_claim(dma_buf_mapcache_oldest(), claimed);
 }
 
@@ -683,16 +734,12 @@ static bool dma_buf_mapcache_keep(struct dma_buf_pages *pages,
 static void dma_buf_mapcache_end(struct dma_buf_pages *pages,
 				 struct dma_buf_pages_mapping *mapping)
 {
-	struct dma_buf_mapcache_device *record = mapping->record;
-
 	hlist_del_init(&mapping->sibling);
 	kvfree(mapping->spare);
 	mapping->spare = NULL;
 	dma_buf_pages_suspend_mapping(pages, mapping);
-	if (dma_buf_mapcache_keep(pages, mapping))
-		return;
-	dma_buf_pages_destroy_mapping(mapping);
-	dma_buf_mapcache_put_record(record);
+	if (!dma_buf_mapcache_keep(pages, mapping))
+		dma_buf_mapcache_forget(mapping);
 }
 
 /**
@@ -707,6 +754,7 @@ void dma_buf_mapcache_unmap(struct dma_buf_pages *pages,
 {
 	struct dma_buf_pages_mapping *primary = mapping->primary ?: mapping;
 
+	dma_buf_pages_restore_table(mapping, primary);
 	if (mapping == primary) {
 		primary->lent = false;
 	} else if (!primary->spare) {
@@ -740,6 +788,9 @@ dma_buf_mapcache_scan(struct shrinker *shrinker, struct shrink_control *sc)
 	LIST_HEAD(claimed);
 	unsigned long bytes;
 
+	/* An IOMMU may have to be resumed for this. */
+	if (!(sc->gfp_mask & __GFP_IO))
+		return SHRINK_STOP;
 	bytes = dma_buf_mapcache_claim_bytes(sc->nr_to_scan << PAGE_SHIFT,
 					     &claimed);
 	if (!bytes)

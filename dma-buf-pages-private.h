@@ -101,6 +101,8 @@ dma_buf_pages_map_device(struct dma_buf_pages *pages, struct device *dev,
 struct dma_buf_pages_mapping *
 dma_buf_pages_copy_mapping(const struct dma_buf_pages *pages,
 			   const struct dma_buf_pages_mapping *mapping);
+void dma_buf_pages_restore_table(struct dma_buf_pages_mapping *table,
+				 const struct dma_buf_pages_mapping *mapping);
 void dma_buf_pages_resume_mapping(struct dma_buf_pages *pages,
 				  struct dma_buf_pages_mapping *mapping);
 void dma_buf_pages_suspend_mapping(struct dma_buf_pages *pages,
@@ -158,6 +160,7 @@ static inline void dma_buf_mapcache_debugfs_init(struct dentry *dir) {}
 extern unsigned int dma_buf_mapcache_max_mappings;
 extern unsigned long dma_buf_mapcache_max_bytes;
 extern unsigned long dma_buf_mapcache_max_bounce;
+extern unsigned long dma_buf_mapcache_max_mapped;
 extern bool dma_buf_mapcache_keep_writable;
 unsigned long dma_buf_mapcache_count(struct shrinker *shrinker,
 				     struct shrink_control *sc);

@@ -433,6 +433,33 @@ static void dma_buf_pages_note_segments(struct dma_buf_pages_mapping *mapping)
 }
 
 /**
+ * dma_buf_pages_restore_table - write the DMA side of a table as it was made
+ * @table: the table of @mapping, or another one of it
+ * @mapping: the mapping, from dma_buf_pages_map_device()
+ *
+ * For a table that an importer has given back, and may have written to.
+ *
+ * Context: Any.
+ */
+void dma_buf_pages_restore_table(struct dma_buf_pages_mapping *table,
+				 const struct dma_buf_pages_mapping *mapping)
+{
+	const struct dma_buf_pages_segment *segment = mapping->segments;
+	struct scatterlist *sg;
+	int i;
+
+	table->sgt.nents = mapping->nr_segments;
+	for_each_sgtable_dma_sg(&table->sgt, sg, i) {
+		sg_dma_address(sg) = segment->addr;
+		sg_dma_len(sg) = segment->length;
+#ifdef CONFIG_NEED_SG_DMA_FLAGS
+		sg->dma_flags = segment->flags;
+#endif
+		segment++;
+	}
+}
+
+/**
  * dma_buf_pages_copy_mapping - make another table of a mapping
  * @pages: the memory
  * @mapping: the mapping, from dma_buf_pages_map_device()
@@ -448,25 +475,12 @@ struct dma_buf_pages_mapping *
 dma_buf_pages_copy_mapping(const struct dma_buf_pages *pages,
 			   const struct dma_buf_pages_mapping *mapping)
 {
-	const struct dma_buf_pages_segment *segment = mapping->segments;
 	struct dma_buf_pages_mapping *copy;
-	struct scatterlist *sg;
-	int i;
 
 	copy = dma_buf_pages_create_mapping(pages, mapping->dev, mapping->dir,
 					    mapping->limit, false);
-	if (!copy)
-		return NULL;
-
-	copy->sgt.nents = mapping->nr_segments;
-	for_each_sgtable_dma_sg(&copy->sgt, sg, i) {
-		sg_dma_address(sg) = segment->addr;
-		sg_dma_len(sg) = segment->length;
-#ifdef CONFIG_NEED_SG_DMA_FLAGS
-		sg->dma_flags = segment->flags;
-#endif
-		segment++;
-	}
+	if (copy)
+		dma_buf_pages_restore_table(copy, mapping);
 	return copy;
 }
 

@@ -435,6 +435,7 @@ static void dma_buf_bounce_test_map_keeps_content(struct kunit *test)
  */
 static void dma_buf_bounce_test_kept_mapping(struct kunit *test)
 {
+	unsigned long max_bounce = dma_buf_mapcache_max_bounce;
 	bool keep_writable = dma_buf_mapcache_keep_writable;
 	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
 	struct device *dev = mock_device_create(test);
@@ -449,6 +450,7 @@ static void dma_buf_bounce_test_kept_mapping(struct kunit *test)
 	pages = bounce.dmabuf->ops->pages(bounce.dmabuf);
 
 	dma_buf_mapcache_keep_writable = true;
+	dma_buf_mapcache_max_bounce = SZ_4M;
 	for (round = 0; round < 2 * ARRAY_SIZE(bounce_dirs); round++) {
 		d = round % ARRAY_SIZE(bounce_dirs);
 		memset(bounce.memory, CPU + round, SIZE);
@@ -467,6 +469,7 @@ static void dma_buf_bounce_test_kept_mapping(struct kunit *test)
 				min_t(int, round + 1, ARRAY_SIZE(bounce_dirs)));
 	}
 	dma_buf_mapcache_keep_writable = keep_writable;
+	dma_buf_mapcache_max_bounce = max_bounce;
 	bounce_destroy(&bounce);
 }
 

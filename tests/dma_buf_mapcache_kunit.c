@@ -45,13 +45,16 @@ MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 
 static struct {
 	unsigned int max_mappings;
-	unsigned long max_bytes, max_bounce;
+	unsigned long max_bytes, max_bounce, max_mapped;
 	bool keep_writable;
 } bounds;
 
 static unsigned long shrink(unsigned long nr_pages)
 {
-	struct shrink_control sc = { .nr_to_scan = nr_pages };
+	struct shrink_control sc = {
+		.gfp_mask = GFP_KERNEL,
+		.nr_to_scan = nr_pages,
+	};
 
 	return dma_buf_mapcache_scan(NULL, &sc);
 }
@@ -74,6 +77,7 @@ static int mapcache_init(struct kunit *test)
 	bounds.max_mappings = dma_buf_mapcache_max_mappings;
 	bounds.max_bytes = dma_buf_mapcache_max_bytes;
 	bounds.max_bounce = dma_buf_mapcache_max_bounce;
+	bounds.max_mapped = dma_buf_mapcache_max_mapped;
 	bounds.keep_writable = dma_buf_mapcache_keep_writable;
 	dma_buf_mapcache_keep_writable = true;
 	/* Nothing of another suite may be counted. */
@@ -86,6 +90,7 @@ static void mapcache_exit(struct kunit *test)
 	dma_buf_mapcache_max_mappings = bounds.max_mappings;
 	dma_buf_mapcache_max_bytes = bounds.max_bytes;
 	dma_buf_mapcache_max_bounce = bounds.max_bounce;
+	dma_buf_mapcache_max_mapped = bounds.max_mapped;
 	dma_buf_mapcache_keep_writable = bounds.keep_writable;
 }
 
@@ -515,6 +520,61 @@ static void dma_buf_mapcache_test_max_bytes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_idle(dmabufs[MANY - 1]), 1);
 }
 
+static void dma_buf_mapcache_test_max_mapped(struct kunit *test)
+{
+	struct device *dev = mock_device_create(test);
+	struct dma_buf *dmabufs[MANY];
+	int i;
+
+	dma_buf_mapcache_max_mapped = 2 * PAGES * PAGE_SIZE;
+	fill(test, dmabufs, MANY, dev);
+	for (i = 0; i < MANY; i++)
+		KUNIT_EXPECT_EQ(test, count_idle(dmabufs[i]), i >= MANY - 2);
+
+	dma_buf_mapcache_max_mapped = PAGES * PAGE_SIZE - 1;
+	use_once(test, dmabufs[0], dev, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, count_idle(dmabufs[0]), 0);
+}
+
+/* Some importers write to a table, and do not restore it when they fail. */
+static void dma_buf_mapcache_test_table_restored(struct kunit *test)
+{
+	struct device *dev = mock_device_create(test);
+	struct dma_buf *dmabuf = buffer_create(test);
+	struct use use = use_map(test, dmabuf, dev, DMA_TO_DEVICE);
+	unsigned int nents = use.mapping->sgt.nents;
+	dma_addr_t addr = sg_dma_address(use.mapping->sgt.sgl);
+	unsigned int len = sg_dma_len(use.mapping->sgt.sgl);
+
+	sg_dma_address(use.mapping->sgt.sgl) = ~addr;
+	sg_dma_len(use.mapping->sgt.sgl) = len / 2;
+	use.mapping->sgt.nents = 0;
+	use_unmap(&use);
+	KUNIT_EXPECT_EQ(test, count_idle(dmabuf), 1);
+
+	use = use_map(test, dmabuf, dev, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, use.result, DMA_BUF_MAPCACHE_HIT);
+	KUNIT_EXPECT_EQ(test, use.mapping->sgt.nents, nents);
+	KUNIT_EXPECT_EQ(test, sg_dma_address(use.mapping->sgt.sgl), addr);
+	KUNIT_EXPECT_EQ(test, sg_dma_len(use.mapping->sgt.sgl), len);
+	use_unmap(&use);
+}
+
+/* Reclaim that must not wait for I/O must not resume an IOMMU either. */
+static void dma_buf_mapcache_test_reclaim_without_io(struct kunit *test)
+{
+	struct shrink_control sc = {
+		.gfp_mask = GFP_NOIO,
+		.nr_to_scan = 1024,
+	};
+	struct device *dev = mock_device_create(test);
+	struct dma_buf *dmabuf = buffer_create(test);
+
+	use_once(test, dmabuf, dev, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, dma_buf_mapcache_scan(NULL, &sc), SHRINK_STOP);
+	KUNIT_EXPECT_EQ(test, count_idle(dmabuf), 1);
+}
+
 /* As if the mapping bounced, which it need not here. */
 static void use_bouncing(struct kunit *test, struct dma_buf *dmabuf,
 			 struct device *dev)
@@ -882,6 +942,9 @@ static struct kunit_case dma_buf_mapcache_cases[] = {
 	KUNIT_CASE(dma_buf_mapcache_test_dynamic_importer),
 	KUNIT_CASE(dma_buf_mapcache_test_max_mappings),
 	KUNIT_CASE(dma_buf_mapcache_test_max_bytes),
+	KUNIT_CASE(dma_buf_mapcache_test_max_mapped),
+	KUNIT_CASE(dma_buf_mapcache_test_table_restored),
+	KUNIT_CASE(dma_buf_mapcache_test_reclaim_without_io),
 	KUNIT_CASE(dma_buf_mapcache_test_max_bounce),
 	KUNIT_CASE_PARAM(dma_buf_mapcache_test_keep_writable, dir_gen_params),
 	KUNIT_CASE(dma_buf_mapcache_test_shrinker),
