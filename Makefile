@@ -26,6 +26,9 @@ obj-$(CONFIG_SW_SYNC)		+= sw_sync.o
 obj-$(CONFIG_SW_SYNC)		+= sync_debug.o
 
 # Layer 2: page-backed memory, which knows no buffer
+ifdef CONFIG_DMA_API_DEBUG
+obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-pages-debug.o
+endif
 obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-pages.o
 obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-mapcache.o
 

@@ -557,7 +557,6 @@ dma_buf_mapcache_make(struct dma_buf_pages *pages,
 		return mapping;
 
 	mapping->mask = key->mask;
-	mapping->pages = pages;
 	mapping->bounces = dma_buf_mapcache_bounces(pages, mapping);
 	mapping->record = dma_buf_mapcache_get_record(key->dev) ?:
 			  dma_buf_mapcache_make_record(key->dev);

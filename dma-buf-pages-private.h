@@ -60,6 +60,9 @@ struct dma_buf_pages_segment {
  * @segments: the DMA side of @sgt as it was made, behind @entries; NULL in a
  *	table from dma_buf_pages_copy_mapping()
  * @nr_segments: how many they are
+ * @pages: the memory
+ * @debug: entry of a list of dma-buf-pages-debug.c
+ * @has_twice: a page may be in the list twice; for DMA API debugging
  * @entries: of @sgt, in one allocation with the rest
  *
  * Further fields are those of dma-buf-mapcache.c.
@@ -75,6 +78,11 @@ struct dma_buf_pages_mapping {
 	struct list_head node;
 	struct dma_buf_pages_segment *segments;
 	unsigned int nr_segments;
+	struct dma_buf_pages *pages;
+#ifdef CONFIG_DMA_API_DEBUG
+	struct list_head debug;
+	bool has_twice;
+#endif
 
 	/* private: see dma-buf-mapcache.c */
 	unsigned int users;
@@ -82,7 +90,6 @@ struct dma_buf_pages_mapping {
 	bool bounces;
 	u64 mask;
 	u64 stamp;
-	struct dma_buf_pages *pages;
 	struct dma_buf_mapcache_device *record;
 	struct dma_buf_pages_mapping *primary;
 	struct dma_buf_pages_mapping *spare;
@@ -129,6 +136,25 @@ unsigned int dma_buf_pages_edges(size_t offset, size_t length, size_t line,
  */
 typedef void (*dma_buf_pages_sync_t)(struct device *dev, dma_addr_t addr,
 				     size_t size, enum dma_data_direction dir);
+
+/* dma-buf-pages-debug.c */
+#ifdef CONFIG_DMA_API_DEBUG
+void dma_buf_pages_debug_add(struct dma_buf_pages_mapping *mapping);
+void dma_buf_pages_debug_del(struct dma_buf_pages_mapping *mapping);
+bool dma_buf_pages_debug_begin_sync(const struct dma_buf_pages_mapping *mapping);
+void dma_buf_pages_debug_end_sync(void);
+#else
+static inline void
+dma_buf_pages_debug_add(struct dma_buf_pages_mapping *mapping) {}
+static inline void
+dma_buf_pages_debug_del(struct dma_buf_pages_mapping *mapping) {}
+static inline bool
+dma_buf_pages_debug_begin_sync(const struct dma_buf_pages_mapping *mapping)
+{
+	return false;
+}
+static inline void dma_buf_pages_debug_end_sync(void) {}
+#endif
 
 /* dma-buf-mapcache.c */
 

@@ -79,6 +79,7 @@ void dma_buf_pages_init(struct dma_buf_pages *pages)
 	pages->kept = false;
 	pages->exposed = false;
 	pages->may_outlive = false;
+	pages->aliased = false;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pages_init, DMA_BUF);
 
@@ -489,15 +490,22 @@ dma_buf_pages_copy_mapping(const struct dma_buf_pages *pages,
 static int dma_buf_pages_dma_map_as(struct dma_buf_pages_mapping *mapping,
 				    enum dma_data_direction dir)
 {
+	int ret;
+
 	mapping->mapped = dir;
-	return dma_map_sgtable(mapping->dev, &mapping->sgt, dir,
-			       DMA_ATTR_SKIP_CPU_SYNC);
+	dma_buf_pages_debug_add(mapping);
+	ret = dma_map_sgtable(mapping->dev, &mapping->sgt, dir,
+			      DMA_ATTR_SKIP_CPU_SYNC);
+	if (ret)
+		dma_buf_pages_debug_del(mapping);
+	return ret;
 }
 
 static void dma_buf_pages_dma_unmap(struct dma_buf_pages_mapping *mapping)
 {
 	dma_unmap_sgtable(mapping->dev, &mapping->sgt, mapping->mapped,
 			  DMA_ATTR_SKIP_CPU_SYNC);
+	dma_buf_pages_debug_del(mapping);
 }
 
 /*
@@ -605,6 +613,7 @@ dma_buf_pages_map_device(struct dma_buf_pages *pages, struct device *dev,
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
 
+	mapping->pages = pages;
 	WRITE_ONCE(pages->exposed, true);
 	ret = dma_buf_pages_dma_map(mapping);
 	if (ret)
@@ -743,37 +752,23 @@ static void dma_buf_pages_sync_part(struct dma_buf_pages_mapping *mapping,
 					       dma_sync_single_for_cpu);
 }
 
-/* Test whether the device of @mapping has the memory mapped another time. */
-static bool dma_buf_pages_is_repeated(const struct dma_buf_pages *pages,
-				      const struct dma_buf_pages_mapping *mapping)
-{
-	const struct dma_buf_pages_mapping *other;
-
-	list_for_each_entry(other, &pages->mappings, node)
-		if (other != mapping && other->dev == mapping->dev)
-			return true;
-	return false;
-}
-
 /*
- * DMA API debugging finds a mapping by its address, and among two of one device
- * by the direction. With a part, or a direction that is not the mapping's, it
- * may find the other one and report a mistake. So sync all of such a mapping, in
- * its own direction; and leave out an end after reading, which has written
- * nothing.
+ * Sync memory that the device has mapped twice the one way that DMA API debugging
+ * follows: all of it, in the direction of the mapping. An end after reading has
+ * written nothing, and is left out.
  */
-static void dma_buf_pages_sync_repeated(struct dma_buf_pages_mapping *mapping,
-					enum dma_data_direction dir,
-					bool for_device)
+static void dma_buf_pages_sync_whole(struct dma_buf_pages_mapping *mapping,
+				     enum dma_data_direction dir,
+				     bool for_device)
 {
 	if (dir == DMA_FROM_DEVICE && for_device)
 		return;
-	if (dir == DMA_FROM_DEVICE)
-		dir = mapping->mapped;
 	if (for_device)
-		dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt, dir);
+		dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt,
+					    mapping->mapped);
 	else
-		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, dir);
+		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt,
+					 mapping->mapped);
 }
 
 /*
@@ -794,19 +789,18 @@ dma_buf_pages_sync_dir(const struct dma_buf_pages_mapping *mapping,
 	return dir;
 }
 
-static void dma_buf_pages_sync_mapping(const struct dma_buf_pages *pages,
-				       struct dma_buf_pages_mapping *mapping,
+static void dma_buf_pages_sync_mapping(struct dma_buf_pages_mapping *mapping,
 				       enum dma_data_direction dir,
 				       size_t offset, size_t length,
 				       bool for_device)
 {
 	dir = dma_buf_pages_sync_dir(mapping, dir, for_device);
-	if (IS_ENABLED(CONFIG_DMA_API_DEBUG) &&
-	    dma_buf_pages_is_repeated(pages, mapping))
-		dma_buf_pages_sync_repeated(mapping, dir, for_device);
+	if (dma_buf_pages_debug_begin_sync(mapping))
+		dma_buf_pages_sync_whole(mapping, dir, for_device);
 	else
 		dma_buf_pages_sync_part(mapping, dir, offset, length,
 					for_device);
+	dma_buf_pages_debug_end_sync();
 }
 
 /**
@@ -831,7 +825,7 @@ void dma_buf_pages_sync_devices(struct dma_buf_pages *pages,
 
 	lockdep_assert_held(&pages->lock);
 	list_for_each_entry(mapping, &pages->mappings, node)
-		dma_buf_pages_sync_mapping(pages, mapping, dir, offset, length,
+		dma_buf_pages_sync_mapping(mapping, dir, offset, length,
 					   for_device);
 }
 
@@ -852,7 +846,7 @@ void dma_buf_pages_sync_shared(struct dma_buf_pages *pages,
 		return;
 
 	mutex_lock(&pages->lock);
-	dma_buf_pages_sync_mapping(pages, mapping, mapping->mapped, 0,
+	dma_buf_pages_sync_mapping(mapping, mapping->mapped, 0,
 				   pages->nr_pages << PAGE_SHIFT, true);
 	mutex_unlock(&pages->lock);
 }

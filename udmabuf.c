@@ -353,8 +353,12 @@ struct udmabuf *udmabuf_new(void)
 	if (!buf)
 		return NULL;
 	dma_buf_pages_init(&buf->pages);
-	/* They are the memfd's, which lets pipes refer to them as well. */
+	/*
+	 * They are the memfd's, which lets pipes refer to them as well, and which
+	 * may be in many lists.
+	 */
 	buf->pages.may_outlive = true;
+	buf->pages.aliased = true;
 	mutex_init(&buf->pmd_lock);
 	return buf;
 }

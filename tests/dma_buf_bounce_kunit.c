@@ -68,27 +68,46 @@ static struct dma_buf *bounce_heap_runs(struct kunit *test)
 	return bounce_heap(test, MOCK_HEAP_BACKWARD);
 }
 
-static struct dma_buf *bounce_udmabuf(struct kunit *test)
+static struct file *bounce_memfd(struct kunit *test)
+{
+	struct file *file = shmem_file_setup("bounce-test", SIZE, VM_NORESERVE);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	SHMEM_I(file_inode(file))->seals = F_SEAL_SHRINK;
+	return file;
+}
+
+/* A udmabuf of the pages of @file with these indices, in this order. */
+static struct dma_buf *bounce_udmabuf_of(struct kunit *test, struct file *file,
+					 const u32 indices[PAGES])
 {
 	struct dma_buf *dmabuf;
 	struct udmabuf *buf;
+	int i;
+
+	buf = udmabuf_new();
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	for (i = 0; i < PAGES; i++)
+		KUNIT_EXPECT_EQ(test, 0,
+				udmabuf_add(buf, file, indices[i] * PAGE_SIZE,
+					    PAGE_SIZE));
+	dmabuf = udmabuf_publish(buf);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
+	return dmabuf;
+}
+
+static struct dma_buf *bounce_udmabuf(struct kunit *test)
+{
+	/* Back to front, so that it is not one contiguous piece. */
+	static const u32 backward[PAGES] = { 3, 2, 1, 0 };
+	struct dma_buf *dmabuf;
 	struct file *file;
-	u32 i;
 
 	if (!IS_ENABLED(CONFIG_UDMABUF))
 		kunit_skip(test, "no udmabuf");
-	buf = udmabuf_new();
-	KUNIT_ASSERT_NOT_NULL(test, buf);
-	file = shmem_file_setup("bounce-test", SIZE, VM_NORESERVE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
-	SHMEM_I(file_inode(file))->seals = F_SEAL_SHRINK;
-	/* Back to front, so that it is not one contiguous piece. */
-	for (i = PAGES; i--;)
-		KUNIT_EXPECT_EQ(test, 0, udmabuf_add(buf, file, i * PAGE_SIZE,
-						     PAGE_SIZE));
+	file = bounce_memfd(test);
+	dmabuf = bounce_udmabuf_of(test, file, backward);
 	fput(file);
-	dmabuf = udmabuf_publish(buf);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
 	return dmabuf;
 }
 
@@ -534,6 +553,52 @@ static void dma_buf_bounce_test_one_device_several_times(struct kunit *test)
 	bounce_several(test, true);
 }
 
+/*
+ * A device has two buffers mapped that have pages in common, one of them has a
+ * page twice. DMA API debugging complains about a sync that it cannot assign.
+ */
+static void dma_buf_bounce_test_common_pages(struct kunit *test)
+{
+	static const u32 forward[PAGES] = { 0, 1, 2, 3 };
+	static const u32 twice[PAGES] = { 1, 1, 3, 1 };
+	struct device *dev = mock_device_create(test);
+	struct bounce plain = {}, common = {};
+	struct file *file;
+	int i, round;
+
+	if (!IS_ENABLED(CONFIG_UDMABUF))
+		kunit_skip(test, "no udmabuf");
+	file = bounce_memfd(test);
+	plain.dmabuf = bounce_udmabuf_of(test, file, forward);
+	common.dmabuf = bounce_udmabuf_of(test, file, twice);
+	fput(file);
+	for (round = 0; round < ARRAY_SIZE(bounce_dirs); round++) {
+		bounce_map(test, &plain, dev, bounce_dirs[round]);
+		bounce_map(test, &common, dev, DMA_BIDIRECTIONAL);
+		for (i = 0; i < ARRAY_SIZE(bounce_ranges) * 3; i++) {
+			struct bounce *bounce = i % 2 ? &plain : &common;
+			int dir = bounce_dirs[i % 3];
+			size_t offset = bounce_ranges[i / 3].offset;
+			size_t length = bounce_ranges[i / 3].length;
+
+			KUNIT_EXPECT_EQ(test, 0, bounce_begin(bounce, dir,
+							      offset, length));
+			KUNIT_EXPECT_EQ(test, 0, bounce_end(bounce, dir,
+							    offset, length));
+		}
+		bounce_unmap(&plain);
+		/* Alone, it still has a page twice. */
+		KUNIT_EXPECT_EQ(test, 0, bounce_begin(&common, DMA_TO_DEVICE,
+						      PAGE_SIZE, 1));
+		KUNIT_EXPECT_EQ(test, 0, bounce_end(&common, DMA_TO_DEVICE,
+						    PAGE_SIZE, 1));
+		bounce_unmap(&common);
+	}
+	dma_buf_put(plain.dmabuf);
+	dma_buf_put(common.dmabuf);
+	mock_files_flush();
+}
+
 /* What one device writes reaches another by an access of the CPU. */
 static void dma_buf_bounce_test_from_one_to_another(struct kunit *test)
 {
@@ -746,6 +811,7 @@ static struct kunit_case dma_buf_bounce_cases[] = {
 			 bounce_gen_params),
 	KUNIT_CASE_PARAM(dma_buf_bounce_test_one_device_several_times,
 			 bounce_gen_params),
+	KUNIT_CASE(dma_buf_bounce_test_common_pages),
 	KUNIT_CASE_PARAM(dma_buf_bounce_test_from_one_to_another,
 			 bounce_gen_params),
 	KUNIT_CASE_PARAM(dma_buf_bounce_test_begin_copies_after_the_wait,

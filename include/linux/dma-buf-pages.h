@@ -64,6 +64,8 @@ struct dma_buf_pages_run {
  * @may_outlive: a reference to a page may be held for any time, also after the
  *	release of the buffer, as a pipe does; set by the exporter before the
  *	export if it then gives its own reference away and reuses nothing
+ * @aliased: a page may be in the list twice, or in that of another buffer; set
+ *	by the exporter before the export
  *
  * An exporter embeds one in its own record of a buffer, and sets
  * &dma_buf_export_info.priv to the embedded one. Pages and runs are written by
@@ -85,6 +87,7 @@ struct dma_buf_pages {
 	bool kept;
 	bool exposed;
 	bool may_outlive;
+	bool aliased;
 };
 
 void dma_buf_pages_init(struct dma_buf_pages *pages);
