@@ -13,15 +13,18 @@ set -euo pipefail
 default_kernel=uml
 default_memory=512M
 
-# The registers of AMX are more than User Mode Linux 6.12 can restore.
-preload_xstate() {
-	local shim=$BUILD/uml-xstate.so
+# What User Mode Linux does not know about the machine, or does too often.
+preload_shims() {
+	local shim=$BUILD/uml-preload.so source stale=
+	local -a sources=("$ROOT"/tests/host/uml_*.c)
 
-	grep -qw amx_tile /proc/cpuinfo || return 0
 	(
-		lock_place uml-xstate
-		[ "$shim" -nt "$ROOT/tests/host/uml_xstate.c" ] ||
-			"${CC:-gcc}" -O2 -Wall -shared -fPIC -o "$shim" "$ROOT/tests/host/uml_xstate.c"
+		lock_place uml-preload
+		for source in "${sources[@]}"; do
+			[ "$shim" -nt "$source" ] || stale=1
+		done
+		[ -z "$stale" ] ||
+			"${CC:-gcc}" -O2 -Wall -shared -fPIC -o "$shim" "${sources[@]}"
 	)
 	export LD_PRELOAD=$shim
 }
@@ -40,7 +43,7 @@ start_guest() {
 	   findmnt -no OPTIONS -T /dev/shm 2>/dev/null | grep -qw noexec; then
 		export TMPDIR=$out
 	fi
-	preload_xstate
+	preload_shims
 	if [ -n "$shell" ] && [ -t 0 ]; then
 		"$image" "${line[@]}" con0=fd:0,fd:1 "${words[@]}"
 	elif [ -n "$shell" ]; then
