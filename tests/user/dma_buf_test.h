@@ -213,24 +213,54 @@ static inline unsigned char pattern_byte(unsigned int seed, size_t at)
 	return (unsigned char)(seed * 31 + at * 7 + (at >> 12) * 13 + 1);
 }
 
+/*
+ * The bytes of a pattern from @at to the end of its page. All pages are parts of
+ * one row of multiples of 7, of which 183 is the inverse in a byte. An emulated CPU
+ * moves and compares blocks ten times as fast as single bytes.
+ */
+static inline const unsigned char *pattern_row(unsigned int seed, size_t at)
+{
+	static unsigned char row[256 + 4096];
+	size_t i;
+
+	if (!row[1])
+		for (i = sizeof(row); i--; )
+			row[i] = (unsigned char)(i * 7);
+	return row + (unsigned char)(pattern_byte(seed, at) * 183);
+}
+
+static inline size_t pattern_row_len(size_t at, size_t len)
+{
+	size_t rest = 4096 - at % 4096;
+
+	return len - at < rest ? len - at : rest;
+}
+
 static inline void pattern_fill(void *mem, size_t len, unsigned int seed)
 {
 	unsigned char *p = mem;
-	size_t i;
+	size_t at, n;
 
-	for (i = 0; i < len; i++)
-		p[i] = pattern_byte(seed, i);
+	for (at = 0; at < len; at += n) {
+		n = pattern_row_len(at, len);
+		memcpy(p + at, pattern_row(seed, at), n);
+	}
 }
 
 /* Offset of the first byte that differs, or @len. */
 static inline size_t pattern_check(const void *mem, size_t len, unsigned int seed)
 {
 	const unsigned char *p = mem;
-	size_t i;
+	size_t at, n;
 
-	for (i = 0; i < len && p[i] == pattern_byte(seed, i); i++)
-		;
-	return i;
+	for (at = 0; at < len; at += n) {
+		n = pattern_row_len(at, len);
+		if (memcmp(p + at, pattern_row(seed, at), n))
+			break;
+	}
+	while (at < len && p[at] == pattern_byte(seed, at))
+		at++;
+	return at;
 }
 
 /* Offset of the first byte that is not zero, or @len. */
@@ -239,6 +269,9 @@ static inline size_t zero_check(const void *mem, size_t len)
 	const unsigned char *p = mem;
 	size_t i;
 
+	/* All bytes are the same as the next one. */
+	if (len && !p[0] && !memcmp(p, p + 1, len - 1))
+		return len;
 	for (i = 0; i < len && !p[i]; i++)
 		;
 	return i;
