@@ -62,7 +62,7 @@ static inline int uring_open_at(struct uring *ring, unsigned int entries, __u32 
 
 	memset(ring, 0, sizeof(*ring));
 	p->flags = flags;
-	p->sq_thread_idle = 50;
+	p->sq_thread_idle = 10;
 	if (place) {
 		/* The kernel does not. */
 		memset(place, 0, 2 * page_size());
