@@ -71,6 +71,15 @@
 
 /* -- bounds ---------------------------------------------------------------- */
 
+/*
+ * Without, each map makes a mapping of its own and each unmap undoes it. A change
+ * holds for mappings that are made after it.
+ */
+VISIBLE_IF_KUNIT bool dma_buf_mapcache_enabled = true;
+module_param_named(enabled, dma_buf_mapcache_enabled, bool, 0644);
+MODULE_PARM_DESC(enabled, "share and keep mappings of devices");
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_enabled);
+
 /* As many buffers as a busy desktop has in flight; a walk is over them all. */
 VISIBLE_IF_KUNIT unsigned int dma_buf_mapcache_max_mappings = 1024;
 module_param_named(max_mappings, dma_buf_mapcache_max_mappings, uint, 0644);
@@ -558,8 +567,9 @@ dma_buf_mapcache_make(struct dma_buf_pages *pages,
 
 	mapping->mask = key->mask;
 	mapping->bounces = dma_buf_mapcache_bounces(pages, mapping);
-	mapping->record = dma_buf_mapcache_get_record(key->dev) ?:
-			  dma_buf_mapcache_make_record(key->dev);
+	if (READ_ONCE(dma_buf_mapcache_enabled))
+		mapping->record = dma_buf_mapcache_get_record(key->dev) ?:
+				  dma_buf_mapcache_make_record(key->dev);
 	return mapping;
 }
 
@@ -569,6 +579,8 @@ static void dma_buf_mapcache_begin(struct dma_buf_pages *pages,
 {
 	mapping->users = 1;
 	mapping->lent = true;
+	if (!READ_ONCE(dma_buf_mapcache_enabled))
+		return;
 	if (!mapping->pieces || mapping->dir == DMA_TO_DEVICE)
 		hlist_add_head(&mapping->sibling, &pages->shared);
 }

@@ -183,6 +183,7 @@ static inline void dma_buf_mapcache_debugfs_init(struct dentry *dir) {}
 #endif
 
 #if IS_ENABLED(CONFIG_KUNIT)
+extern bool dma_buf_mapcache_enabled;
 extern unsigned int dma_buf_mapcache_max_mappings;
 extern unsigned long dma_buf_mapcache_max_bytes;
 extern unsigned long dma_buf_mapcache_max_bounce;

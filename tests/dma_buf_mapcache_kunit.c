@@ -46,7 +46,7 @@ MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 static struct {
 	unsigned int max_mappings;
 	unsigned long max_bytes, max_bounce, max_mapped;
-	bool keep_writable;
+	bool keep_writable, enabled;
 } bounds;
 
 static unsigned long shrink(unsigned long nr_pages)
@@ -74,6 +74,8 @@ static void shrink_all(void)
 
 static int mapcache_init(struct kunit *test)
 {
+	bounds.enabled = dma_buf_mapcache_enabled;
+	dma_buf_mapcache_enabled = true;
 	bounds.max_mappings = dma_buf_mapcache_max_mappings;
 	bounds.max_bytes = dma_buf_mapcache_max_bytes;
 	bounds.max_bounce = dma_buf_mapcache_max_bounce;
@@ -87,6 +89,7 @@ static int mapcache_init(struct kunit *test)
 
 static void mapcache_exit(struct kunit *test)
 {
+	dma_buf_mapcache_enabled = bounds.enabled;
 	dma_buf_mapcache_max_mappings = bounds.max_mappings;
 	dma_buf_mapcache_max_bytes = bounds.max_bytes;
 	dma_buf_mapcache_max_bounce = bounds.max_bounce;
@@ -520,6 +523,22 @@ static void dma_buf_mapcache_test_max_bytes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_idle(dmabufs[MANY - 1]), 1);
 }
 
+static void dma_buf_mapcache_test_off(struct kunit *test)
+{
+	struct device *dev = mock_device_create(test);
+	struct dma_buf *dmabuf = buffer_create(test);
+	struct use one, two;
+
+	dma_buf_mapcache_enabled = false;
+	one = use_map(test, dmabuf, dev, DMA_TO_DEVICE);
+	two = use_map(test, dmabuf, dev, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, one.result, DMA_BUF_MAPCACHE_MISS);
+	KUNIT_EXPECT_EQ(test, two.result, DMA_BUF_MAPCACHE_MISS);
+	use_unmap(&one);
+	use_unmap(&two);
+	KUNIT_EXPECT_EQ(test, count_idle(dmabuf), 0);
+}
+
 static void dma_buf_mapcache_test_max_mapped(struct kunit *test)
 {
 	struct device *dev = mock_device_create(test);
@@ -942,6 +961,7 @@ static struct kunit_case dma_buf_mapcache_cases[] = {
 	KUNIT_CASE(dma_buf_mapcache_test_dynamic_importer),
 	KUNIT_CASE(dma_buf_mapcache_test_max_mappings),
 	KUNIT_CASE(dma_buf_mapcache_test_max_bytes),
+	KUNIT_CASE(dma_buf_mapcache_test_off),
 	KUNIT_CASE(dma_buf_mapcache_test_max_mapped),
 	KUNIT_CASE(dma_buf_mapcache_test_table_restored),
 	KUNIT_CASE(dma_buf_mapcache_test_reclaim_without_io),

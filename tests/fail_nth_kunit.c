@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 
+#include "../dma-buf-pages-private.h"
 #include "../sw_sync.h"
 #include "lab/sample.h"
 #include "mock_device.h"
@@ -532,6 +533,20 @@ static int visit_twice(struct dma_buf_attachment **attach)
 	return 0;
 }
 
+static void mapcache_restore(void *enabled)
+{
+	dma_buf_mapcache_enabled = enabled;
+}
+
+static void mapcache_enable(struct kunit *test)
+{
+	void *enabled = (void *)(uintptr_t)dma_buf_mapcache_enabled;
+
+	dma_buf_mapcache_enabled = true;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, mapcache_restore,
+							   enabled));
+}
+
 static int run_mapcache(struct kunit *test, void *data)
 {
 	struct dma_buf_attachment *attach[2] = {};
@@ -566,6 +581,7 @@ static void fail_nth_test_mapcache(struct kunit *test)
 {
 	struct stage *stage = stage_create(test);
 
+	mapcache_enable(test);
 	stage->dev = mock_device_create(test);
 	mock_faults_sweep(test, run_mapcache, stage);
 }
@@ -580,6 +596,7 @@ static void fail_nth_test_mapcache_retry(struct kunit *test)
 	struct sg_table *sgt;
 	int i;
 
+	mapcache_enable(test);
 	stage->dev = mock_device_create(test);
 	for (i = 0; i < 2; i++) {
 		dmabuf[i] = dmabuf_lab_sample_create(3);
