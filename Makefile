@@ -36,6 +36,7 @@ obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-mapcache.o
 obj-y				+= dma-buf-inode.o
 obj-y				+= dma-buf-name.o
 obj-y				+= dma-buf-poll.o
+obj-$(CONFIG_DMABUF_LIST)	+= dma-buf-list.o
 obj-$(CONFIG_DEBUG_FS)		+= dma-buf-debugfs.o
 obj-$(CONFIG_DMABUF_SYSFS_STATS) += dma-buf-stats.o
 obj-y				+= dma-buf.o

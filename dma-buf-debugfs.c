@@ -1,74 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The list of all buffers, in /sys/kernel/debug/dma_buf/bufinfo.
+ * All buffers as text, in /sys/kernel/debug/dma_buf/bufinfo.
  *
- * A buffer is in the list from its export until the last reference to its file
- * is gone. It is taken out before anything of it is released, so what a reader
- * finds in the list is whole.
- *
- * Each CPU has a list of those that were exported on it, so that exports on
- * several do not wait for each other.
- *
- * Locks: a list has a mutex, held while a reader walks it. Inside of it the
- * reservation lock of each buffer, and in that the name lock.
+ * Locks: the reservation lock of each buffer, in that the name lock. Around
+ * both the lock of the list, see dma-buf-list.c.
  */
 #include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
+#include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/list.h>
-#include <linux/mutex.h>
-#include <linux/percpu.h>
 #include <linux/seq_file.h>
-#include <linux/smp.h>
 
 #include "dma-buf-pages-private.h"
 #include "dma-buf-private.h"
 
-/**
- * struct dma_buf_list - the buffers that were exported on one CPU
- * @lock: protects @buffers
- * @buffers: by &dma_buf.list_node, the newest first
- */
-struct dma_buf_list {
-	struct mutex lock; /* buffers */
-	struct list_head buffers;
+/* What one reader has seen. */
+struct dma_buf_debugfs_total {
+	struct seq_file *s;
+	size_t bytes;
+	int count;
 };
-
-static DEFINE_PER_CPU_ALIGNED(struct dma_buf_list, dma_buf_lists);
-
-/**
- * dma_buf_debugfs_add - list a new buffer
- * @dmabuf: the buffer, with its file
- *
- * Context: Process context. May sleep.
- */
-void dma_buf_debugfs_add(struct dma_buf *dmabuf)
-{
-	struct dma_buf_list *list;
-
-	/* Any will do, should the task be moved to another CPU. */
-	dmabuf->list_cpu = raw_smp_processor_id();
-	list = per_cpu_ptr(&dma_buf_lists, dmabuf->list_cpu);
-	guard(mutex)(&list->lock);
-	list_add(&dmabuf->list_node, &list->buffers);
-}
-
-/**
- * dma_buf_debugfs_del - remove a buffer from the list
- * @dmabuf: the buffer, whose file is being released
- *
- * Context: Process context. May sleep, until a reader has finished.
- */
-void dma_buf_debugfs_del(struct dma_buf *dmabuf)
-{
-	struct dma_buf_list *list = per_cpu_ptr(&dma_buf_lists,
-						dmabuf->list_cpu);
-
-	guard(mutex)(&list->lock);
-	list_del(&dmabuf->list_node);
-}
 
 static void dma_buf_debugfs_show_devices(struct seq_file *s,
 					 struct dma_buf *dmabuf)
@@ -84,9 +38,11 @@ static void dma_buf_debugfs_show_devices(struct seq_file *s,
 	seq_printf(s, "Total %d devices attached\n\n", count);
 }
 
-static int dma_buf_debugfs_show_one(struct seq_file *s, struct dma_buf *dmabuf)
+static int dma_buf_debugfs_show_one(struct dma_buf *dmabuf, void *data)
 {
+	struct dma_buf_debugfs_total *total = data;
 	struct file *file = dmabuf->file;
+	struct seq_file *s = total->s;
 	char name[DMA_BUF_NAME_LEN];
 	bool named;
 	int ret;
@@ -104,53 +60,23 @@ static int dma_buf_debugfs_show_one(struct seq_file *s, struct dma_buf *dmabuf)
 	dma_buf_debugfs_show_devices(s, dmabuf);
 
 	dma_resv_unlock(dmabuf->resv);
+	total->bytes += dmabuf->size;
+	total->count++;
 	return 0;
-}
-
-/* What one reader has seen. */
-struct dma_buf_debugfs_total {
-	size_t bytes;
-	int count;
-};
-
-static int dma_buf_debugfs_show_list(struct seq_file *s,
-				     struct dma_buf_list *list,
-				     struct dma_buf_debugfs_total *total)
-{
-	struct dma_buf *dmabuf;
-	int ret;
-
-	ret = mutex_lock_interruptible(&list->lock);
-	if (ret)
-		return ret;
-
-	list_for_each_entry(dmabuf, &list->buffers, list_node) {
-		ret = dma_buf_debugfs_show_one(s, dmabuf);
-		if (ret)
-			break;
-		total->bytes += dmabuf->size;
-		total->count++;
-	}
-	mutex_unlock(&list->lock);
-	return ret;
 }
 
 static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 {
-	struct dma_buf_debugfs_total total = { };
-	int cpu, ret;
+	struct dma_buf_debugfs_total total = { .s = s };
+	int ret;
 
 	seq_puts(s, "\nDma-buf Objects:\n");
 	seq_printf(s, "%-8s\t%-8s\t%-8s\t%-8s\texp_name\t%-8s\tname\n",
 		   "size", "flags", "mode", "count", "ino");
 
-	/* A CPU that is gone has left its list behind. */
-	for_each_possible_cpu(cpu) {
-		ret = dma_buf_debugfs_show_list(s, per_cpu_ptr(&dma_buf_lists, cpu),
-						&total);
-		if (ret)
-			return ret;
-	}
+	ret = dma_buf_list_for_each(dma_buf_debugfs_show_one, &total);
+	if (ret)
+		return ret;
 	seq_printf(s, "\nTotal %d objects, %zu bytes\n", total.count,
 		   total.bytes);
 	return 0;
@@ -158,7 +84,7 @@ static int dma_buf_bufinfo_show(struct seq_file *s, void *unused)
 DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
 
 /**
- * dma_buf_debugfs_init - prepare the lists, and create the files
+ * dma_buf_debugfs_init - create the files
  *
  * Buffers work without it, so a failure, which debugfs reports, is ignored.
  *
@@ -167,14 +93,7 @@ DEFINE_SHOW_ATTRIBUTE(dma_buf_bufinfo);
 void __init dma_buf_debugfs_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("dma_buf", NULL);
-	struct dma_buf_list *list;
-	int cpu;
 
-	for_each_possible_cpu(cpu) {
-		list = per_cpu_ptr(&dma_buf_lists, cpu);
-		mutex_init(&list->lock);
-		INIT_LIST_HEAD(&list->buffers);
-	}
 	debugfs_create_file("bufinfo", 0444, dir, NULL, &dma_buf_bufinfo_fops);
 	dma_buf_mapcache_debugfs_init(dir);
 }

@@ -148,7 +148,7 @@ static int dma_buf_file_release(struct inode *inode, struct file *file)
 
 	if (dmabuf) {
 		trace_dma_buf_release(dmabuf, 0);
-		dma_buf_debugfs_del(dmabuf);
+		dma_buf_list_del(dmabuf);
 	}
 	return 0;
 }
@@ -184,6 +184,7 @@ static int __init dma_buf_init(void)
 {
 	int ret;
 
+	dma_buf_list_init();
 	ret = dma_buf_attach_init();
 	if (ret)
 		return ret;

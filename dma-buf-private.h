@@ -58,15 +58,33 @@ void dma_buf_poll_fini(struct dma_buf *dmabuf);
 bool dma_buf_poll_armed(struct dma_buf *dmabuf);
 __poll_t dma_buf_poll(struct file *file, struct poll_table_struct *wait);
 
+/* dma-buf-list.c */
+
+/**
+ * typedef dma_buf_list_visit_t - look at a buffer in the list
+ * @dmabuf: the buffer
+ * @data: the caller's
+ *
+ * Return: 0 to go on, anything else to end the walk.
+ */
+typedef int (dma_buf_list_visit_t)(struct dma_buf *dmabuf, void *data);
+
+#ifdef CONFIG_DMABUF_LIST
+void dma_buf_list_init(void);
+void dma_buf_list_add(struct dma_buf *dmabuf);
+void dma_buf_list_del(struct dma_buf *dmabuf);
+int dma_buf_list_for_each(dma_buf_list_visit_t *visit, void *data);
+#else
+static inline void dma_buf_list_init(void) {}
+static inline void dma_buf_list_add(struct dma_buf *dmabuf) {}
+static inline void dma_buf_list_del(struct dma_buf *dmabuf) {}
+#endif
+
 /* dma-buf-debugfs.c */
 #if IS_ENABLED(CONFIG_DEBUG_FS)
 void dma_buf_debugfs_init(void);
-void dma_buf_debugfs_add(struct dma_buf *dmabuf);
-void dma_buf_debugfs_del(struct dma_buf *dmabuf);
 #else
 static inline void dma_buf_debugfs_init(void) {}
-static inline void dma_buf_debugfs_add(struct dma_buf *dmabuf) {}
-static inline void dma_buf_debugfs_del(struct dma_buf *dmabuf) {}
 #endif
 
 /* dma-buf-stats.c */

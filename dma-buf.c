@@ -302,7 +302,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *exp_info)
 		goto err_teardown;
 
 	dma_buf_bind(file, dmabuf);
-	dma_buf_debugfs_add(dmabuf);
+	dma_buf_list_add(dmabuf);
 	trace_dma_buf_export(dmabuf, 0);
 	return dmabuf;
 

@@ -376,10 +376,10 @@ struct dma_buf {
 	 */
 	struct module *owner;
 
-#if IS_ENABLED(CONFIG_DEBUG_FS)
+#ifdef CONFIG_DMABUF_LIST
 	/**
 	 * @list_node: in one of the lists of buffers. Changed by
-	 * dma-buf-debugfs.c, under the lock of that list.
+	 * dma-buf-list.c, under the lock of that list.
 	 */
 	struct list_head list_node;
 
