@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The list of all buffers.
+ * The list of all buffers, for debugfs and for iterators.
  *
  * A buffer is listed from its export until the last reference to its file is
  * gone. It is taken out before anything of it is released, so what is found in
@@ -10,11 +10,20 @@
  * several do not wait for each other. A buffer stays in the list that it was
  * added to.
  *
+ * An iterator holds no lock between two steps, only a reference to the buffer
+ * that it has reached. That keeps the buffer listed, and so the buffer itself
+ * is the position: the next step goes on behind it.
+ *
  * Locks: a list has a mutex. dma_buf_list_for_each() holds it while its
- * callback takes the reservation lock of each buffer.
+ * callback takes the reservation lock of each buffer; so neither this nor a
+ * step of an iterator may be called with a reservation lock.
  */
+#include <kunit/visibility.h>
+
 #include <linux/cpumask.h>
 #include <linux/dma-buf.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -109,6 +118,77 @@ int dma_buf_list_for_each(dma_buf_list_visit_t *visit, void *data)
 	}
 	return 0;
 }
+
+/*
+ * Take a reference to the first buffer of @list behind @node that still has
+ * one; the others wait for the lock to leave the list.
+ */
+static struct dma_buf *dma_buf_list_get_behind(struct dma_buf_list *list,
+					       struct list_head *node)
+{
+	struct dma_buf *dmabuf;
+
+	guard(mutex)(&list->lock);
+	for (node = node->next; node != &list->buffers; node = node->next) {
+		dmabuf = list_entry(node, struct dma_buf, list_node);
+		if (get_file_active(&dmabuf->file))
+			return dmabuf;
+	}
+	return NULL;
+}
+
+/* The same for the first buffer in the lists of the CPUs behind @cpu. */
+static struct dma_buf *dma_buf_list_get_first(int cpu)
+{
+	struct dma_buf_list *list;
+	struct dma_buf *dmabuf;
+
+	for (cpu = cpumask_next(cpu, cpu_possible_mask); cpu < nr_cpu_ids;
+	     cpu = cpumask_next(cpu, cpu_possible_mask)) {
+		list = per_cpu_ptr(&dma_buf_lists, cpu);
+		dmabuf = dma_buf_list_get_behind(list, &list->buffers);
+		if (dmabuf)
+			return dmabuf;
+	}
+	return NULL;
+}
+
+/**
+ * dma_buf_iter_begin - begin an iteration over all buffers
+ *
+ * The iteration visits each buffer once that exists from its begin to its end.
+ * A buffer that is exported or released meanwhile may be visited or not.
+ *
+ * Context: Process context, without a reservation lock. May sleep.
+ * Return: a buffer with a reference, to pass to dma_buf_iter_next(), or to
+ * dma_buf_put() to end the iteration early; NULL if there is no buffer.
+ */
+struct dma_buf *dma_buf_iter_begin(void)
+{
+	return dma_buf_list_get_first(-1);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_iter_begin);
+
+/**
+ * dma_buf_iter_next - go on to the next buffer
+ * @dmabuf: the buffer that the iteration has reached; its reference is dropped
+ *
+ * Context: Process context, without a reservation lock. May sleep.
+ * Return: the next buffer, as dma_buf_iter_begin() does; NULL at the end.
+ */
+struct dma_buf *dma_buf_iter_next(struct dma_buf *dmabuf)
+{
+	int cpu = dmabuf->list_cpu;
+	struct dma_buf *next;
+
+	next = dma_buf_list_get_behind(per_cpu_ptr(&dma_buf_lists, cpu),
+				       &dmabuf->list_node);
+	if (!next)
+		next = dma_buf_list_get_first(cpu);
+	fput(dmabuf->file);
+	return next;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_buf_iter_next);
 
 /**
  * dma_buf_list_init - prepare the lists
