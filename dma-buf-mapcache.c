@@ -11,9 +11,9 @@
  * gets the table of the mapping, each further one a table of its own with the
  * same addresses: there are importers which write addresses of their own into
  * the table as long as they have it (RDMA, which is dynamic, and the static
- * ipu6-isys). Some do not put the old ones back, so that is done here. A mapping that the device may write to
- * and that needs syncs is not shared: the sync at the second map could
- * overwrite what the device has written for the first.
+ * ipu6-isys). Some do not put the old ones back, so that is done here. A mapping
+ * that the device may write to and that needs syncs is not shared: the sync at
+ * the second map could overwrite what the device has written for the first.
  *
  * Idle. A mapping without users is synced as if it were unmapped, and leaves
  * &dma_buf_pages.mappings; the next map syncs it for the device. Neither

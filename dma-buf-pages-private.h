@@ -153,6 +153,7 @@ dma_buf_pages_debug_begin_sync(const struct dma_buf_pages_mapping *mapping)
 {
 	return false;
 }
+
 static inline void dma_buf_pages_debug_end_sync(void) {}
 #endif
 

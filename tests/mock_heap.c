@@ -253,6 +253,7 @@ void mock_heap_expect_puts(struct kunit *test, struct mock_heap *mock,
 	int tries;
 
 	for (tries = 0; tries < 10000; tries++) {
+		/* With the count comes what the put has written before. */
 		if (smp_load_acquire(&mock->puts) >= puts)
 			break;
 		usleep_range(1000, 2000);

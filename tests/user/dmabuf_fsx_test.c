@@ -37,7 +37,7 @@ struct call {
 	struct range range;
 };
 
-FIXTURE(fsx) {
+struct fsx {
 	size_t size;
 	int fd;
 	int file;			/* a memfd of the buffer's size */
@@ -57,6 +57,10 @@ FIXTURE(fsx) {
 	const char *wrong;
 };
 
+FIXTURE(fsx) {
+	struct fsx fsx;
+};
+
 FIXTURE_VARIANT(fsx) {
 	enum exporter exporter;
 	size_t size;
@@ -68,7 +72,7 @@ FIXTURE_VARIANT_ADD(fsx, udmabuf) { .exporter = UDMABUF, .size = MIB };
 FIXTURE_VARIANT_ADD(fsx, udmabuf_huge) { .exporter = UDMABUF_HUGE, .size = 4 * MIB };
 
 /* xorshift64*, by Vigna, "An experimental exploration of Marsaglia's xorshift". */
-static __u64 fsx_random(FIXTURE_DATA(fsx) *fsx, __u64 below)
+static __u64 fsx_random(struct fsx *fsx, __u64 below)
 {
 	fsx->random ^= fsx->random >> 12;
 	fsx->random ^= fsx->random << 25;
@@ -77,7 +81,7 @@ static __u64 fsx_random(FIXTURE_DATA(fsx) *fsx, __u64 below)
 }
 
 /* Lengths are short in most cases, positions often at the border of a page. */
-static struct range fsx_range(FIXTURE_DATA(fsx) *fsx)
+static struct range fsx_range(struct fsx *fsx)
 {
 	static const size_t most[] = { 16, 512, 4096, 4096, 3 * 4096, 65536, MIB };
 	struct range range;
@@ -93,12 +97,12 @@ static struct range fsx_range(FIXTURE_DATA(fsx) *fsx)
 	return range;
 }
 
-static void fsx_note(FIXTURE_DATA(fsx) *fsx, const char *name, struct range range)
+static void fsx_note(struct fsx *fsx, const char *name, struct range range)
 {
 	fsx->log[fsx->done % LOG_OPS] = (struct call){ name, range };
 }
 
-static void fsx_expect(FIXTURE_DATA(fsx) *fsx, bool right, const char *what)
+static void fsx_expect(struct fsx *fsx, bool right, const char *what)
 {
 	if (!right && !fsx->wrong)
 		fsx->wrong = what;
@@ -107,7 +111,7 @@ static void fsx_expect(FIXTURE_DATA(fsx) *fsx, bool right, const char *what)
 /* -- the model ------------------------------------------------------------- */
 
 /* New bytes, in the scratch memory and in the model. */
-static void *fsx_fill(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void *fsx_fill(struct fsx *fsx, struct range range)
 {
 	unsigned int seed = (unsigned int)fsx->done;
 
@@ -116,13 +120,13 @@ static void *fsx_fill(FIXTURE_DATA(fsx) *fsx, struct range range)
 	return fsx->scratch;
 }
 
-static void fsx_compare(FIXTURE_DATA(fsx) *fsx, const void *bytes, struct range range,
+static void fsx_compare(struct fsx *fsx, const void *bytes, struct range range,
 			const char *what)
 {
 	fsx_expect(fsx, !memcmp(bytes, fsx->model + range.at, range.len), what);
 }
 
-static void fsx_compare_all(FIXTURE_DATA(fsx) *fsx)
+static void fsx_compare_all(struct fsx *fsx)
 {
 	struct range all = { 0, fsx->size };
 
@@ -133,14 +137,14 @@ static void fsx_compare_all(FIXTURE_DATA(fsx) *fsx)
 
 /* -- devices --------------------------------------------------------------- */
 
-static void device_end(FIXTURE_DATA(fsx) *fsx)
+static void device_end(struct fsx *fsx)
 {
 	if (fsx->device != IDLE)
 		fsx_expect(fsx, !sw_sync_inc(fsx->timeline, 1), "the fence cannot be signalled");
 	fsx->device = IDLE;
 }
 
-static void device_begin(FIXTURE_DATA(fsx) *fsx, enum device device)
+static void device_begin(struct fsx *fsx, enum device device)
 {
 	int fence;
 
@@ -156,7 +160,7 @@ static void device_begin(FIXTURE_DATA(fsx) *fsx, enum device device)
 
 static void *device_ends_later(void *data)
 {
-	FIXTURE_DATA(fsx) *fsx = data;
+	struct fsx *fsx = data;
 
 	usleep((useconds_t)(fsx->done % 1000));
 	sw_sync_inc(fsx->timeline, 1);
@@ -165,7 +169,7 @@ static void *device_ends_later(void *data)
 
 /* -- calls ----------------------------------------------------------------- */
 
-static void op_read(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_read(struct fsx *fsx, struct range range)
 {
 	ssize_t got = pread(fsx->fd, fsx->scratch, range.len, (off_t)range.at);
 
@@ -173,7 +177,7 @@ static void op_read(FIXTURE_DATA(fsx) *fsx, struct range range)
 	fsx_compare(fsx, fsx->scratch, range, "other bytes");
 }
 
-static void op_write(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_write(struct fsx *fsx, struct range range)
 {
 	void *bytes = fsx_fill(fsx, range);
 	ssize_t got = pwrite(fsx->fd, bytes, range.len, (off_t)range.at);
@@ -182,7 +186,7 @@ static void op_write(FIXTURE_DATA(fsx) *fsx, struct range range)
 }
 
 /* Three pieces, of which one may be empty. */
-static void fsx_pieces(FIXTURE_DATA(fsx) *fsx, struct range range, struct iovec *iov)
+static void fsx_pieces(struct fsx *fsx, struct range range, struct iovec *iov)
 {
 	size_t first = fsx_random(fsx, range.len + 1);
 	size_t second = fsx_random(fsx, range.len - first + 1);
@@ -192,7 +196,7 @@ static void fsx_pieces(FIXTURE_DATA(fsx) *fsx, struct range range, struct iovec 
 	iov[2] = (struct iovec){ fsx->scratch + first + second, range.len - first - second };
 }
 
-static void op_readv(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_readv(struct fsx *fsx, struct range range)
 {
 	struct iovec iov[3];
 
@@ -202,7 +206,7 @@ static void op_readv(FIXTURE_DATA(fsx) *fsx, struct range range)
 	fsx_compare(fsx, fsx->scratch, range, "other bytes");
 }
 
-static void op_writev(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_writev(struct fsx *fsx, struct range range)
 {
 	struct iovec iov[3];
 
@@ -212,7 +216,7 @@ static void op_writev(FIXTURE_DATA(fsx) *fsx, struct range range)
 		   "short or failed");
 }
 
-static void op_seek_read(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_seek_read(struct fsx *fsx, struct range range)
 {
 	fsx_expect(fsx, lseek(fsx->fd, (off_t)range.at, SEEK_SET) == (off_t)range.at,
 		   "no such position");
@@ -224,7 +228,7 @@ static void op_seek_read(FIXTURE_DATA(fsx) *fsx, struct range range)
 }
 
 /* Past the end: what there is, or ENOSPC. */
-static void op_border(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_border(struct fsx *fsx, struct range range)
 {
 	struct range last = { fsx->size - range.len % page_size(), range.len % page_size() };
 	ssize_t got;
@@ -236,7 +240,7 @@ static void op_border(FIXTURE_DATA(fsx) *fsx, struct range range)
 	fsx_expect(fsx, got == -ENOSPC, "a write behind the end");
 }
 
-static void op_nowait(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_nowait(struct fsx *fsx, struct range range)
 {
 	struct iovec iov = { fsx->scratch, range.len };
 	bool may_read, may_write;
@@ -262,7 +266,7 @@ static void op_nowait(FIXTURE_DATA(fsx) *fsx, struct range range)
 }
 
 /* The call waits, and goes on when the device has come to its end. */
-static void op_waits(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_waits(struct fsx *fsx, struct range range)
 {
 	pthread_t thread;
 
@@ -282,21 +286,21 @@ static void op_waits(FIXTURE_DATA(fsx) *fsx, struct range range)
 	fsx->device = IDLE;
 }
 
-static void op_mapping_read(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_mapping_read(struct fsx *fsx, struct range range)
 {
 	dmabuf_sync_partial(fsx->fd, DMA_BUF_SYNC_READ, range.at, range.len);
 	fsx_compare(fsx, fsx->mapping + range.at, range, "other bytes");
 	dmabuf_sync_partial(fsx->fd, DMA_BUF_SYNC_READ | DMA_BUF_SYNC_END, range.at, range.len);
 }
 
-static void op_mapping_write(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_mapping_write(struct fsx *fsx, struct range range)
 {
 	dmabuf_begin(fsx->fd, DMA_BUF_SYNC_WRITE);
 	memcpy(fsx->mapping + range.at, fsx_fill(fsx, range), range.len);
 	dmabuf_end(fsx->fd, DMA_BUF_SYNC_WRITE);
 }
 
-static void op_new_mapping(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_new_mapping(struct fsx *fsx, struct range range)
 {
 	size_t at = range.at & ~(page_size() - 1), inside = range.at - at;
 	void *mem;
@@ -312,7 +316,7 @@ static void op_new_mapping(FIXTURE_DATA(fsx) *fsx, struct range range)
 }
 
 /* User memory that is the buffer itself: two ranges of it that do not overlap. */
-static void op_itself(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_itself(struct fsx *fsx, struct range range)
 {
 	struct range other = { 0, range.len };
 
@@ -332,7 +336,7 @@ static void op_itself(FIXTURE_DATA(fsx) *fsx, struct range range)
 	}
 }
 
-static void op_splice_out(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_splice_out(struct fsx *fsx, struct range range)
 {
 	loff_t at = (loff_t)range.at;
 	ssize_t got;
@@ -346,7 +350,7 @@ static void op_splice_out(FIXTURE_DATA(fsx) *fsx, struct range range)
 	fsx_compare(fsx, fsx->scratch, range, "other bytes");
 }
 
-static void op_splice_in(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_splice_in(struct fsx *fsx, struct range range)
 {
 	loff_t at = (loff_t)range.at;
 
@@ -359,7 +363,7 @@ static void op_splice_in(FIXTURE_DATA(fsx) *fsx, struct range range)
 }
 
 /* From the file, at the same position. */
-static void op_sendfile_in(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_sendfile_in(struct fsx *fsx, struct range range)
 {
 	off_t at = (off_t)range.at;
 
@@ -370,7 +374,7 @@ static void op_sendfile_in(FIXTURE_DATA(fsx) *fsx, struct range range)
 		   "short or failed");
 }
 
-static void op_sendfile_out(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_sendfile_out(struct fsx *fsx, struct range range)
 {
 	off_t at = (off_t)range.at;
 
@@ -383,7 +387,7 @@ static void op_sendfile_out(FIXTURE_DATA(fsx) *fsx, struct range range)
 }
 
 /* From the file, which has its bytes in the page cache. */
-static void op_transfer_in(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_transfer_in(struct fsx *fsx, struct range range)
 {
 	fsx_expect(fsx, pwrite(fsx->file, fsx_fill(fsx, range), range.len, (off_t)range.at) ==
 		   (ssize_t)range.len, "the file is not written");
@@ -392,7 +396,7 @@ static void op_transfer_in(FIXTURE_DATA(fsx) *fsx, struct range range)
 		   "short or failed");
 }
 
-static void op_transfer_out(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_transfer_out(struct fsx *fsx, struct range range)
 {
 	fsx_expect(fsx, dmabuf_transfer(fsx->fd, fsx->file, DMA_BUF_TRANSFER_TO_FILE, range.at,
 					range.at, range.len) == (long)range.len,
@@ -403,7 +407,7 @@ static void op_transfer_out(FIXTURE_DATA(fsx) *fsx, struct range range)
 }
 
 /* To and from a block device in memory, straight: whole blocks. */
-static void op_transfer_straight(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_transfer_straight(struct fsx *fsx, struct range range)
 {
 	__u32 flags = DMA_BUF_TRANSFER_DIRECT;
 
@@ -425,7 +429,7 @@ static void op_transfer_straight(FIXTURE_DATA(fsx) *fsx, struct range range)
 }
 
 /* An importer maps the buffer for its device, and goes at some later time. */
-static void op_importer(FIXTURE_DATA(fsx) *fsx, struct range range)
+static void op_importer(struct fsx *fsx, struct range range)
 {
 	if (fsx->importer < 0)
 		return;
@@ -441,7 +445,7 @@ static void op_importer(FIXTURE_DATA(fsx) *fsx, struct range range)
 
 static const struct {
 	const char *name;
-	void (*run)(FIXTURE_DATA(fsx) *fsx, struct range range);
+	void (*run)(struct fsx *fsx, struct range range);
 } ops[] = {
 	{ "pread", op_read },
 	{ "pwrite", op_write },
@@ -508,53 +512,53 @@ FIXTURE_SETUP(fsx)
 	void *mem;
 
 	memset(self, 0, sizeof(*self));
-	self->file = -1;
-	self->disk = -1;
-	self->timeline = -1;
-	self->importer = -1;
-	self->handle = -1;
-	self->size = variant->size;
-	self->fd = buffer_new(variant->exporter, self->size);
-	if (self->fd < 0)
-		SKIP(return, "no such exporter, or no memory of that kind: %d", self->fd);
-	self->timeline = sw_sync_open();
-	if (self->timeline < 0)
+	self->fsx.file = -1;
+	self->fsx.disk = -1;
+	self->fsx.timeline = -1;
+	self->fsx.importer = -1;
+	self->fsx.handle = -1;
+	self->fsx.size = variant->size;
+	self->fsx.fd = buffer_new(variant->exporter, self->fsx.size);
+	if (self->fsx.fd < 0)
+		SKIP(return, "no such exporter, or no memory of that kind: %d", self->fsx.fd);
+	self->fsx.timeline = sw_sync_open();
+	if (self->fsx.timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, pipe2(self->pipe, O_CLOEXEC));
-	self->file = memfd_create("fsx", MFD_CLOEXEC);
-	ASSERT_LE(0, self->file);
-	ASSERT_EQ(0, ftruncate(self->file, (off_t)self->size));
-	self->disk = xopen("/dev/ram0", O_RDWR);
-	self->importer = importer_open();
-	ASSERT_EQ(0, map_rw(self->fd, self->size, &mem));
-	self->mapping = mem;
-	self->model = malloc(self->size);
-	self->scratch = malloc(self->size + page_size());
-	ASSERT_TRUE(self->model && self->scratch);
+	ASSERT_EQ(0, pipe2(self->fsx.pipe, O_CLOEXEC));
+	self->fsx.file = memfd_create("fsx", MFD_CLOEXEC);
+	ASSERT_LE(0, self->fsx.file);
+	ASSERT_EQ(0, ftruncate(self->fsx.file, (off_t)self->fsx.size));
+	self->fsx.disk = xopen("/dev/ram0", O_RDWR);
+	self->fsx.importer = importer_open();
+	ASSERT_EQ(0, map_rw(self->fsx.fd, self->fsx.size, &mem));
+	self->fsx.mapping = mem;
+	self->fsx.model = malloc(self->fsx.size);
+	self->fsx.scratch = malloc(self->fsx.size + page_size());
+	ASSERT_TRUE(self->fsx.model && self->fsx.scratch);
 	/* A memfd of huge pages need not be zero-filled yet. */
-	memset(self->mapping, 0, self->size);
-	memset(self->model, 0, self->size);
+	memset(self->fsx.mapping, 0, self->fsx.size);
+	memset(self->fsx.model, 0, self->fsx.size);
 }
 
 FIXTURE_TEARDOWN(fsx)
 {
-	if (self->mapping)
-		munmap(self->mapping, self->size);
-	if (self->importer >= 0)
-		close(self->importer);
-	if (self->file >= 0)
-		close(self->file);
-	if (self->disk >= 0)
-		close(self->disk);
-	if (self->timeline >= 0)
-		close(self->timeline);
-	if (self->fd >= 0)
-		close(self->fd);
-	free(self->model);
-	free(self->scratch);
+	if (self->fsx.mapping)
+		munmap(self->fsx.mapping, self->fsx.size);
+	if (self->fsx.importer >= 0)
+		close(self->fsx.importer);
+	if (self->fsx.file >= 0)
+		close(self->fsx.file);
+	if (self->fsx.disk >= 0)
+		close(self->fsx.disk);
+	if (self->fsx.timeline >= 0)
+		close(self->fsx.timeline);
+	if (self->fsx.fd >= 0)
+		close(self->fsx.fd);
+	free(self->fsx.model);
+	free(self->fsx.scratch);
 }
 
-static void fsx_step(FIXTURE_DATA(fsx) *fsx)
+static void fsx_step(struct fsx *fsx)
 {
 	size_t op = fsx_random(fsx, ARRAY_SIZE(ops));
 	struct range range = fsx_range(fsx);
@@ -572,17 +576,17 @@ TEST_F(fsx, random_calls_agree_with_a_model)
 	unsigned long nr = from_environment("FSX_OPS", OPS_DEFAULT);
 	__u64 seed = from_environment("FSX_SEED", SEED_DEFAULT), i;
 
-	self->random = seed * 0x9e3779b97f4a7c15ull + 1;
-	while (self->done < nr && !self->wrong)
-		fsx_step(self);
-	fsx_compare_all(self);
-	TH_LOG("FIGURE random calls on a buffer: %lu", self->done);
+	self->fsx.random = seed * 0x9e3779b97f4a7c15ull + 1;
+	while (self->fsx.done < nr && !self->fsx.wrong)
+		fsx_step(&self->fsx);
+	fsx_compare_all(&self->fsx);
+	TH_LOG("FIGURE random calls on a buffer: %lu", self->fsx.done);
 
-	EXPECT_EQ(NULL, self->wrong) {
-		TH_LOG("seed %llu, call %lu: %s", seed, self->done, self->wrong);
-		for (i = self->done > LOG_OPS ? self->done - LOG_OPS : 0; i < self->done; i++)
-			TH_LOG("%llu: %s at %zu, %zu bytes", i, self->log[i % LOG_OPS].name,
-			       self->log[i % LOG_OPS].range.at, self->log[i % LOG_OPS].range.len);
+	EXPECT_EQ(NULL, self->fsx.wrong) {
+		TH_LOG("seed %llu, call %lu: %s", seed, self->fsx.done, self->fsx.wrong);
+		for (i = self->fsx.done > LOG_OPS ? self->fsx.done - LOG_OPS : 0; i < self->fsx.done; i++)
+			TH_LOG("%llu: %s at %zu, %zu bytes", i, self->fsx.log[i % LOG_OPS].name,
+			       self->fsx.log[i % LOG_OPS].range.at, self->fsx.log[i % LOG_OPS].range.len);
 	}
 }
 

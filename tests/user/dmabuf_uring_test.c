@@ -54,9 +54,11 @@ FIXTURE_VARIANT_ADD(dmabuf_uring, plain) { .flags = 0 };
 FIXTURE_VARIANT_ADD(dmabuf_uring, defer) {
 	.flags = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER,
 };
+
 FIXTURE_VARIANT_ADD(dmabuf_uring, cooperative) {
 	.flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
 };
+
 FIXTURE_VARIANT_ADD(dmabuf_uring, sqpoll) { .flags = IORING_SETUP_SQPOLL };
 FIXTURE_VARIANT_ADD(dmabuf_uring, large) {
 	.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQE32,
@@ -748,6 +750,7 @@ FIXTURE_VARIANT_ADD(batch, plain) { .flags = 0 };
 FIXTURE_VARIANT_ADD(batch, defer) {
 	.flags = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER,
 };
+
 FIXTURE_VARIANT_ADD(batch, sqpoll) { .flags = IORING_SETUP_SQPOLL };
 
 FIXTURE_SETUP(batch)

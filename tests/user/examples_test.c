@@ -37,7 +37,7 @@ static int run_example(const char *name)
 	if (len < 0)
 		return -1;
 	path[len] = '\0';
-	strcpy(strrchr(path, '/') + 1, name);
+	snprintf(strrchr(path, '/') + 1, sizeof(path) / 2, "%s", name);
 	if (access(path, X_OK))
 		return -ENOENT;
 	return run(argv, -1);

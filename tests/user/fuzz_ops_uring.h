@@ -19,7 +19,7 @@ static const __u32 uring_commands[] = {
 };
 
 /* A ring that the kernel maps may get a hole of the arena, and others unmap it. */
-static char uring_places[THREADS_MAX][2 * 4096] __attribute__((aligned(4096)));
+static _Alignas(4096) char uring_places[THREADS_MAX][2 * 4096];
 
 /*
  * Number @user_data of a ring, its arguments from one random number. With @later,

@@ -21,7 +21,7 @@
 #define TRIES		8	/* for a buffer that is one folio */
 
 /* Map a buffer, have all its pages in the page table, and read their frames. */
-static int buffer_frames(int fd, size_t size, void **mem, uint64_t *pfns)
+static int buffer_frames(int fd, size_t size, void **mem, __u64 *pfns)
 {
 	int ret = map_fd(fd, size, PROT_READ, MAP_SHARED | MAP_POPULATE, 0, mem);
 
@@ -34,9 +34,9 @@ static int buffer_frames(int fd, size_t size, void **mem, uint64_t *pfns)
 }
 
 /* Test whether a buffer has the page, or whether that cannot be told. */
-static bool buffer_has(int fd, size_t size, uint64_t want)
+static bool buffer_has(int fd, size_t size, __u64 want)
 {
-	static uint64_t pfns[HUGE_PAGES];
+	static __u64 pfns[HUGE_PAGES];
 	bool has = false;
 	void *mem;
 	size_t i;
@@ -50,9 +50,9 @@ static bool buffer_has(int fd, size_t size, uint64_t want)
 }
 
 /* Map a buffer and return its first frame; 0 unless it is one large folio. */
-static uint64_t buffer_folio(int fd, size_t size, void **mem)
+static __u64 buffer_folio(int fd, size_t size, void **mem)
 {
-	static uint64_t pfns[HUGE_PAGES];
+	static __u64 pfns[HUGE_PAGES];
 	size_t pages = size / page_size(), i;
 
 	if (buffer_frames(fd, size, mem, pfns))
@@ -66,7 +66,7 @@ static uint64_t buffer_folio(int fd, size_t size, void **mem)
 }
 
 /* Allocate a buffer that is one large folio, a page of which can be broken. */
-static int folio_alloc(int heap, size_t size, uint64_t *pfn, void **mem)
+static int folio_alloc(int heap, size_t size, __u64 *pfn, void **mem)
 {
 	int tries, fds[TRIES], fd = -ENOENT;
 
@@ -132,7 +132,7 @@ FIXTURE_TEARDOWN(poison)
 TEST_F(poison, page_is_not_used_again)
 {
 	enum { MANY = 4 };
-	uint64_t pfn, broken;
+	__u64 pfn, broken;
 	int fd, fds[MANY], i;
 	void *mem;
 

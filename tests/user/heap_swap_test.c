@@ -69,7 +69,7 @@ static int swap_format(const char *node)
 {
 	size_t size = page_size();
 	char *page = calloc(1, size);
-	uint32_t *info = (uint32_t *)(page + 1024);
+	__u32 *info = (__u32 *)(page + 1024);
 	int fd, ret;
 
 	info[0] = 1;
@@ -113,8 +113,8 @@ FIXTURE_VARIANT_ADD(swap, with_and_a_memory_cgroup) {
 
 static void worker_run(struct work *work, int index)
 {
-	size_t words = WORKER_SIZE / sizeof(uint64_t), i;
-	uint64_t *memory, round = 0, value = 88172645463325252ull + index;
+	size_t words = WORKER_SIZE / sizeof(__u64), i;
+	__u64 *memory, round = 0, value = 88172645463325252ull + index;
 
 	memory = mmap(NULL, WORKER_SIZE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -13,10 +13,10 @@
 #define KPF_COMPOUND_TAIL	16
 #define KPF_HWPOISON		19
 
-static inline uint64_t word_at(const char *path, uint64_t index)
+static inline __u64 word_at(const char *path, __u64 index)
 {
 	int fd = xopen(path, O_RDONLY);
-	uint64_t word = 0;
+	__u64 word = 0;
 
 	if (fd < 0)
 		return 0;
@@ -26,15 +26,15 @@ static inline uint64_t word_at(const char *path, uint64_t index)
 	return word;
 }
 
-static inline bool page_has(uint64_t pfn, unsigned int flag)
+static inline bool page_has(__u64 pfn, unsigned int flag)
 {
 	return word_at("/proc/kpageflags", pfn) >> flag & 1;
 }
 
 /* 0 for none. The page has to be in the page table. */
-static inline uint64_t page_pfn(const void *addr)
+static inline __u64 page_pfn(const void *addr)
 {
-	uint64_t entry = word_at("/proc/self/pagemap",
+	__u64 entry = word_at("/proc/self/pagemap",
 				 (uintptr_t)addr / page_size());
 
 	return entry >> 63 ? entry & ((1ull << 55) - 1) : 0;
@@ -44,7 +44,7 @@ static inline uint64_t page_pfn(const void *addr)
  * The frames of all pages of a mapping, in one read; 0 for those that are not in the
  * page table. 0 or -errno.
  */
-static inline int page_pfns(const void *mem, size_t pages, uint64_t *pfns)
+static inline int page_pfns(const void *mem, size_t pages, __u64 *pfns)
 {
 	off_t at = (off_t)((uintptr_t)mem / page_size() * 8);
 	int fd = xopen("/proc/self/pagemap", O_RDONLY);
@@ -64,7 +64,7 @@ static inline int page_pfns(const void *mem, size_t pages, uint64_t *pfns)
 	return 0;
 }
 
-static inline void page_break(uint64_t pfn)
+static inline void page_break(__u64 pfn)
 {
 	/* What memory_failure() says of such a page is not what matters. */
 	file_write_number(PAGE_BREAK_FILE, (long long)pfn);

@@ -44,7 +44,7 @@ FIXTURE_TEARDOWN(poison)
 
 static int break_page(void *mem)
 {
-	uint64_t pfn = page_pfn((char *)mem + BROKEN * page_size());
+	__u64 pfn = page_pfn((char *)mem + BROKEN * page_size());
 
 	page_break(pfn);
 	return pfn && page_has(pfn, KPF_HWPOISON) ? 0 : -EAGAIN;

@@ -37,6 +37,7 @@
 
 #define HUGE_SIZE	(2 * MIB)
 #define MAX_ROUNDS	101
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 #define IDLE_US		200000
 #define LIVE_BUFFERS	10000
 #define TIGHT_ROUNDS	10
@@ -818,7 +819,7 @@ static const struct bench_case *next_case(const struct bench_case *c)
 	if (!c)
 		return cases;
 	c++;
-	if (c == cases + sizeof(cases) / sizeof(cases[0]) - 1)
+	if (c == cases + ARRAY_SIZE(cases) - 1)
 		c = file_cases;
 	return c->name ? c : NULL;
 }

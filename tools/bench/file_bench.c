@@ -303,7 +303,9 @@ static int load_open(struct load *load, size_t size, bool udmabuf, bool mapped)
 	load->file = open("/dev/nvme0n1", O_RDONLY | O_CLOEXEC);
 	load->direct = open("/dev/nvme0n1", O_RDONLY | O_DIRECT | O_CLOEXEC);
 	for (int i = 0; i < LOAD_BUFFERS; i++)
-		load->fd[i] = load->memfd[i] = -1;
+		load->fd[i] = -1;
+	for (int i = 0; i < LOAD_BUFFERS; i++)
+		load->memfd[i] = -1;
 	if (load->file < 0 || load->direct < 0)
 		return ABSENT;
 	for (int i = 0; i < LOAD_BUFFERS && ret >= 0; i++)
