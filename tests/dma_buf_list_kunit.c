@@ -97,12 +97,12 @@ static void dma_buf_list_test_without_reference(struct kunit *test)
 
 static void dma_buf_list_test_current_goes(struct kunit *test)
 {
-	struct dma_buf *dmabufs[3], *at, *next;
+	struct dma_buf *at, *next;
 	struct mock_exporter *mock;
 	int i, count = 0;
 
 	for (i = 0; i < 3; i++)
-		dmabufs[i] = mock_exporter_create(test, NULL);
+		mock_exporter_create(test, NULL);
 
 	for (at = own_begin(test); at; at = next) {
 		mock = to_mock_exporter(at);
