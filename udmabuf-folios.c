@@ -289,6 +289,29 @@ static int udmabuf_folios_check(struct folio **folios, long nr)
 	return ret;
 }
 
+/*
+ * Test what is there from page @index of the file to before @end, as far as
+ * memfd_pin_folios() looks at a time. It tries again and again to move a folio
+ * that must not stay where it is; one with a memory error is off the LRU list,
+ * and would never be moved.
+ */
+static int udmabuf_check_present(struct file *memfd, pgoff_t index, pgoff_t end)
+{
+	struct folio_batch batch;
+	unsigned int i;
+	int ret = 0;
+
+	if (!dma_buf_memory_has_errors())
+		return 0;
+
+	folio_batch_init(&batch);
+	filemap_get_folios(memfd->f_mapping, &index, end - 1, &batch);
+	for (i = 0; i < folio_batch_count(&batch) && !ret; i++)
+		ret = udmabuf_folio_check(batch.folios[i]);
+	folio_batch_release(&batch);
+	return ret;
+}
+
 /* The same for what has to be allocated, read from swap, or migrated. */
 static int udmabuf_append_absent(struct dma_buf_pages *pages,
 				 struct file *memfd, pgoff_t index, pgoff_t end)
@@ -297,6 +320,10 @@ static int udmabuf_append_absent(struct dma_buf_pages *pages,
 	pgoff_t offset;
 	long nr, i;
 	int ret;
+
+	ret = udmabuf_check_present(memfd, index, end);
+	if (ret)
+		return ret;
 
 	nr = memfd_pin_folios(memfd, (u64)index << PAGE_SHIFT,
 			      ((u64)end << PAGE_SHIFT) - 1, batch,
