@@ -159,7 +159,7 @@ struct folio *dma_buf_pages_iter_next_folio(struct dma_buf_pages_iter *iter);
 
 /**
  * dma_buf_pages_for_each - walk over contiguous pages
- * @iter: &struct dma_buf_pages_iter *
+ * @iter: a pointer to a &struct dma_buf_pages_iter
  * @pages: the memory
  * @first: index of the first page of the walk
  * @end: index behind the last page; what lies behind the buffer is ignored
@@ -173,8 +173,8 @@ struct folio *dma_buf_pages_iter_next_folio(struct dma_buf_pages_iter *iter);
 
 /**
  * dma_buf_pages_for_each_folio - walk over the folios of a buffer
- * @iter: &struct dma_buf_pages_iter *
- * @folio: &struct folio *, the folio of this step
+ * @iter: a pointer to a &struct dma_buf_pages_iter
+ * @folio: a pointer to the &struct folio of this step
  * @pages: the memory
  *
  * A step is the part of one folio that is in one run. The folio may be freed
