@@ -10,7 +10,6 @@
  * An open node, a buffer, a parked run and a dma_heap_find() each hold this
  * module, so when it is removed there is nothing left but the heaps themselves.
  */
-#include <linux/cma.h>
 #include <linux/dma-heap.h>
 #include <linux/err.h>
 #include <linux/init.h>
@@ -54,12 +53,11 @@ static int cma_heap_allocate_batch(struct dma_heap *heap, unsigned long len,
 				   u32 fd_flags, u64 heap_flags,
 				   struct dma_buf **bufs, unsigned int count)
 {
-	struct cma *cma = dma_heap_get_drvdata(heap);
 	unsigned long nr_pages = (len >> PAGE_SHIFT) * count;
 	int ret;
 
 	static_assert(DMA_HEAP_ALLOC_BATCH_MAX < PAGE_SIZE);
-	if (nr_pages > cma_get_size(cma) >> PAGE_SHIFT)
+	if (!cma_run_fits(heap, nr_pages))
 		return -ENOMEM;
 	ret = heap_charge_check(nr_pages);
 	return ret ?: dma_heap_alloc_each(heap, len, fd_flags, heap_flags, bufs,

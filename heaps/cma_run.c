@@ -251,6 +251,22 @@ static const struct heap_backing cma_run_backing = {
 };
 
 /**
+ * cma_run_fits - test whether a region has so many pages at all
+ * @heap: the heap of the region
+ * @nr_pages: how many pages
+ *
+ * Context: Any.
+ * Return: false if they can never be had.
+ */
+bool cma_run_fits(struct dma_heap *heap, unsigned long nr_pages)
+{
+	struct cma *cma = dma_heap_get_drvdata(heap);
+
+	return nr_pages <= cma_get_size(cma) >> PAGE_SHIFT;
+}
+EXPORT_SYMBOL_NS_GPL(cma_run_fits, DMA_BUF);
+
+/**
  * cma_run_buffer - allocate a buffer from a region and export it
  * @heap: the heap, whose private pointer is the region
  * @len: see &dma_heap_ops.allocate
@@ -268,7 +284,7 @@ struct dma_buf *cma_run_buffer(struct dma_heap *heap, unsigned long len,
 	int ret;
 
 	/* Refuse at once, before anything is moved out of the way. */
-	if (len > cma_get_size(dma_heap_get_drvdata(heap)))
+	if (!cma_run_fits(heap, len >> PAGE_SHIFT))
 		return ERR_PTR(-ENOMEM);
 
 	buffer = heap_buffer_alloc(heap, len, &cma_run_backing);

@@ -20,6 +20,7 @@ struct dma_heap;
  */
 typedef int cma_region_fn(struct cma *cma, const char *name);
 
+bool cma_run_fits(struct dma_heap *heap, unsigned long nr_pages);
 struct dma_buf *cma_run_buffer(struct dma_heap *heap, unsigned long len,
 			       u32 fd_flags);
 int cma_regions_open(cma_region_fn *add);
