@@ -20,9 +20,9 @@
  * allocates. Idle mappings are bounded in number, in bytes of tables, and in
  * bytes that they map, since other users of an IOMMU's addresses cannot have
  * them dropped; those that may bounce by a bound of their own, which is 0 unless
- * it is set, as slots of bounce buffers are few. The least recently used is dropped
- * first. All are dropped when another mapping fails; those of a buffer by its
- * release; those of a device before its driver is unbound. A shrinker drops
+ * it is set, as slots of bounce buffers are few. The least recently used is
+ * dropped first. All are dropped when another mapping fails; those of a buffer by
+ * its release; those of a device before its driver is unbound. A shrinker drops
  * them as well.
  *
  * The record of a device exists while a driver is bound: a devres action ends
@@ -37,8 +37,10 @@
  *
  * Lock order: reservation lock, then dma_buf_pages.lock; dma_buf_mapcache_lock
  * is never held with the latter, and nothing is taken or allocated under it.
- * The shrinker takes no other lock: ends of CPU access take dma_buf_pages.lock,
- * and fences, for which reclaim may wait, depend on them.
+ * The shrinker takes no other lock but, with CONFIG_DMA_API_DEBUG, that of
+ * dma-buf-pages-debug.c, which nothing allocates under. It must not take
+ * dma_buf_pages.lock: ends of CPU access do, and fences, for which reclaim may
+ * wait, depend on them.
  */
 #include <kunit/visibility.h>
 #include <linux/debugfs.h>
