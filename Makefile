@@ -35,6 +35,7 @@ obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-mapcache.o
 # Layer 3: the buffer
 obj-y				+= dma-buf-inode.o
 obj-y				+= dma-buf-name.o
+obj-y				+= dma-buf-wait.o
 obj-y				+= dma-buf-poll.o
 obj-$(CONFIG_DMABUF_LIST)	+= dma-buf-list.o
 obj-$(CONFIG_DEBUG_FS)		+= dma-buf-debugfs.o

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attaching devices to a buffer, pinning, mapping, and move notification.
+ * Attaching devices to a buffer, pinning, mapping, move notification, and what
+ * importers have to do with a revocation.
  *
  * Exporter and importer may each be static or dynamic. Where both are static
  * the memory never moves. Where both are dynamic the importer maps when it
@@ -11,8 +12,9 @@
  * for its mappings to be kept as well (cache_sgt_mapping), from the first one
  * on.
  *
- * A kept mapping is dma_buf_attachment.sgt, and only a detach undoes it. So an
- * attachment with a kept mapping holds a pin if its exporter is dynamic.
+ * A kept mapping is dma_buf_attachment.sgt, and only a detach undoes it, or a
+ * revocation as soon as the importer does not use it. So an attachment with a
+ * kept mapping holds a pin if its exporter is dynamic.
  *
  * Locks: the reservation lock protects dma_buf.attachments and all that may
  * change in an attachment. The exporter's attach and detach ops are called
@@ -59,7 +61,11 @@
  * dma_buf_dynamic_attach() lets the exporter move the buffer while it is
  * attached. It is told by &dma_buf_attach_ops.move_notify, waits for the fences
  * in &dma_buf.resv, and calls dma_buf_pin() for as long as the memory has to
- * stay. An exporter that moves buffers has a &dma_buf_ops.pin.
+ * stay: for as long as it is mapped, if there is neither of the two ops here.
+ * An exporter that moves buffers has a &dma_buf_ops.pin.
+ *
+ * With &dma_buf_attach_ops.invalidate_mappings instead of, or besides, that,
+ * the buffer can also be taken away from the importer, pinned or not.
  */
 
 static struct kmem_cache *dma_buf_attachment_cachep;
@@ -109,9 +115,8 @@ static int dma_buf_attach_wait_moves(struct dma_buf_attachment *attach)
 	if (dma_buf_attachment_is_dynamic(attach))
 		return 0;
 
-	ret = dma_resv_wait_timeout(attach->dmabuf->resv,
-				    DMA_RESV_USAGE_KERNEL, true,
-				    MAX_SCHEDULE_TIMEOUT);
+	ret = dma_buf_wait_fences(attach->dmabuf, DMA_RESV_USAGE_KERNEL, true,
+				  MAX_SCHEDULE_TIMEOUT);
 	return min(ret, 0L);
 }
 
@@ -207,7 +212,9 @@ static int dma_buf_attach_link(struct dma_buf_attachment *attach)
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	list_add(&attach->node, &dmabuf->attachments);
-	if (dma_buf_attachment_is_dynamic(attach) != dma_buf_is_dynamic(dmabuf))
+	if (dma_buf_is_revoked(dmabuf))
+		ret = -ENODEV;
+	else if (dma_buf_attachment_is_dynamic(attach) != dma_buf_is_dynamic(dmabuf))
 		ret = dma_buf_attach_keep_pinned(attach);
 	if (ret)
 		list_del(&attach->node);
@@ -221,14 +228,17 @@ static int dma_buf_attach_link(struct dma_buf_attachment *attach)
  * dma_buf_dynamic_attach - attach a device whose driver can follow moves
  * @dmabuf: the buffer; the caller keeps its reference until it has detached
  * @dev: the device
- * @importer_ops: ops of a dynamic importer; NULL for a static one
+ * @importer_ops: ops of a dynamic importer, of which each is optional; NULL for
+ *	a static one
  * @importer_priv: for &dma_buf_attachment.importer_priv
  *
  * Context: Process context, without the reservation lock. May sleep.
  * Return: the attachment, for dma_buf_detach(); or an ERR_PTR():
  *
  * -EINVAL
- *	no buffer, no device, or importer_ops without a move_notify
+ *	no buffer, or no device
+ * -ENODEV
+ *	the buffer has been revoked
  * -ENOMEM
  *	no memory
  * -EBUSY
@@ -247,8 +257,7 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	struct dma_buf_attachment *attach;
 	int ret = 0;
 
-	if (dma_buf_misuse(!dmabuf || !dev) ||
-	    dma_buf_misuse(importer_ops && !importer_ops->move_notify))
+	if (dma_buf_misuse(!dmabuf || !dev))
 		return ERR_PTR(-EINVAL);
 
 	attach = kmem_cache_zalloc(dma_buf_attachment_cachep, GFP_KERNEL);
@@ -261,7 +270,10 @@ dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct device *dev,
 	attach->importer_priv = importer_priv;
 	attach->peer2peer = importer_ops && importer_ops->allow_peer2peer;
 
-	if (dmabuf->ops->attach)
+	/* The exporter's device may be gone. Tested again with the lock. */
+	if (dma_buf_is_revoked(dmabuf))
+		ret = -ENODEV;
+	else if (dmabuf->ops->attach)
 		ret = dmabuf->ops->attach(dmabuf, attach);
 	if (ret)
 		goto err_free;
@@ -320,6 +332,8 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	dma_buf_attach_count(&dmabuf->nr_attached, -1);
 	/* The file went first: see dma_buf_release_orphan(). */
 	last = !dmabuf->file && list_empty(&dmabuf->attachments);
+	if (dma_buf_is_revoked(dmabuf))
+		dma_buf_wait_wake(dmabuf);
 	dma_resv_unlock(dmabuf->resv);
 
 	if (dmabuf->ops->detach)
@@ -341,15 +355,23 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_detach, DMA_BUF);
  *
  * Context: Process context, with the reservation lock. May sleep.
  * Return: 0, also where nothing can move; -EINVAL for a static importer, whose
- * attachment pins the buffer anyway; or what the exporter's pin op returned.
+ * attachment pins the buffer anyway; -ENODEV when the buffer has been revoked;
+ * or what the exporter's pin op returned.
  */
 int dma_buf_pin(struct dma_buf_attachment *attach)
 {
+	int ret;
+
 	dma_resv_assert_held(attach->dmabuf->resv);
 	if (dma_buf_misuse(!dma_buf_attachment_is_dynamic(attach)))
 		return -EINVAL;
+	if (dma_buf_is_revoked(attach->dmabuf))
+		return -ENODEV;
 
-	return dma_buf_attach_pin(attach);
+	ret = dma_buf_attach_pin(attach);
+	if (!ret)
+		attach->nr_pinned++;
+	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pin, DMA_BUF);
 
@@ -365,6 +387,7 @@ void dma_buf_unpin(struct dma_buf_attachment *attach)
 	if (dma_buf_misuse(!dma_buf_attachment_is_dynamic(attach)))
 		return;
 
+	attach->nr_pinned -= !!attach->nr_pinned;
 	dma_buf_attach_unpin(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unpin, DMA_BUF);
@@ -394,6 +417,8 @@ static bool dma_buf_attach_map_pins(struct dma_buf_attachment *attach)
  *	no attachment
  * -EBUSY
  *	there is a kept mapping, and @dir is not among its directions
+ * -ENODEV
+ *	the buffer has been revoked
  * -ENOMEM
  *	no memory
  * -ERESTARTSYS
@@ -412,11 +437,14 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 		return ERR_PTR(-EINVAL);
 
 	dma_resv_assert_held(attach->dmabuf->resv);
+	if (dma_buf_is_revoked(attach->dmabuf))
+		return ERR_PTR(-ENODEV);
 
 	if (attach->sgt) {
-		if (attach->dir == dir || attach->dir == DMA_BIDIRECTIONAL)
-			return attach->sgt;
-		return ERR_PTR(-EBUSY);
+		if (attach->dir != dir && attach->dir != DMA_BIDIRECTIONAL)
+			return ERR_PTR(-EBUSY);
+		attach->nr_mapped++;
+		return attach->sgt;
 	}
 
 	if (dma_buf_attach_map_pins(attach)) {
@@ -434,6 +462,7 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 
 	if (attach->dmabuf->ops->cache_sgt_mapping)
 		dma_buf_attach_keep(attach, sgt, dir);
+	attach->nr_mapped++;
 	return sgt;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
@@ -463,6 +492,16 @@ dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment_unlocked, DMA_BUF);
 
+/* The last use of a kept mapping ends it. A revocation may wait for that. */
+static void dma_buf_attach_unmap_revoked(struct dma_buf_attachment *attach)
+{
+	dma_resv_assert_held(attach->dmabuf->resv);
+	if (attach->nr_mapped)
+		return;
+	dma_buf_attach_drop(attach);
+	dma_buf_wait_wake(attach->dmabuf);
+}
+
 /**
  * dma_buf_unmap_attachment - undo one dma_buf_map_attachment()
  * @attach: the attachment
@@ -480,14 +519,22 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 		return;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
+	/*
+	 * Some importers undo a kept mapping more often than they got it. After
+	 * a revocation it has been undone and freed with the last use.
+	 */
+	if (!attach->nr_mapped)
+		return;
+	attach->nr_mapped--;
 
 	/* A kept mapping is undone by the detach. */
-	if (sgt == attach->sgt)
-		return;
-
-	dma_buf_attach_unmap(attach, sgt, dir);
-	if (dma_buf_attach_map_pins(attach))
-		dma_buf_attach_unpin(attach);
+	if (sgt != attach->sgt) {
+		dma_buf_attach_unmap(attach, sgt, dir);
+		if (dma_buf_attach_map_pins(attach))
+			dma_buf_attach_unpin(attach);
+	}
+	if (dma_buf_is_revoked(attach->dmabuf))
+		dma_buf_attach_unmap_revoked(attach);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
 
@@ -524,6 +571,7 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
  */
 void dma_buf_move_notify(struct dma_buf *dmabuf)
 {
+	const struct dma_buf_attach_ops *ops;
 	struct dma_buf_attachment *attach;
 	int notified = 0;
 
@@ -532,12 +580,147 @@ void dma_buf_move_notify(struct dma_buf *dmabuf)
 	list_for_each_entry(attach, &dmabuf->attachments, node) {
 		if (!dma_buf_attachment_is_dynamic(attach))
 			continue;
-		attach->importer_ops->move_notify(attach);
+		ops = attach->importer_ops;
+		if (ops->move_notify)
+			ops->move_notify(attach);
+		else if (ops->invalidate_mappings)
+			ops->invalidate_mappings(attach);
+		else
+			continue;
 		notified++;
 	}
 	trace_dma_buf_move_notify(dmabuf, notified);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_move_notify, DMA_BUF);
+
+/* -- revocation ------------------------------------------------------------ */
+
+/**
+ * dma_buf_attach_revocable - test whether the importer can be revoked
+ * @attach: the attachment
+ *
+ * An exporter that must be able to take its memory back calls this in its
+ * attach op, and refuses the importer when the answer is false.
+ *
+ * Context: Any.
+ * Return: true if the importer has promised, by
+ * &dma_buf_attach_ops.invalidate_mappings, to undo its mappings within bounded
+ * time when it is told to.
+ */
+bool dma_buf_attach_revocable(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops &&
+	       attach->importer_ops->invalidate_mappings;
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_attach_revocable, DMA_BUF);
+
+/**
+ * dma_buf_attach_movable - test whether an importer can only be told of a move
+ * @attach: the attachment
+ *
+ * A driver that has move_notify alone need not expect a call while it has
+ * pinned the buffer, nor when the exporter is static, so that the core keeps
+ * its mapping: some take it for a bug.
+ *
+ * Context: With the reservation lock.
+ * Return: true if it has move_notify and no invalidate_mappings, has not pinned
+ * the buffer, and the exporter is dynamic.
+ */
+bool dma_buf_attach_movable(struct dma_buf_attachment *attach)
+{
+	const struct dma_buf_attach_ops *ops = attach->importer_ops;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	return ops && ops->move_notify && !ops->invalidate_mappings &&
+	       !attach->nr_pinned && dma_buf_is_dynamic(attach->dmabuf);
+}
+
+/**
+ * dma_buf_invalidate_mappings - tell importers to undo their mappings
+ * @dmabuf: the buffer
+ *
+ * For an exporter that has a state of its own for memory that cannot be used at
+ * present, and whose map_dma_buf fails meanwhile. dma_buf_revoke() does all of
+ * it in the core, and for good.
+ *
+ * The device may use the memory until the fences of all usages have signaled,
+ * and the mappings are there until the importers have undone them. Importers
+ * for which dma_buf_attach_revocable() is true do so within bounded time.
+ * Others are called as for a move if they have move_notify, the exporter is
+ * dynamic, and they have not pinned the buffer; and not at all otherwise. As a
+ * move_notify may wait for the fences, the caller waits for them first, without
+ * the lock, if it cannot tell how long devices take.
+ *
+ * Context: With the reservation lock, called by the exporter.
+ */
+void dma_buf_invalidate_mappings(struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+	int told = 0;
+
+	dma_resv_assert_held(dmabuf->resv);
+	list_for_each_entry(attach, &dmabuf->attachments, node) {
+		if (dma_buf_attach_revocable(attach))
+			attach->importer_ops->invalidate_mappings(attach);
+		else if (dma_buf_attach_movable(attach))
+			attach->importer_ops->move_notify(attach);
+		else
+			continue;
+		told++;
+	}
+	trace_dma_buf_invalidate(dmabuf, told);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_invalidate_mappings, DMA_BUF);
+
+/**
+ * dma_buf_attach_revoke - end what importers have of a revoked buffer
+ * @dmabuf: the buffer, with &dma_buf.revoked set
+ *
+ * Importers that can be revoked are told to undo their mappings. Mappings that
+ * are kept and not in use are undone here.
+ *
+ * Context: Process context, with the reservation lock. May sleep.
+ */
+void dma_buf_attach_revoke(struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+	int told = 0;
+
+	dma_resv_assert_held(dmabuf->resv);
+	list_for_each_entry(attach, &dmabuf->attachments, node) {
+		if (dma_buf_attach_revocable(attach)) {
+			attach->importer_ops->invalidate_mappings(attach);
+			told++;
+		}
+		if (!attach->nr_mapped)
+			dma_buf_attach_drop(attach);
+	}
+	trace_dma_buf_invalidate(dmabuf, told);
+}
+
+/**
+ * dma_buf_attach_revoke_moves - tell the other importers of a revoked buffer
+ * @dmabuf: the buffer, with &dma_buf.revoked set and all fences signaled
+ *
+ * Those which have it mapped and for which dma_buf_attach_movable() is true.
+ *
+ * Context: Process context, with the reservation lock. May sleep.
+ */
+void dma_buf_attach_revoke_moves(struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+	int told = 0;
+
+	dma_resv_assert_held(dmabuf->resv);
+	list_for_each_entry(attach, &dmabuf->attachments, node) {
+		if (!attach->nr_mapped || !dma_buf_attach_movable(attach))
+			continue;
+		attach->importer_ops->move_notify(attach);
+		told++;
+	}
+	if (told)
+		trace_dma_buf_move_notify(dmabuf, told);
+}
 
 /**
  * dma_buf_attach_init - create the slab cache of attachments

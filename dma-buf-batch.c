@@ -26,6 +26,7 @@
 #include <linux/ww_mutex.h>
 
 #include "dma-buf-misuse.h"
+#include "dma-buf-private.h"
 
 /**
  * DOC: batches
@@ -279,8 +280,9 @@ static int dma_buf_batch_wait_moves(struct dma_buf_attachment **attachs,
 		if (dma_resv_is_unused(resv) || READ_ONCE(attachs[i]->sgt) ||
 		    dma_buf_attachment_is_dynamic(attachs[i]))
 			continue;
-		ret = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
-					    MAX_SCHEDULE_TIMEOUT);
+		ret = dma_buf_wait_fences(attachs[i]->dmabuf,
+					  DMA_RESV_USAGE_KERNEL, true,
+					  MAX_SCHEDULE_TIMEOUT);
 		if (ret < 0)
 			return ret;
 	}
@@ -448,8 +450,9 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_unpin_attachments_unlocked, DMA_BUF);
  * Context: May sleep unless @timeout is 0. The reservation locks may, but need
  * not be held.
  * Return: jiffies left, at least 1, when all have signalled; 0 on timeout;
- * -EINVAL when @n is not in range, or an attachment is missing; -ERESTARTSYS
- * when a signal came first; or an error of &dma_fence_ops.wait.
+ * -EINVAL when @n is not in range, or an attachment is missing; -ENODEV when a
+ * buffer has been revoked; -ERESTARTSYS when a signal came first; or an error
+ * of &dma_fence_ops.wait.
  */
 long dma_buf_wait_attachments(struct dma_buf_attachment **attachs,
 			      unsigned int n, enum dma_resv_usage usage,
@@ -466,9 +469,12 @@ long dma_buf_wait_attachments(struct dma_buf_attachment **attachs,
 	for (i = 0; i < n; i++) {
 		struct dma_resv *resv = dma_buf_batch_resv(attachs[i]);
 
+		if (dma_buf_is_revoked(attachs[i]->dmabuf))
+			return -ENODEV;
 		if (dma_resv_is_unused(resv))
 			continue;
-		ret = dma_resv_wait_timeout(resv, usage, intr, left);
+		ret = dma_buf_wait_fences(attachs[i]->dmabuf, usage, intr,
+					  left);
 		if (ret <= 0)
 			return ret;
 		/* A test returns 1, which must not become a timeout of 1. */

@@ -71,8 +71,8 @@ static bool dma_buf_cpu_writes(enum dma_data_direction dir)
  * @dir: as for dma_buf_begin_cpu_access()
  *
  * Context: Process context. May sleep, for as long as devices take.
- * Return: 0; -ERESTARTSYS when a signal ended the wait; or an error of
- * &dma_fence_ops.wait.
+ * Return: 0; -ENODEV when the buffer is revoked; -ERESTARTSYS when a signal
+ * ended the wait; or an error of &dma_fence_ops.wait.
  */
 noinline int dma_buf_cpu_wait_fences(struct dma_buf *dmabuf,
 				     enum dma_data_direction dir)
@@ -82,8 +82,7 @@ noinline int dma_buf_cpu_wait_fences(struct dma_buf *dmabuf,
 	ktime_t start = traced ? ktime_get() : 0;
 	long ret;
 
-	ret = dma_resv_wait_timeout(dmabuf->resv, usage, true,
-				    MAX_SCHEDULE_TIMEOUT);
+	ret = dma_buf_wait_fences(dmabuf, usage, true, MAX_SCHEDULE_TIMEOUT);
 	ret = min(ret, 0L);
 	if (traced)
 		trace_dma_buf_wait_cpu(dmabuf, dir, ktime_sub(ktime_get(), start),
@@ -112,7 +111,9 @@ static inline int dma_buf_cpu_begin(struct dma_buf *dmabuf,
 	 * The exporter goes first: it may queue work (a move, a copy) that has
 	 * to be waited for, or submit work that the fences depend on.
 	 */
-	if (dmabuf->ops->begin_cpu_access)
+	if (dma_buf_is_revoked(dmabuf))
+		ret = -ENODEV;
+	else if (dmabuf->ops->begin_cpu_access)
 		ret = dmabuf->ops->begin_cpu_access(dmabuf, dir);
 	if (!ret)
 		ret = dma_buf_cpu_wait(dmabuf, dir);
@@ -142,14 +143,16 @@ static inline int dma_buf_cpu_end(struct dma_buf *dmabuf,
  * @dir: as for dma_buf_begin_cpu_access()
  *
  * Context: Any.
- * Return: true if the fences that matter have signaled, or there are none.
+ * Return: true if the fences that matter have signaled, if there are none, or
+ * if the buffer has been revoked, so that the begin fails at once.
  */
 bool dma_buf_cpu_is_idle(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	enum dma_resv_usage usage = dma_resv_usage_rw(dma_buf_cpu_writes(dir));
 
 	return likely(dma_resv_is_unused(dmabuf->resv)) ||
-	       dma_resv_test_signaled(dmabuf->resv, usage);
+	       dma_resv_test_signaled(dmabuf->resv, usage) ||
+	       dma_buf_is_revoked(dmabuf);
 }
 
 /* Test whether the range is within the buffer and not empty. */
@@ -171,7 +174,8 @@ static bool dma_buf_cpu_has_range(const struct dma_buf *dmabuf, u64 offset,
  * this begins access to the whole. It does not wait for fences.
  *
  * Context: Process context, without the reservation lock. May sleep.
- * Return: 0, for dma_buf_cpu_end_copy() to follow; or what the op returned.
+ * Return: 0, for dma_buf_cpu_end_copy() to follow; -ENODEV when the buffer has
+ * been revoked; or what the op returned.
  */
 int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
 			    enum dma_data_direction dir,
@@ -179,6 +183,8 @@ int dma_buf_cpu_begin_range(struct dma_buf *dmabuf,
 {
 	const struct dma_buf_ops *ops = dmabuf->ops;
 
+	if (dma_buf_is_revoked(dmabuf))
+		return -ENODEV;
 	if (ops->begin_cpu_access_partial && length < dmabuf->size)
 		return ops->begin_cpu_access_partial(dmabuf, dir, offset,
 						     length);
@@ -214,8 +220,9 @@ static int dma_buf_cpu_end_range(struct dma_buf *dmabuf,
  * Context: Process context, without the reservation lock. May sleep, for as
  * long as @wait says.
  * Return: 0, for dma_buf_cpu_end_copy() to follow; -EAGAIN if a fence has to be
- * waited for, and @wait forbids that; -ERESTARTSYS when a signal ended the wait;
- * or what the exporter's op returned.
+ * waited for, and @wait forbids that; -ENODEV when the buffer is revoked;
+ * -ERESTARTSYS when a signal ended the wait; or what the exporter's op
+ * returned.
  */
 int dma_buf_cpu_begin_copy(struct dma_buf *dmabuf, enum dma_data_direction dir,
 			   size_t offset, size_t length,
@@ -268,7 +275,8 @@ static struct dma_fence *dma_buf_cpu_first_fence(struct dma_buf *dmabuf,
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
 
-	if (likely(dma_resv_is_unused(dmabuf->resv)))
+	if (likely(dma_resv_is_unused(dmabuf->resv)) ||
+	    dma_buf_is_revoked(dmabuf))
 		return NULL;
 
 	dma_resv_iter_begin(&cursor, dmabuf->resv, usage);
@@ -314,7 +322,8 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_cpu_can_wait_first);
  * or for memory.
  * Return: 0, and &dma_buf_cpu_access.fence is a reference to a fence to wait
  * for, or NULL when the access has begun, for dma_buf_cpu_end_copy() to follow;
- * or what the exporter's op returned. After an error, or instead of another
+ * -ENODEV when the buffer is revoked; or what the exporter's op returned. After
+ * an error, or instead of another
  * call, dma_buf_cpu_access_abort().
  */
 int dma_buf_cpu_access_begin(struct dma_buf_cpu_access *access)
@@ -333,6 +342,9 @@ int dma_buf_cpu_access_begin(struct dma_buf_cpu_access *access)
 			access->fence = dma_buf_cpu_first_fence(dmabuf,
 								access->dir);
 		}
+	} else if (!access->fence && dma_buf_is_revoked(dmabuf)) {
+		/* Revoked after the op. */
+		ret = -ENODEV;
 	}
 	if (!access->fence)
 		trace_dma_buf_begin_cpu_partial(dmabuf, access->dir,
@@ -371,8 +383,9 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_cpu_access_abort);
  *
  * Context: Process context, without the reservation lock. May sleep, for as
  * long as devices take.
- * Return: 0; -EINVAL without a buffer, -ERESTARTSYS when a signal ended the
- * wait, or what the exporter's begin_cpu_access op returned.
+ * Return: 0; -EINVAL without a buffer, -ENODEV when the buffer is revoked,
+ * -ERESTARTSYS when a signal ended the wait, or what the exporter's
+ * begin_cpu_access op returned.
  */
 int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 			     enum dma_data_direction dir)
@@ -397,8 +410,8 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_begin_cpu_access, DMA_BUF);
  * Context: Process context, without the reservation lock. May sleep, for as
  * long as devices take.
  * Return: 0; -EINVAL without a buffer, or when the range is empty or leaves the
- * buffer; -ERESTARTSYS when a signal ended the wait; or what the exporter's op
- * returned.
+ * buffer; -ENODEV when the buffer is revoked; -ERESTARTSYS when a signal ended
+ * the wait; or what the exporter's op returned.
  */
 int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf,
 				     enum dma_data_direction dir,
@@ -576,7 +589,8 @@ long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args)
 }
 
 /*
- * Check that the pages from @pgoff on are within the buffer. A last page that
+ * Check that the buffer may be mapped, and that the pages from @pgoff on are
+ * within it. A last page that
  * the buffer fills only in part is not, as a program would see what is behind
  * it.
  */
@@ -586,6 +600,8 @@ static int dma_buf_cpu_check_range(struct dma_buf *dmabuf,
 {
 	unsigned long end;
 
+	if (dma_buf_is_revoked(dmabuf))
+		return -ENODEV;
 	if (check_add_overflow(pgoff, vma_pages(vma), &end))
 		return -EOVERFLOW;
 	return end > dmabuf->size >> PAGE_SHIFT ? -EINVAL : 0;
@@ -598,7 +614,8 @@ static int dma_buf_cpu_check_range(struct dma_buf *dmabuf,
  *
  * Context: Process context, with the mmap lock. May sleep.
  * Return: 0; -EINVAL when the exporter has no mmap or the range leaves the
- * buffer; or what the exporter's mmap op returned.
+ * buffer; -ENODEV when the buffer has been revoked; or what the exporter's mmap
+ * op returned.
  */
 int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -653,7 +670,8 @@ dma_buf_cpu_get_unmapped_area(struct file *file, unsigned long addr,
  * reservation lock. May sleep.
  * Return: 0; -EINVAL without a buffer or a vma, when the exporter has no mmap
  * or when the range leaves the buffer; -EOVERFLOW when its end cannot be
- * expressed; or what the exporter's mmap op returned.
+ * expressed; -ENODEV when the buffer has been revoked; or what the exporter's
+ * mmap op returned.
  */
 int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma,
 		 unsigned long pgoff)
@@ -706,7 +724,8 @@ static int dma_buf_cpu_vmap_first(struct dma_buf *dmabuf)
  *
  * Context: Process context, with the reservation lock. May sleep.
  * Return: 0; -EINVAL without a buffer or when the exporter has no vmap;
- * -ENOMEM, or another errno of the exporter's vmap op.
+ * -ENODEV when the buffer has been revoked; -ENOMEM, or another errno of the
+ * exporter's vmap op.
  */
 int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
@@ -719,6 +738,8 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	dma_resv_assert_held(dmabuf->resv);
 	if (!dmabuf->ops->vmap)
 		return -EINVAL;
+	if (dma_buf_is_revoked(dmabuf))
+		return -ENODEV;
 
 	if (!dmabuf->vmapping_counter)
 		ret = dma_buf_cpu_vmap_first(dmabuf);
@@ -781,6 +802,8 @@ void dma_buf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		if (dmabuf->ops->vunmap)
 			dmabuf->ops->vunmap(dmabuf, map);
 		iosys_map_clear(&dmabuf->vmap_ptr);
+		if (dma_buf_is_revoked(dmabuf))
+			dma_buf_wait_wake(dmabuf);
 	}
 	trace_dma_buf_vunmap(dmabuf, dmabuf->vmapping_counter);
 }

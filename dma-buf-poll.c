@@ -34,6 +34,8 @@
  * - EPOLLIN: all writers have finished, so the content may be read.
  * - EPOLLOUT: all readers and writers have finished, so it may be overwritten.
  *
+ * A buffer that has been revoked has EPOLLERR.
+ *
  * Fences of %DMA_RESV_USAGE_BOOKKEEP are not waited for. The answer is
  * about this moment: a driver may queue more work at any time, after which the
  * descriptor is not ready any more.
@@ -191,7 +193,8 @@ static struct dma_buf_poll *dma_buf_poll_get(struct dma_buf *dmabuf)
  * @wait: the poll table, with the events that are asked for
  *
  * Context: Process context; takes the reservation lock. May sleep.
- * Return: those of EPOLLIN and EPOLLOUT that were asked for and are true.
+ * Return: those of EPOLLIN and EPOLLOUT that were asked for and are true;
+ * EPOLLERR when the buffer has been revoked.
  */
 __poll_t dma_buf_poll(struct file *file, struct poll_table_struct *wait)
 {
@@ -200,6 +203,8 @@ __poll_t dma_buf_poll(struct file *file, struct poll_table_struct *wait)
 	__poll_t ready = 0;
 
 	poll_wait(file, &dma_buf_poll_get(dmabuf)->wait, wait);
+	if (dma_buf_is_revoked(dmabuf))
+		return EPOLLERR;
 	if (!(asked & (EPOLLIN | EPOLLOUT)))
 		return 0;
 
@@ -210,6 +215,25 @@ __poll_t dma_buf_poll(struct file *file, struct poll_table_struct *wait)
 		ready |= EPOLLOUT;
 	dma_resv_unlock(dmabuf->resv);
 	return ready;
+}
+
+/**
+ * dma_buf_poll_revoke - wake the tasks that poll a buffer
+ * @dmabuf: the buffer, with &dma_buf.revoked set
+ *
+ * Callbacks that are armed stay on their fences.
+ *
+ * Context: Process context. May sleep.
+ */
+void dma_buf_poll_revoke(struct dma_buf *dmabuf)
+{
+	/*
+	 * With the lock of a queue, which is made if need be: a poller on it
+	 * has seen the flag, or is woken. Exclusive pollers as well: each of
+	 * them has to hear of it.
+	 */
+	__wake_up(&dma_buf_poll_get(dmabuf)->wait, TASK_NORMAL, 0,
+		  poll_to_key(EPOLLERR));
 }
 
 /**

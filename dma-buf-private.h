@@ -22,6 +22,7 @@
 
 #include <uapi/linux/dma-buf.h>
 
+struct dma_buf_uring_waits;
 struct io_uring_cmd;
 struct ioctl_call;
 struct work_struct;
@@ -33,11 +34,13 @@ struct work_struct;
  * @vfs_inode: the inode, whose references keep the memory of the buffer
  * @buf: the buffer
  * @resv: used when the exporter brings no reservation object
+ * @uring_waits: of dma-buf-uring.c; NULL until a command waits
  */
 struct dma_buf_inode_info {
 	struct inode vfs_inode;
 	struct dma_buf buf;
 	struct dma_resv resv;
+	struct dma_buf_uring_waits *uring_waits;
 };
 
 static inline struct dma_buf_inode_info *DMA_BUF_I(struct inode *inode)
@@ -53,9 +56,17 @@ struct file *dma_buf_inode_alloc_file(size_t size, int flags,
 bool dma_buf_name_copy(struct dma_buf *dmabuf, char name[DMA_BUF_NAME_LEN]);
 long dma_buf_name_ioctl_set(struct ioctl_call *call, void *args);
 
+/* dma-buf-wait.c */
+long dma_buf_wait_fence(struct dma_buf *dmabuf, struct dma_fence *fence,
+			bool intr, long timeout);
+long dma_buf_wait_fences(struct dma_buf *dmabuf, enum dma_resv_usage usage,
+			 bool intr, unsigned long timeout);
+void dma_buf_wait_wake(struct dma_buf *dmabuf);
+
 /* dma-buf-poll.c */
 void dma_buf_poll_fini(struct dma_buf *dmabuf);
 bool dma_buf_poll_armed(struct dma_buf *dmabuf);
+void dma_buf_poll_revoke(struct dma_buf *dmabuf);
 __poll_t dma_buf_poll(struct file *file, struct poll_table_struct *wait);
 
 /* dma-buf-list.c */
@@ -129,6 +140,9 @@ static inline struct sg_table *dma_buf_pageless_unwrap(struct sg_table *sgt)
 
 /* dma-buf-attach.c */
 int dma_buf_attach_init(void);
+bool dma_buf_attach_movable(struct dma_buf_attachment *attach);
+void dma_buf_attach_revoke(struct dma_buf *dmabuf);
+void dma_buf_attach_revoke_moves(struct dma_buf *dmabuf);
 
 /* dma-buf-cpu.c */
 int dma_buf_cpu_mmap(struct file *file, struct vm_area_struct *vma);
@@ -320,6 +334,19 @@ static inline long dma_buf_sync_file_ioctl_import(struct ioctl_call *call,
 
 /* dma-buf-uring.c, with CONFIG_IO_URING only */
 int dma_buf_uring_issue(struct io_uring_cmd *cmd, unsigned int issue_flags);
+#ifdef CONFIG_IO_URING
+void dma_buf_uring_revoke(struct dma_buf *dmabuf);
+void dma_buf_uring_fini(struct dma_buf *dmabuf);
+#else
+static inline void dma_buf_uring_revoke(struct dma_buf *dmabuf) {}
+static inline void dma_buf_uring_fini(struct dma_buf *dmabuf) {}
+#endif
+
+/* dma-buf-revoke.c */
+long dma_buf_revoke_ioctl(struct ioctl_call *call, void *args);
+#if IS_ENABLED(CONFIG_KUNIT)
+extern unsigned int dma_buf_revoke_timeout;
+#endif
 
 /* dma-buf-file.c */
 extern const struct file_operations dma_buf_file_ops;

@@ -104,7 +104,8 @@ static size_t dma_buf_rw_copy_pages(struct dma_buf_rw *rw, struct page *page,
  * Account a step of the copy, of which @copied bytes were done.
  *
  * Return: 0 to go on; -EFAULT for memory that the caller does not have; -EINTR
- * after a fatal signal.
+ * after a fatal signal; -ENODEV when more is to come and the buffer was
+ * revoked.
  */
 static int dma_buf_rw_step(struct dma_buf_rw *rw, size_t bytes, size_t copied)
 {
@@ -114,6 +115,8 @@ static int dma_buf_rw_step(struct dma_buf_rw *rw, size_t bytes, size_t copied)
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	cond_resched();
+	if (rw->pos < rw->end && dma_buf_is_revoked(rw->dmabuf))
+		return -ENODEV;
 	return 0;
 }
 
@@ -291,8 +294,9 @@ static ssize_t dma_buf_rw(struct kiocb *iocb, struct iov_iter *iter,
  * when something failed after some were copied; 0 at the end. -EAGAIN if a fence
  * has to be waited for, or a lock, and that is not wanted; -ERESTARTSYS if a
  * signal ended the wait; -EINTR if a fatal one ended the copy; -EFAULT for bad
- * user memory; -EIO for memory with an error; -EOPNOTSUPP if the exporter
- * offers neither pages nor vmap; -ENOMEM, or what its ops return.
+ * user memory; -EIO for memory with an error; -ENODEV if the buffer is revoked;
+ * -EOPNOTSUPP if the exporter offers neither pages nor vmap; -ENOMEM, or what
+ * its ops return.
  */
 ssize_t dma_buf_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {

@@ -37,6 +37,8 @@ static struct sync_file *dma_buf_sync_file_create(struct dma_buf *dmabuf,
 	struct dma_fence *fence;
 	int ret;
 
+	if (dma_buf_is_revoked(dmabuf))
+		return ERR_PTR(-ENODEV);
 	ret = dma_resv_get_singleton(dmabuf->resv, dma_resv_usage_rw(write),
 				     &fence);
 	if (ret)
@@ -58,7 +60,7 @@ static struct sync_file *dma_buf_sync_file_create(struct dma_buf *dmabuf,
  *
  * Context: Process context. May sleep.
  * Return: the descriptor; -EINVAL for wrong flags; -EMFILE when the process has
- * no free descriptor; -ENOMEM.
+ * no free descriptor; -ENODEV when the buffer has been revoked; -ENOMEM.
  */
 int dma_buf_sync_file_export(struct dma_buf *dmabuf, u32 flags)
 {
@@ -85,7 +87,8 @@ int dma_buf_sync_file_export(struct dma_buf *dmabuf, u32 flags)
  *
  * Context: Process context. May sleep.
  * Return: 0; -EINVAL for wrong flags; -EMFILE when the process has no free
- * descriptor; -ENOMEM; -EFAULT when the answer cannot be written.
+ * descriptor; -ENODEV when the buffer has been revoked; -ENOMEM; -EFAULT when
+ * the answer cannot be written.
  */
 long dma_buf_sync_file_ioctl_export(struct ioctl_call *call, void *args)
 {
@@ -115,11 +118,12 @@ long dma_buf_sync_file_ioctl_export(struct ioctl_call *call, void *args)
 	return 0;
 }
 
-/* Add each fence that @fence consists of: @resv must not hold containers. */
-static int dma_buf_sync_file_add_fences(struct dma_resv *resv,
+/* Add each fence that @fence consists of: a resv must not hold containers. */
+static int dma_buf_sync_file_add_fences(struct dma_buf *dmabuf,
 					struct dma_fence *fence,
 					enum dma_resv_usage usage)
 {
+	struct dma_resv *resv = dmabuf->resv;
 	struct dma_fence_unwrap iter;
 	unsigned int count = 0;
 	struct dma_fence *f;
@@ -136,7 +140,8 @@ static int dma_buf_sync_file_add_fences(struct dma_resv *resv,
 
 	/* Uninterruptible: programs do not expect EINTR from this command. */
 	dma_resv_lock(resv, NULL);
-	ret = dma_resv_reserve_fences(resv, count);
+	ret = dma_buf_is_revoked(dmabuf) ? -ENODEV :
+					   dma_resv_reserve_fences(resv, count);
 	if (!ret) {
 		dma_fence_unwrap_for_each(f, &iter, fence)
 			dma_resv_add_fence(resv, f, usage);
@@ -153,7 +158,7 @@ static int dma_buf_sync_file_add_fences(struct dma_resv *resv,
  *
  * Context: Process context; takes the reservation lock. May sleep.
  * Return: 0; -EINVAL for wrong flags or a descriptor that is no sync file;
- * -ENOMEM.
+ * -ENODEV when the buffer has been revoked; -ENOMEM.
  */
 int dma_buf_sync_file_import(struct dma_buf *dmabuf, u32 flags, int fd)
 {
@@ -167,7 +172,7 @@ int dma_buf_sync_file_import(struct dma_buf *dmabuf, u32 flags, int fd)
 	if (!fence)
 		return -EINVAL;
 
-	ret = dma_buf_sync_file_add_fences(dmabuf->resv, fence,
+	ret = dma_buf_sync_file_add_fences(dmabuf, fence,
 					   flags & DMA_BUF_SYNC_WRITE ?
 					   DMA_RESV_USAGE_WRITE :
 					   DMA_RESV_USAGE_READ);

@@ -348,7 +348,7 @@ static void dma_buf_transfer_leave(struct dma_buf_transfer_job *job,
  * under way to an out-fence.
  *
  * Return: 0, also if the file moved less; the error of the first chunk that
- * failed; -EINTR after a fatal signal.
+ * failed; -EINTR after a fatal signal; -ENODEV when the buffer was revoked.
  */
 static int dma_buf_transfer_span(struct dma_buf_transfer_job *job, size_t end,
 				 bool direct)
@@ -362,9 +362,12 @@ static int dma_buf_transfer_span(struct dma_buf_transfer_job *job, size_t end,
 
 	for (;;) {
 		while (next < end && submitted - reaped < job->depth) {
-			if (fatal_signal_pending(current)) {
-				end = next;
+			if (fatal_signal_pending(current))
 				ret = -EINTR;
+			else if (dma_buf_is_revoked(job->dmabuf))
+				ret = -ENODEV;
+			if (ret) {
+				end = next;
 				break;
 			}
 			chunk = &job->chunks[submitted++ % job->depth];
@@ -816,11 +819,17 @@ static int dma_buf_transfer_plan(struct dma_buf_transfer_job *job,
 }
 
 /* Wait for the in-fence, whatever its error. */
-static int dma_buf_transfer_wait(struct dma_fence *fence,
+static int dma_buf_transfer_wait(struct dma_buf *dmabuf,
+				 struct dma_fence *fence,
 				 enum dma_buf_cpu_wait wait)
 {
-	if (wait == DMA_BUF_CPU_WAIT_FENCES)
-		return dma_fence_wait(fence, true);
+	long left;
+
+	if (wait == DMA_BUF_CPU_WAIT_FENCES) {
+		left = dma_buf_wait_fence(dmabuf, fence, true,
+					  MAX_SCHEDULE_TIMEOUT);
+		return min(left, 0L);
+	}
 	/* Some drivers find out only when they are asked to tell. */
 	dma_fence_enable_sw_signaling(fence);
 	return dma_fence_is_signaled(fence) ? 0 : -EAGAIN;
@@ -910,7 +919,7 @@ ssize_t dma_buf_transfer_file(struct file *buffer, struct file *file,
 	    buffer->f_flags & O_NONBLOCK)
 		wait = DMA_BUF_CPU_WAIT_LOCKS;
 	if (fences && fences->in)
-		ret = dma_buf_transfer_wait(fences->in, wait);
+		ret = dma_buf_transfer_wait(job.dmabuf, fences->in, wait);
 	if (ret)
 		return ret;
 	return dma_buf_transfer_move(&job, args, wait);

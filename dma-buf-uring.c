@@ -20,23 +20,33 @@
  *  - The submission queue entry is read once by each issue: it is memory of the
  *    program, which may change it at any time. Nothing of it is used after the
  *    issue.
- *  - A command with a callback is completed once. Taking the callback off the
- *    fence decides who does it: the cancellation if it could, else the task
- *    work that the callback has queued.
+ *  - A command with a callback is completed once. Three may end its wait: the
+ *    callback, the cancellation, and the revocation of the buffer. The one that
+ *    sets dma_buf_uring_wait.ended does it; the others leave the command alone.
+ *  - What waits is on the list of its buffer, from before it tests for a
+ *    revocation until it goes on or is taken off by one. So a revocation finds
+ *    it, or is found by it.
  *
  * Locks: the lock of the ring, with which io_uring issues a command, runs its
  * task work and cancels it, protects struct dma_buf_uring_wait. Worker threads
  * issue without it, and never wait by callback. The callback runs with the lock
  * of the fence, which nests inside, and changes nothing but what io_uring
- * allows in interrupts.
+ * allows in interrupts. &dma_buf_uring_waits.lock protects the list; it nests
+ * inside the lock of the ring, and no fence is touched with it.
  */
 #include <linux/array_size.h>
+#include <linux/atomic.h>
+#include <linux/cleanup.h>
 #include <linux/compiler.h>
+#include <linux/container_of.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
 #include <linux/file.h>
 #include <linux/io_uring/cmd.h>
+#include <linux/list.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/thread_info.h>
@@ -84,12 +94,29 @@ struct dma_buf_uring_op {
  * @cb: on the fence of @access
  * @cmd: the command, which holds the file of the buffer
  * @access: what it begins
+ * @node: entry of &dma_buf_uring_waits.list while it waits
+ * @ended: set by what ends the wait, which then goes on with the command
  */
 struct dma_buf_uring_wait {
 	struct dma_fence_cb cb;
 	struct io_uring_cmd *cmd;
 	struct dma_buf_cpu_access access;
+	struct list_head node;
+	atomic_t ended;
 };
+
+/**
+ * struct dma_buf_uring_waits - what waits for a fence of one buffer
+ * @lock: protects @list
+ * @list: of &struct dma_buf_uring_wait, for dma_buf_uring_revoke()
+ */
+struct dma_buf_uring_waits {
+	spinlock_t lock;	/* of @list */
+	struct list_head list;
+};
+
+/* How many waits a revocation ends before it lets go of the lock. */
+#define DMA_BUF_URING_REVOKE_BATCH	16
 
 static struct dma_buf *dma_buf_uring_buffer(const struct io_uring_cmd *cmd)
 {
@@ -97,6 +124,42 @@ static struct dma_buf *dma_buf_uring_buffer(const struct io_uring_cmd *cmd)
 }
 
 /* -- waiting for fences ---------------------------------------------------- */
+
+static struct dma_buf_uring_waits **dma_buf_uring_slot(struct dma_buf *dmabuf)
+{
+	return &container_of(dmabuf, struct dma_buf_inode_info,
+			     buf)->uring_waits;
+}
+
+/* Return the list of a buffer, made for the first wait; NULL without memory. */
+static struct dma_buf_uring_waits *
+dma_buf_uring_get_waits(struct dma_buf *dmabuf)
+{
+	struct dma_buf_uring_waits **slot = dma_buf_uring_slot(dmabuf);
+	struct dma_buf_uring_waits *waits = READ_ONCE(*slot), *other;
+
+	if (waits)
+		return waits;
+
+	waits = kmalloc(sizeof(*waits), GFP_KERNEL_ACCOUNT);
+	if (!waits)
+		return NULL;
+	spin_lock_init(&waits->lock);
+	INIT_LIST_HEAD(&waits->list);
+	/* Another thread may have been faster; its list is the one in use. */
+	other = cmpxchg(slot, NULL, waits);
+	if (!other)
+		return waits;
+	kfree(waits);
+	return other;
+}
+
+/* The list exists while there is a wait. */
+static struct dma_buf_uring_waits *
+dma_buf_uring_waits_of(const struct dma_buf_uring_wait *wait)
+{
+	return READ_ONCE(*dma_buf_uring_slot(wait->access.dmabuf));
+}
 
 static struct dma_buf_uring_wait **dma_buf_uring_pdu(struct io_uring_cmd *cmd)
 {
@@ -118,6 +181,12 @@ static void dma_buf_uring_finish(struct dma_buf_uring_wait *wait, int ret,
 static void dma_buf_uring_resume(struct io_uring_cmd *cmd,
 				 unsigned int issue_flags);
 
+/* Return true to the one that ends the wait. */
+static bool dma_buf_uring_claim(struct dma_buf_uring_wait *wait)
+{
+	return !atomic_xchg(&wait->ended, true);
+}
+
 /* The fence has signaled; its lock is held, interrupts may be off. */
 static void dma_buf_uring_signaled(struct dma_fence *fence,
 				   struct dma_fence_cb *cb)
@@ -125,7 +194,33 @@ static void dma_buf_uring_signaled(struct dma_fence *fence,
 	struct dma_buf_uring_wait *wait =
 		container_of(cb, struct dma_buf_uring_wait, cb);
 
-	io_uring_cmd_complete_in_task(wait->cmd, dma_buf_uring_resume);
+	if (dma_buf_uring_claim(wait))
+		io_uring_cmd_complete_in_task(wait->cmd, dma_buf_uring_resume);
+}
+
+/* Begin a wait, which may be ended at once by dma_buf_uring_revoke(). */
+static void dma_buf_uring_list(struct dma_buf_uring_wait *wait)
+{
+	struct dma_buf_uring_waits *waits = dma_buf_uring_waits_of(wait);
+
+	INIT_LIST_HEAD(&wait->cb.node);
+	atomic_set(&wait->ended, false);
+	scoped_guard(spinlock, &waits->lock)
+		list_add(&wait->node, &waits->list);
+	/*
+	 * Before the caller tests for a revocation. Pairs with the barrier of
+	 * dma_buf_revoke(), for one that does not see a list which another
+	 * thread has made, and so does not take the lock.
+	 */
+	smp_mb();
+}
+
+/* After the end of a wait. The callback is still there after a revocation. */
+static void dma_buf_uring_unlist(struct dma_buf_uring_wait *wait)
+{
+	scoped_guard(spinlock, &dma_buf_uring_waits_of(wait)->lock)
+		list_del(&wait->node);
+	dma_fence_remove_callback(wait->access.fence, &wait->cb);
 }
 
 /*
@@ -140,21 +235,27 @@ static int dma_buf_uring_arm(struct dma_buf_uring_wait *wait)
 	int ret = 0;
 
 	while (!ret && wait->access.fence) {
-		if (!dma_fence_add_callback(wait->access.fence, &wait->cb,
+		dma_buf_uring_list(wait);
+		if (!dma_buf_is_revoked(wait->access.dmabuf) &&
+		    !dma_fence_add_callback(wait->access.fence, &wait->cb,
 					    dma_buf_uring_signaled))
 			return -EIOCBQUEUED;
+		if (!dma_buf_uring_claim(wait))
+			return -EIOCBQUEUED;
+		dma_buf_uring_unlist(wait);
 		ret = dma_buf_cpu_access_begin(&wait->access);
 	}
 	return ret;
 }
 
-/* Task work: go on after a fence has signaled. */
+/* Task work: go on after a fence has signaled, or the buffer was revoked. */
 static void dma_buf_uring_resume(struct io_uring_cmd *cmd,
 				 unsigned int issue_flags)
 {
 	struct dma_buf_uring_wait *wait = *dma_buf_uring_pdu(cmd);
 	int ret;
 
+	dma_buf_uring_unlist(wait);
 	/* The task ends, or the ring: this may be a kernel thread. */
 	if (issue_flags & IO_URING_F_TASK_DEAD) {
 		dma_buf_uring_finish(wait, -ECANCELED, issue_flags);
@@ -180,10 +281,64 @@ static int dma_buf_uring_cancel(struct io_uring_cmd *cmd,
 {
 	struct dma_buf_uring_wait *wait = *dma_buf_uring_pdu(cmd);
 
-	if (dma_fence_remove_callback(wait->access.fence, &wait->cb))
+	if (dma_buf_uring_claim(wait)) {
+		dma_buf_uring_unlist(wait);
 		dma_buf_uring_finish(wait, -ECANCELED,
 				     issue_flags & ~IO_URING_F_COMPLETE_DEFER);
+	}
 	return 0;
+}
+
+/* End a bounded number of waits; return true if there may be more. */
+static bool dma_buf_uring_end_some(struct dma_buf_uring_waits *waits)
+{
+	struct dma_buf_uring_wait *wait;
+	unsigned int n;
+
+	/* With the lock, no command goes on and frees what it waits with. */
+	spin_lock(&waits->lock);
+	for (n = 0; n < DMA_BUF_URING_REVOKE_BATCH; n++) {
+		wait = list_first_entry_or_null(&waits->list,
+						struct dma_buf_uring_wait,
+						node);
+		if (!wait)
+			break;
+		/* Its own list_del() follows. */
+		list_del_init(&wait->node);
+		if (dma_buf_uring_claim(wait))
+			io_uring_cmd_complete_in_task(wait->cmd,
+						      dma_buf_uring_resume);
+	}
+	spin_unlock(&waits->lock);
+	return n == DMA_BUF_URING_REVOKE_BATCH;
+}
+
+/**
+ * dma_buf_uring_revoke - end the waits of commands for fences of a buffer
+ * @dmabuf: the buffer, with &dma_buf.revoked set
+ *
+ * The commands go on in their tasks, and fail there.
+ *
+ * Context: Process context.
+ */
+void dma_buf_uring_revoke(struct dma_buf *dmabuf)
+{
+	struct dma_buf_uring_waits *waits;
+
+	waits = READ_ONCE(*dma_buf_uring_slot(dmabuf));
+	while (waits && dma_buf_uring_end_some(waits))
+		cond_resched();
+}
+
+/**
+ * dma_buf_uring_fini - free the list of what waits for a buffer
+ * @dmabuf: the buffer, which is being released: each wait holds its file
+ *
+ * Context: Any.
+ */
+void dma_buf_uring_fini(struct dma_buf *dmabuf)
+{
+	kfree(*dma_buf_uring_slot(dmabuf));
 }
 
 /* Complete @access later: it has a fence to wait for. */
@@ -196,7 +351,8 @@ static int dma_buf_uring_queue(struct io_uring_cmd *cmd,
 
 	/* For as long as a device takes, so charged to the program. */
 	wait = kmalloc(sizeof(*wait), GFP_KERNEL_ACCOUNT);
-	if (!wait) {
+	if (!wait || !dma_buf_uring_get_waits(access->dmabuf)) {
+		kfree(wait);
 		dma_buf_cpu_access_abort(access);
 		return -ENOMEM;
 	}

@@ -48,6 +48,8 @@
  * ======================================  ===========  ==========
  * dma_buf_export()                        exporter     no
  * dma_buf_move_notify()                   exporter     yes
+ * dma_buf_invalidate_mappings()           exporter     yes
+ * dma_buf_revoke()                        exporter     no
  * dma_buf_fd(), dma_buf_get()             both         no
  * dma_buf_put()                           both         no
  * dma_buf_attach()                        importer     no
@@ -97,8 +99,10 @@
  * dma_buf_ops.mmap                        exporter     no
  * dma_buf_ops.vmap                        exporter     yes
  * dma_buf_ops.vunmap                      exporter     yes
+ * dma_buf_ops.revoke                      exporter     no
  * dma_buf_ops.release                     exporter     no
  * dma_buf_attach_ops.move_notify          importer     yes
+ * dma_buf_attach_ops.invalidate_mappings  importer     yes
  * ======================================  ===========  ==========
  *
  * Drivers that need several buffers at once lock them with a
@@ -149,6 +153,7 @@ static void dma_buf_teardown(struct dma_buf *dmabuf)
 
 	if (dmabuf->resv == &info->resv)
 		dma_resv_fini(&info->resv);
+	dma_buf_uring_fini(dmabuf);
 	dma_buf_poll_fini(dmabuf);
 	kfree(dmabuf->name);
 }

@@ -70,18 +70,12 @@ static void dma_buf_attach_test_attach_without_ops(struct kunit *test)
 
 static void dma_buf_attach_test_attach_refuses(struct kunit *test)
 {
-	static const struct dma_buf_attach_ops no_notify = {
-		.allow_peer2peer = true,
-	};
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct device *dev = mock_device_create(test);
 
 	mock_fence_expect_misuse(test);
 	KUNIT_EXPECT_PTR_EQ(test, dma_buf_attach(NULL, dev), ERR_PTR(-EINVAL));
 	KUNIT_EXPECT_PTR_EQ(test, dma_buf_attach(dmabuf, NULL),
-			    ERR_PTR(-EINVAL));
-	KUNIT_EXPECT_PTR_EQ(test, dma_buf_dynamic_attach(dmabuf, dev, &no_notify,
-							 NULL),
 			    ERR_PTR(-EINVAL));
 	KUNIT_EXPECT_EQ(test, mock_importer_count(dmabuf), 0);
 	dma_buf_put(dmabuf);

@@ -45,8 +45,9 @@ struct dma_buf_ops {
 	 * @cache_sgt_mapping:
 	 *
 	 * The core keeps the first mapping of each attachment and returns it
-	 * for each further one, until the detach. Mapping for a direction that
-	 * the first one does not include then fails with -EBUSY. Not for
+	 * for each further one, until the detach, or until the buffer is
+	 * revoked and the importer does not use it. Mapping for a direction
+	 * that the first one does not include then fails with -EBUSY. Not for
 	 * dynamic exporters: a kept mapping would lead to where the buffer was.
 	 */
 	bool cache_sgt_mapping;
@@ -309,6 +310,40 @@ struct dma_buf_ops {
 	 * for a device: what reads fdinfo looks for the one that hangs.
 	 */
 	void (*show_fdinfo)(struct dma_buf *dmabuf, struct seq_file *m);
+
+	/**
+	 * @revoke:
+	 *
+	 * Optional. The buffer has been revoked: give up what only the exporter
+	 * knows of, such as device mappings that it keeps although they are not
+	 * in use.
+	 *
+	 * An exporter that revokes buffers enters all pages in a fault handler,
+	 * and tests dma_buf_is_revoked() there. Its mmap op must not enter any:
+	 * it may run while the buffer is revoked, and its mapping cannot be
+	 * found before it has returned, so these pages would stay.
+	 *
+	 * When this returns, no fault handler may still be about to enter a
+	 * page that it has looked up before the revocation. The core removes
+	 * what has been entered after this, from mappings of the address space
+	 * of the buffer's own inode. Where &file.f_mapping or
+	 * &vm_area_struct.vm_file is another one, as in DRM drivers, this op
+	 * removes it.
+	 *
+	 * Called again if the buffer is revoked again. Exporters that use
+	 * dma-buf-pages name dma_buf_pages_revoke(), or call it.
+	 *
+	 * Context: Process context, without the reservation lock. May sleep,
+	 * but must not wait for fences or importers.
+	 */
+	void (*revoke)(struct dma_buf *dmabuf);
+
+	/**
+	 * @user_revoke:
+	 *
+	 * A program may revoke the buffer, by DMA_BUF_IOCTL_REVOKE.
+	 */
+	bool user_revoke;
 };
 
 /**
@@ -436,6 +471,12 @@ struct dma_buf {
 
 	/** @nr_pinned: pins of a dynamic exporter's buffer. */
 	unsigned int nr_pinned;
+
+	/**
+	 * @revoked: there may be no new users, see dma_buf_revoke(). Set once
+	 * by dma-buf-revoke.c, without a lock; read by dma_buf_is_revoked().
+	 */
+	bool revoked;
 #ifdef CONFIG_DMABUF_SYSFS_STATS
 	/**
 	 * @sysfs_entry: the buffer's directory in sysfs. Set by the export,
@@ -461,8 +502,10 @@ struct dma_buf_attach_ops {
 	/**
 	 * @move_notify:
 	 *
-	 * Prepare for a move of the buffer. Mandatory: because of it the buffer
-	 * need not be pinned for as long as it is attached.
+	 * Optional. Prepare for a move of the buffer. Because of it the buffer
+	 * need not be pinned for as long as it is mapped. An importer with
+	 * neither this nor @invalidate_mappings hears of no move, and pins the
+	 * buffer before it maps it.
 	 *
 	 * The mappings of the attachment are still valid and lead to the old
 	 * place, but the importer has to undo them and map again before its
@@ -470,11 +513,41 @@ struct dma_buf_attach_ops {
 	 * to the new place. As mapping needs the same lock, none can be made
 	 * meanwhile.
 	 *
+	 * A revocation of a dynamic exporter's buffer is announced by this op
+	 * to an importer that has no other one, has mapped the buffer, and has
+	 * not pinned it; all fences have signaled before. Mapping fails then.
+	 * An importer that unmaps later, from another context, is waited for,
+	 * but has not promised to.
+	 *
 	 * Context: With the reservation lock, called from
-	 * dma_buf_move_notify(). Memory reclaim may wait for it, so the
-	 * exporter decides what else is allowed.
+	 * dma_buf_move_notify(), dma_buf_invalidate_mappings() or
+	 * dma_buf_revoke(). Memory reclaim may wait for it, so the exporter
+	 * decides what else is allowed.
 	 */
 	void (*move_notify)(struct dma_buf_attachment *attach);
+
+	/**
+	 * @invalidate_mappings:
+	 *
+	 * Optional. End the use of the mappings of the attachment, also while
+	 * the importer has pinned the buffer. An importer with this op promises
+	 * to undo its mappings within bounded time: at once, or after the
+	 * device has finished, from another context. So the buffer can be
+	 * revoked, see dma_buf_attach_revocable() and dma_buf_revoke().
+	 *
+	 * The importer stops its device, or adds a fence for what the device
+	 * still does. After that it calls dma_buf_unmap_attachment(), here or
+	 * later. It may try to map again: that fails when the buffer has been
+	 * revoked, and leads to the new place when it has been moved.
+	 *
+	 * An importer without @move_notify is notified of moves by this op,
+	 * too. Each of them may be called several times.
+	 *
+	 * Context: With the reservation lock, called from
+	 * dma_buf_invalidate_mappings(), dma_buf_move_notify() or
+	 * dma_buf_revoke().
+	 */
+	void (*invalidate_mappings)(struct dma_buf_attachment *attach);
 };
 
 /**
@@ -492,6 +565,9 @@ struct dma_buf_attach_ops {
  *	when attaching.
  * @importer_priv: private pointer of the importer. Set when attaching.
  * @priv: private pointer of the exporter, under rules of its own.
+ * @nr_mapped: mappings that the importer has, a kept one as often as it was
+ *	returned; under the reservation lock.
+ * @nr_pinned: pins of a dynamic importer; under the reservation lock.
  *
  * Made by dma_buf_attach() or dma_buf_dynamic_attach(), freed by
  * dma_buf_detach(). It does not hold a reference to the buffer: the importer
@@ -507,6 +583,8 @@ struct dma_buf_attachment {
 	const struct dma_buf_attach_ops *importer_ops;
 	void *importer_priv;
 	void *priv;
+	unsigned int nr_mapped;
+	unsigned int nr_pinned;
 };
 
 /**
@@ -569,6 +647,20 @@ static inline bool dma_buf_is_dynamic(struct dma_buf *dmabuf)
 }
 
 /**
+ * dma_buf_is_revoked - test whether a buffer has been revoked
+ * @dmabuf: the buffer
+ *
+ * For fault handlers of exporters, which answer with %VM_FAULT_SIGBUS.
+ *
+ * Context: Any.
+ * Return: true from the moment on when dma_buf_revoke() was called.
+ */
+static inline bool dma_buf_is_revoked(const struct dma_buf *dmabuf)
+{
+	return unlikely(READ_ONCE(dmabuf->revoked));
+}
+
+/**
  * dma_buf_attachment_is_dynamic - test whether the importer follows moves
  * @attach: the attachment
  *
@@ -609,6 +701,9 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 			      struct sg_table *sgt,
 			      enum dma_data_direction dir);
 void dma_buf_move_notify(struct dma_buf *dmabuf);
+void dma_buf_invalidate_mappings(struct dma_buf *dmabuf);
+bool dma_buf_attach_revocable(struct dma_buf_attachment *attach);
+int dma_buf_revoke(struct dma_buf *dmabuf, bool intr);
 int dma_buf_begin_cpu_access(struct dma_buf *dmabuf,
 			     enum dma_data_direction dir);
 int dma_buf_end_cpu_access(struct dma_buf *dmabuf,

@@ -10,11 +10,11 @@
  * export	dma_buf_export, dma_buf_fd, dma_buf_get, dma_buf_name
  * devices	dma_buf_attach, dma_buf_pin, dma_buf_map, dma_buf_unmap,
  *		dma_buf_unpin, dma_buf_detach, dma_buf_move_notify,
- *		dma_buf_mapcache, dma_buf_mapcache_drop
+ *		dma_buf_mapcache, dma_buf_mapcache_drop, dma_buf_invalidate
  * CPU		dma_buf_wait_cpu, dma_buf_begin_cpu, dma_buf_end_cpu,
  *		dma_buf_begin_cpu_partial, dma_buf_end_cpu_partial,
  *		dma_buf_mmap, dma_buf_vmap, dma_buf_vunmap
- * release	dma_buf_put, dma_buf_release
+ * release	dma_buf_revoke, dma_buf_put, dma_buf_release
  *
  * Units: size, offset and length are in bytes, waited is in nanoseconds; dir is
  * enum dma_data_direction.
@@ -88,6 +88,10 @@ DMA_BUF_EVENT(dma_buf_vunmap);
 
 /* ret is the number of importers that were notified */
 DMA_BUF_EVENT(dma_buf_move_notify);
+DMA_BUF_EVENT(dma_buf_invalidate);
+
+/* The uses that there were have ended, or what has kept them from ending. */
+DMA_BUF_EVENT(dma_buf_revoke);
 
 /* The buffer is about to get a name. */
 TRACE_EVENT(dma_buf_name,
