@@ -52,6 +52,7 @@ obj-$(CONFIG_DMABUF_PAGES)	+= dma-buf-transfer.o
 obj-$(CONFIG_SYNC_FILE)		+= dma-buf-sync-file.o
 obj-$(CONFIG_IO_URING)		+= dma-buf-uring.o
 obj-$(CONFIG_DMABUF_BPF)	+= dma-buf-bpf.o
+obj-y				+= dma-buf-revoke.o
 obj-y				+= dma-buf-file.o
 
 # Layer 4: exporters for user space, and what they have in common

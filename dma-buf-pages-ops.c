@@ -78,6 +78,9 @@ void dma_buf_pages_unmap(struct dma_buf_attachment *attach,
 	dma_buf_mapcache_unmap(attach->dmabuf->priv,
 			       container_of(sgt, struct dma_buf_pages_mapping,
 					    sgt));
+	/* It may have become idle. */
+	if (dma_buf_is_revoked(attach->dmabuf))
+		dma_buf_mapcache_drop_idle(attach->dmabuf->priv);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pages_unmap, DMA_BUF);
 
@@ -319,14 +322,14 @@ static void dma_buf_pages_drop_vmap(struct dma_buf_pages *pages)
  * For &dma_buf_ops.vunmap. A buffer that is mapped once is commonly mapped for
  * each frame, and building the page tables of a large one can take longer than
  * using it. So on 64-bit machines, where address space is plenty, the mapping
- * stays until dma_buf_pages_end().
+ * stays until dma_buf_pages_end(), or until the buffer is revoked.
  *
  * Context: Process context, with the reservation lock. May sleep.
  */
 void dma_buf_pages_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	iosys_map_clear(map);
-	if (!IS_ENABLED(CONFIG_64BIT))
+	if (!IS_ENABLED(CONFIG_64BIT) || dma_buf_is_revoked(dmabuf))
 		dma_buf_pages_drop_vmap(dmabuf->priv);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pages_vunmap, DMA_BUF);
@@ -345,6 +348,27 @@ struct dma_buf_pages *dma_buf_pages_get(struct dma_buf *dmabuf)
 	return dmabuf->priv;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pages_get, DMA_BUF);
+
+/**
+ * dma_buf_pages_revoke - drop mappings of a revoked buffer that are not in use
+ * @dmabuf: the buffer; &dma_buf.priv is a &struct dma_buf_pages
+ *
+ * For &dma_buf_ops.revoke. Mappings that are in use are dropped when that use
+ * ends.
+ *
+ * Context: Process context; takes the reservation lock. May sleep.
+ */
+void dma_buf_pages_revoke(struct dma_buf *dmabuf)
+{
+	struct dma_buf_pages *pages = dmabuf->priv;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_mapcache_drop_idle(pages);
+	if (pages->vaddr && !dmabuf->vmapping_counter)
+		dma_buf_pages_drop_vmap(pages);
+	dma_resv_unlock(dmabuf->resv);
+}
+EXPORT_SYMBOL_NS_GPL(dma_buf_pages_revoke, DMA_BUF);
 
 /**
  * dma_buf_pages_end - end the use of the memory

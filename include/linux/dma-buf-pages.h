@@ -202,12 +202,14 @@ int dma_buf_pages_end_cpu_access_partial(struct dma_buf *dmabuf,
 int dma_buf_pages_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void dma_buf_pages_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 struct dma_buf_pages *dma_buf_pages_get(struct dma_buf *dmabuf);
+void dma_buf_pages_revoke(struct dma_buf *dmabuf);
 
 /**
  * DMA_BUF_PAGES_OPS - initialize the operations of page-backed memory
  *
- * Initializers for a &struct dma_buf_ops; the exporter adds release and, where
- * programs may map the pages, mmap.
+ * Initializers for a &struct dma_buf_ops; the exporter adds release, where
+ * programs may map the pages mmap, and where it revokes buffers
+ * dma_buf_pages_revoke() or a revoke op that calls it.
  */
 #define DMA_BUF_PAGES_OPS						\
 	.map_dma_buf = dma_buf_pages_map,				\

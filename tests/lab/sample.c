@@ -35,6 +35,7 @@ static void sample_release(struct dma_buf *dmabuf)
 static const struct dma_buf_ops sample_ops = {
 	DMA_BUF_PAGES_OPS,
 	.release = sample_release,
+	.revoke = dma_buf_pages_revoke,
 };
 
 static int sample_fill(struct dma_buf_pages *pages, unsigned long nr_pages)
