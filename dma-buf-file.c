@@ -60,6 +60,7 @@ static_assert(_IOC(_IOC_WRITE, 'b', 4, 24) == DMA_BUF_IOCTL_SYNC_PARTIAL);
 static_assert(_IOC(_IOC_READ | _IOC_WRITE, 'b', 5, 40) ==
 	      DMA_BUF_IOCTL_TRANSFER);
 static_assert(_IOC(_IOC_WRITE, 'b', 6, 16) == DMA_BUF_IOCTL_SYNC_BATCH);
+static_assert(_IOC(_IOC_NONE, 'b', 7, 0) == DMA_BUF_IOCTL_REVOKE);
 
 static const struct ioctl_entry dma_buf_ioctls[] = {
 	/* Hottest command first: called twice for each access by the CPU. */
@@ -79,6 +80,7 @@ static const struct ioctl_entry dma_buf_ioctls[] = {
 		    IOCTL_TAIL_ZERO, dma_buf_transfer_ioctl),
 	IOCTL_GROWS(DMA_BUF_IOCTL_SYNC_BATCH, struct dma_buf_sync_batch,
 		    reserved, IOCTL_TAIL_ZERO, dma_buf_cpu_batch_ioctl_sync),
+	IOCTL_RAW(DMA_BUF_IOCTL_REVOKE, dma_buf_revoke_ioctl),
 };
 
 static long dma_buf_file_ioctl(struct file *file, unsigned int cmd,
@@ -129,6 +131,8 @@ static void dma_buf_file_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "mapped:\t%llu\n",
 		   (u64)READ_ONCE(dmabuf->nr_mapped) * dmabuf->size);
 	seq_printf(m, "pins:\t%u\n", READ_ONCE(dmabuf->nr_pinned));
+	if (dma_buf_is_revoked(dmabuf))
+		seq_puts(m, "revoked:\t1\n");
 	dma_buf_file_show_fences(m, dmabuf->resv);
 	if (dmabuf->ops->show_fdinfo)
 		dmabuf->ops->show_fdinfo(dmabuf, m);

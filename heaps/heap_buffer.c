@@ -277,6 +277,8 @@ static const struct dma_buf_ops heap_buffer_ops = {
 	.get_unmapped_area	= thp_get_unmapped_area,
 	.release		= heap_buffer_release,
 	.show_fdinfo		= heap_buffer_show_fdinfo,
+	.revoke			= heap_mmap_revoke,
+	.user_revoke		= true,
 };
 
 /**

@@ -98,5 +98,6 @@ void heap_buffer_put(struct heap_buffer *buffer);
 
 /* heap_mmap.c */
 int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
+void heap_mmap_revoke(struct dma_buf *dmabuf);
 
 #endif /* _DMA_BUF_HEAP_BUFFER_H */

@@ -19,6 +19,7 @@
 #include <linux/mm_types.h>
 #include <linux/pagemap.h>
 #include <linux/pgtable.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/userfaultfd_k.h>
 
@@ -37,6 +38,12 @@
  * User Mode Linux, whose set_ptes() gets the third one wrong in 6.12.
  */
 #define HEAP_ENTER_PAGES	(IS_ENABLED(CONFIG_UML) ? 1UL : ULONG_MAX)
+
+/* The mapping is one of the buffer's own file, also after dma_buf_mmap(). */
+static bool heap_vma_is_revoked(const struct vm_area_struct *vma)
+{
+	return dma_buf_is_revoked(vma->vm_file->private_data);
+}
 
 /*
  * Test whether a page table entry of the level above can map this folio here.
@@ -100,9 +107,10 @@ static unsigned long heap_fault_enter(struct vm_fault *vmf, struct page *page,
  *
  * Context: may be under rcu_read_lock(), so must not sleep. The page table
  * exists, or has just vanished.
+ * Return: VM_FAULT_NOPAGE; VM_FAULT_SIGBUS if the buffer has been revoked.
  */
-static void heap_fault_batch(struct vm_fault *vmf,
-			     const struct dma_buf_pages *pages)
+static vm_fault_t heap_fault_batch(struct vm_fault *vmf,
+				   const struct dma_buf_pages *pages)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long span = HEAP_FAULT_PAGES, before, index, end, address;
@@ -120,9 +128,20 @@ static void heap_fault_batch(struct vm_fault *vmf,
 
 	table = pte_offset_map_lock(vma->vm_mm, vmf->pmd, address, &vmf->ptl);
 	if (!table)
-		return;
+		return VM_FAULT_NOPAGE;
 	/* sparse loses sight of the lock in there */
 	__acquire(vmf->ptl);
+
+	/*
+	 * A revocation removes what was entered before it takes this lock. It
+	 * does not take it where it sees no page table; hence the barrier,
+	 * between making the page table and this test.
+	 */
+	smp_mb__after_spinlock();
+	if (heap_vma_is_revoked(vma)) {
+		pte_unmap_unlock(table, vmf->ptl);
+		return VM_FAULT_SIGBUS;
+	}
 
 	vmf->pte = table;
 	dma_buf_pages_for_each(&iter, pages, index, end, ULONG_MAX) {
@@ -135,6 +154,43 @@ static void heap_fault_batch(struct vm_fault *vmf,
 	}
 	pte_unmap_unlock(table, vmf->ptl);
 	vmf->pte = NULL;
+	return VM_FAULT_NOPAGE;
+}
+
+/*
+ * Do what the core would do next with this page: make the private copy, or
+ * enter it, or the whole folio in an entry of the level above. With the folio
+ * locked, and tested after that, it is entered either before heap_mmap_revoke()
+ * has had the lock, or not at all.
+ *
+ * It cannot be left to the core by returning %VM_FAULT_LOCKED. When a locked
+ * page turns out to be broken, the core unmaps it by folio->mapping, and these
+ * have none.
+ */
+static vm_fault_t heap_fault_finish(struct vm_fault *vmf, struct folio *folio)
+{
+	struct page *copy = vmf->cow_page;
+	vm_fault_t ret;
+
+	folio_lock(folio);
+	if (heap_vma_is_revoked(vmf->vma)) {
+		ret = VM_FAULT_SIGBUS;
+	} else if (PageHWPoison(vmf->page) ||
+		   (copy && copy_mc_user_highpage(copy, vmf->page, vmf->address,
+						  vmf->vma))) {
+		ret = VM_FAULT_HWPOISON;
+	} else {
+		if (copy)
+			__folio_mark_uptodate(page_folio(copy));
+		else
+			folio_get(folio);
+		ret = finish_fault(vmf);
+		if (ret && !copy)
+			folio_put(folio);
+	}
+	folio_unlock(folio);
+	vmf->page = NULL;
+	return ret ?: copy ? VM_FAULT_DONE_COW : VM_FAULT_NOPAGE;
 }
 
 static vm_fault_t heap_fault(struct vm_fault *vmf)
@@ -152,10 +208,8 @@ static vm_fault_t heap_fault(struct vm_fault *vmf)
 
 	vmf->page = page;
 	folio = page_folio(page);
-	if (!heap_fault_is_single(vmf) && heap_fault_is_huge(vmf, folio)) {
-		folio_get(folio);
-		return 0;
-	}
+	if (!heap_fault_is_single(vmf) && heap_fault_is_huge(vmf, folio))
+		return heap_fault_finish(vmf, folio);
 
 	/*
 	 * With a page table there, finish_fault() does not try an entry of the
@@ -165,14 +219,11 @@ static vm_fault_t heap_fault(struct vm_fault *vmf)
 		vmf->page = NULL;
 		return VM_FAULT_OOM;
 	}
-	if (heap_fault_is_single(vmf)) {
-		folio_get(folio);
-		return 0;
-	}
+	if (heap_fault_is_single(vmf))
+		return heap_fault_finish(vmf, folio);
 
 	vmf->page = NULL;
-	heap_fault_batch(vmf, pages);
-	return VM_FAULT_NOPAGE;
+	return heap_fault_batch(vmf, pages);
 }
 
 /* Called for reads before heap_fault(), where the page table exists. */
@@ -184,8 +235,7 @@ static vm_fault_t heap_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t en
 	    heap_fault_is_single(vmf) ||
 	    PageHWPoison(dma_buf_pages_page(pages, vmf->pgoff)))
 		return 0;
-	heap_fault_batch(vmf, pages);
-	return VM_FAULT_NOPAGE;
+	return heap_fault_batch(vmf, pages);
 }
 
 static const struct vm_operations_struct heap_vm_ops = {
@@ -205,6 +255,8 @@ static int heap_frames_access(struct vm_area_struct *vma, unsigned long address,
 	 * to.
 	 */
 	if (write && !(vma->vm_flags & VM_WRITE))
+		return -EFAULT;
+	if (heap_vma_is_revoked(vma))
 		return -EFAULT;
 
 	page = dma_buf_pages_page(vma->vm_private_data,
@@ -237,7 +289,7 @@ static vm_fault_t heap_frames_enter(struct vm_area_struct *vma,
  * beside the faulting one are entered to spare faults: that one cannot be is no
  * error.
  */
-static vm_fault_t heap_frames_fault(struct vm_fault *vmf)
+static vm_fault_t heap_frames_enter_around(const struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	const struct dma_buf_pages *pages = vma->vm_private_data;
@@ -257,6 +309,32 @@ static vm_fault_t heap_frames_fault(struct vm_fault *vmf)
 		if (address == (vmf->address & PAGE_MASK))
 			ret = one;
 	}
+	return ret;
+}
+
+/*
+ * The lock of any page keeps heap_mmap_revoke() from returning. So nothing is
+ * allocated with it: a task whose cgroup is at its limit would keep it for as
+ * long as it has to wait for memory.
+ */
+static vm_fault_t heap_frames_fault(struct vm_fault *vmf)
+{
+	const struct dma_buf_pages *pages = vmf->vma->vm_private_data;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+	struct folio *folio;
+
+	if (vmf->pgoff >= pages->nr_pages)
+		return VM_FAULT_SIGBUS;
+
+	/* All frames around are in the page table of the fault. */
+	if (pte_alloc(vmf->vma->vm_mm, vmf->pmd))
+		return VM_FAULT_OOM;
+
+	folio = page_folio(dma_buf_pages_page(pages, vmf->pgoff));
+	folio_lock(folio);
+	if (!heap_vma_is_revoked(vmf->vma))
+		ret = heap_frames_enter_around(vmf);
+	folio_unlock(folio);
 	return ret;
 }
 
@@ -327,4 +405,30 @@ int heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	else
 		heap_mmap_frames(vma);
 	return 0;
+}
+
+/**
+ * heap_mmap_revoke - wait for faults that have not seen a revocation
+ * @dmabuf: the buffer, of a page-backed heap, with &dma_buf.revoked set
+ *
+ * For &dma_buf_ops.revoke. A fault that enters a page has the lock of that page
+ * or of one beside it, or looks for the revocation with the lock of the page
+ * table. So after each page has been locked once, no more pages are entered,
+ * and the core can empty the page tables.
+ *
+ * Context: Process context; takes the lock of each folio, and the reservation
+ * lock. May sleep.
+ */
+void heap_mmap_revoke(struct dma_buf *dmabuf)
+{
+	struct heap_buffer *buffer = heap_buffer_of(dmabuf);
+	struct dma_buf_pages_iter iter;
+	struct folio *folio;
+
+	dma_buf_pages_for_each_folio(&iter, folio, &buffer->pages) {
+		folio_lock(folio);
+		folio_unlock(folio);
+		cond_resched();
+	}
+	dma_buf_pages_revoke(dmabuf);
 }

@@ -427,4 +427,33 @@ struct dma_buf_uring_cmd {
 #define DMA_BUF_IOCTL_TRANSFER		_IOWR(DMA_BUF_BASE, 5, struct dma_buf_transfer)
 #define DMA_BUF_IOCTL_SYNC_BATCH	_IOW(DMA_BUF_BASE, 6, struct dma_buf_sync_batch)
 
+/*
+ * Take the buffer away from all of its users, for good. It is of the buffer,
+ * not of the descriptor: all processes that have it lose it.
+ *
+ * New uses fail: everything above and read(2), write(2), splice(2), mmap(2) and
+ * imports by drivers with ENODEV. Mappings are emptied, an access to them
+ * raises SIGBUS. Calls that wait for devices end with ENODEV, poll(2) returns
+ * POLLERR. The end of an access (%DMA_BUF_SYNC_END), the name, lseek(2),
+ * fstat(2) and close(2) remain. The memory is freed with the last reference.
+ *
+ * Then it waits until devices have finished, for some seconds at most. It
+ * returns 0 when none can access the memory any more through a driver that has
+ * imported the buffer. Not waited for are calls of read(2), write(2), splice(2)
+ * and %DMA_BUF_IOCTL_TRANSFER that were at work already, which may still move
+ * up to one MiB or the requests in flight, and pages that a program has pinned
+ * (direct I/O, registered buffers) or put into a pipe.
+ *
+ * It otherwise fails with EBUSY when a driver keeps its mapping, which it was
+ * not made to give up, ETIMEDOUT when it does not end within those seconds, or
+ * EINTR when a signal came first. The buffer is revoked in all of these cases;
+ * another call waits again.
+ *
+ * Nothing is revoked when it fails with EINVAL as the argument is not 0,
+ * EOPNOTSUPP for a buffer that is not of a heap, and EPERM when the caller has
+ * neither the effective user ID, and the user namespace, of the process that
+ * allocated the buffer, nor CAP_SYS_ADMIN in that namespace.
+ */
+#define DMA_BUF_IOCTL_REVOKE		_IO(DMA_BUF_BASE, 7)
+
 #endif
