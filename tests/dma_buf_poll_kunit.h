@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the suites of dma-buf-poll.c and dma-buf-sync-file.c share: a way to add
- * a fence to a buffer, and to poll the buffer.
+ * What the suites of dma-buf-poll.c, dma-buf-sync-file.c and dma-buf-revoke.c
+ * share: a way to add a fence to a buffer, and to poll the buffer.
  */
 #ifndef _DMA_BUF_POLL_TEST_H
 #define _DMA_BUF_POLL_TEST_H

@@ -378,7 +378,7 @@ static int visit_batch(struct dma_buf *dmabuf, struct stage *stage)
 static int visit(struct dma_buf *dmabuf, struct stage *stage)
 {
 	int ret = visit_device(dmabuf, stage) ?: visit_batch(dmabuf, stage) ?:
-		  visit_vmap(dmabuf);
+		  visit_vmap(dmabuf) ?: dma_buf_revoke(dmabuf, false);
 
 	dma_buf_put(dmabuf);
 	mock_files_flush();

@@ -326,6 +326,69 @@ static void heap_mmap_test_pin_fast(struct kunit *test)
 	heap_mmap_test_pin_one(test, true);
 }
 
+static const struct heap_mmap_revoke_case {
+	const char *description;
+	enum mock_heap_pieces pieces;
+	unsigned long flags;
+	unsigned int nr_pages;
+	bool longterm_pin;
+} heap_mmap_revoke_cases[] = {
+	{ "a run", MOCK_HEAP_RUN, MAP_SHARED, HEAP_MMAP_TEST_PAGES, true },
+	{ "many runs", MOCK_HEAP_BACKWARD, MAP_SHARED, HEAP_MMAP_TEST_PAGES,
+	  true },
+	{ "folios", MOCK_HEAP_FOLIOS, MAP_SHARED, HEAP_MMAP_TEST_PAGES, true },
+	{ "page frames", MOCK_HEAP_RUN, MAP_SHARED, HEAP_MMAP_TEST_PAGES,
+	  false },
+	{ "a private copy", MOCK_HEAP_RUN, MAP_PRIVATE, 1, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(heap_mmap_revoke, heap_mmap_revoke_cases, description);
+
+/* Succeeds if a revocation empties a mapping, and nothing gets back into it. */
+static void heap_mmap_test_revoke(struct kunit *test)
+{
+	const struct heap_mmap_revoke_case *param = test->param_value;
+	struct mock_heap *mock = mock_heap_create(test, "kunit_revoke");
+	struct dma_buf *dmabuf;
+	unsigned long address;
+	/* Without huge pages the buffer counts as a mapping of large folios. */
+	bool counted = IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
+		       param->pieces != MOCK_HEAP_FOLIOS;
+	unsigned int i;
+	u32 value;
+
+	mock->backing.longterm_pin = param->longterm_pin;
+	dmabuf = mock_heap_buffer(test, mock, param->pieces, param->nr_pages);
+	address = heap_mmap_test_map(test, dmabuf, param->flags);
+	for (i = 0; i < param->nr_pages; i++)
+		KUNIT_EXPECT_EQ(test, 0,
+				put_user(i, (u32 __user *)(address +
+							   i * PAGE_SIZE)));
+
+	KUNIT_EXPECT_EQ(test, 0, dma_buf_revoke(dmabuf, false));
+	for (i = 0; i < param->nr_pages; i++) {
+		u32 __user *user = (u32 __user *)(address + i * PAGE_SIZE);
+
+		KUNIT_EXPECT_FALSE(test,
+				   counted && page_mapped(mock->pages[i]));
+		KUNIT_EXPECT_EQ(test, sizeof(value),
+				copy_from_user(&value, user, sizeof(value)));
+		KUNIT_EXPECT_EQ(test, -EFAULT, put_user(1, user));
+		KUNIT_EXPECT_FALSE(test,
+				   counted && page_mapped(mock->pages[i]));
+		KUNIT_EXPECT_FALSE(test,
+				   folio_test_locked(page_folio(mock->pages[i])));
+	}
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			(long)kunit_vm_mmap(test, dmabuf->file, 0, PAGE_SIZE,
+					    PROT_READ, MAP_SHARED, 0));
+
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(address, dmabuf->size));
+	mock_heap_close(dmabuf);
+	mock_heap_expect_put(test, mock);
+	mock_heap_expect_home(test, mock);
+}
+
 static struct kunit_case heap_mmap_cases[] = {
 	KUNIT_CASE_PARAM(heap_mmap_test_touch, heap_mmap_touch_gen_params),
 	KUNIT_CASE(heap_mmap_test_private),
@@ -334,6 +397,7 @@ static struct kunit_case heap_mmap_cases[] = {
 	KUNIT_CASE_PARAM(heap_mmap_test_flags, heap_mmap_flags_gen_params),
 	KUNIT_CASE_PARAM(heap_mmap_test_pin, heap_mmap_pin_gen_params),
 	KUNIT_CASE_PARAM(heap_mmap_test_pin_fast, heap_mmap_pin_gen_params),
+	KUNIT_CASE_PARAM(heap_mmap_test_revoke, heap_mmap_revoke_gen_params),
 	{ }
 };
 
