@@ -509,6 +509,9 @@ static const struct call calls[] = {
 			FIELD(NUMBER32, struct dma_buf_transfer, out_fence),
 		},
 	}, {
+		"DMA_BUF_IOCTL_REVOKE", DMA_BUF_IOCTL_REVOKE, "argument = NULL",
+		NO_FD, 0, run_ioctl, { },
+	}, {
 		"DMA_BUF_SET_NAME_A", DMA_BUF_SET_NAME_A, "name = 4 bytes",
 		NO_FD, 0, run_ioctl, { { "name", STRING, 0 } },
 	}, {

@@ -448,6 +448,11 @@ static inline long dmabuf_transfer_in(int fd, int file, __u32 flags, __u64 lengt
 	return xioctl(fd, DMA_BUF_IOCTL_TRANSFER, &args);
 }
 
+static inline int dmabuf_revoke(int fd)
+{
+	return xioctl(fd, DMA_BUF_IOCTL_REVOKE, NULL);
+}
+
 static inline int dmabuf_set_name(int fd, const char *name)
 {
 	return xioctl(fd, DMA_BUF_SET_NAME_B, (void *)name);

@@ -94,6 +94,23 @@ static int run_allocate(void)
 	return 0;
 }
 
+/*
+ * A buffer that is taken away. Not from a mapping: User Mode Linux then flushes
+ * its TLB without the lock that it needs, which lockdep reports.
+ */
+static int run_revoke(void)
+{
+	int fd = heap_alloc(stage.heap, stage.size), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = dmabuf_begin(fd, DMA_BUF_SYNC_RW);
+	if (!ret)
+		ret = dmabuf_revoke(fd) ?: dmabuf_end(fd, DMA_BUF_SYNC_RW);
+	close(fd);
+	return ret;
+}
+
 #define BATCH	4
 
 /* All or none, and access to all of them. */
@@ -677,6 +694,11 @@ static bool variant_is_plain(const struct _fixture_variant_fail_nth *variant)
 TEST_F(fail_nth, allocate)
 {
 	sweep(_metadata, "allocate", run_allocate);
+}
+
+TEST_F(fail_nth, revoke)
+{
+	sweep(_metadata, "revoke", run_revoke);
 }
 
 TEST_F(fail_nth, batch)

@@ -165,6 +165,17 @@ static long op_buffer_name(struct thread *t, const __u64 *d)
 		      pointer_pick(d[4], name));
 }
 
+/* Of a buffer now and then: all others go on with what is left of it. */
+static long op_buffer_revoke(struct thread *t, const __u64 *d)
+{
+	long ret;
+
+	patience_start(t, 4);
+	ret = dmabuf_revoke(slot_pick(BUFFER, d[0]));
+	patience_end(t);
+	return ret;
+}
+
 static long op_buffer_export_fence(struct thread *t, const __u64 *d)
 {
 	struct dma_buf_export_sync_file data = {
@@ -622,7 +633,8 @@ static const struct op ops[] = {
 	{ "dma-buf: SET_NAME", op_buffer_name, 4 },
 	{ "dma-buf: EXPORT_SYNC_FILE", op_buffer_export_fence, 8 },
 	{ "dma-buf: IMPORT_SYNC_FILE", op_buffer_import_fence, 8 },
-	{ "dma-buf: lseek", op_buffer_seek, 2 },
+	{ "dma-buf: lseek", op_buffer_seek, 1 },
+	{ "dma-buf: REVOKE", op_buffer_revoke, 1 },
 	{ "io_uring: commands of a dma-buf", op_uring_commands, 6, URING },
 	{ "mmap, at a place", op_map, 20 },
 	{ "mmap, anywhere", op_map_anywhere, 4 },
