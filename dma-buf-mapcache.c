@@ -11,24 +11,25 @@
  * gets the table of the mapping, each further one a table of its own with the
  * same addresses: there are importers which write addresses of their own into
  * the table as long as they have it (RDMA, which is dynamic, and the static
- * ipu6-isys). Some do not put the old ones back, so that is done here. A mapping
- * that the device may write to and that needs syncs is not shared: the sync at
- * the second map could overwrite what the device has written for the first.
+ * ipu6-isys). Some do not put the old ones back, so that is done here. A
+ * mapping that the device may write to and that needs syncs is not shared: the
+ * sync at the second map could overwrite what the device has written for the
+ * first.
  *
  * Idle. A mapping without users is synced as if it were unmapped, and leaves
  * &dma_buf_pages.mappings; the next map syncs it for the device. Neither
  * allocates. Idle mappings are bounded in number, in bytes of tables, and in
  * bytes that they map, since other users of an IOMMU's addresses cannot have
- * them dropped; those that may bounce by a bound of their own, which is 0 unless
- * it is set, as slots of bounce buffers are few. The least recently used is
- * dropped first. All are dropped when another mapping fails; those of a buffer by
- * its release; those of a device before its driver is unbound. A shrinker drops
- * them as well.
+ * them dropped; those that may bounce by a bound of their own, which is 0
+ * unless it is set, as slots of bounce buffers are few. The least recently used
+ * is dropped first. All are dropped when another mapping fails; those of a
+ * buffer by its release; those of a device before its driver is unbound. A
+ * shrinker drops them as well.
  *
  * The record of a device exists while a driver is bound: a devres action ends
  * it, after the driver's remove and before the DMA API is torn down. It is made
  * at a map, if the device can be locked at once: importers also map in their
- * probe, with that lock. Without a record nothing is kept.
+ * probe, with that lock. Without a record a mapping is neither shared nor kept.
  *
  * What is dropped is first taken off all lists, with dma_buf_mapcache_lock, and
  * counted in dma_buf_pages.dropping and in the record; then unmapped without
@@ -74,8 +75,9 @@
 /* -- bounds ---------------------------------------------------------------- */
 
 /*
- * Without, each map makes a mapping of its own and each unmap undoes it. A change
- * holds for mappings that are made after it.
+ * Without, each map makes a mapping of its own and each unmap undoes it. What
+ * is shared already stays so until its last unmap, what is idle until the next
+ * map or unmap of the buffer.
  */
 VISIBLE_IF_KUNIT bool dma_buf_mapcache_enabled = true;
 module_param_named(enabled, dma_buf_mapcache_enabled, bool, 0644);
@@ -88,7 +90,7 @@ module_param_named(max_mappings, dma_buf_mapcache_max_mappings, uint, 0644);
 MODULE_PARM_DESC(max_mappings, "number of idle mappings");
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_max_mappings);
 
-/* Tables of half a GiB in single pages, or of any size in huge ones. */
+/* Twice the tables of max_mapped in single pages, with what syncs need. */
 VISIBLE_IF_KUNIT unsigned long dma_buf_mapcache_max_bytes = SZ_8M;
 module_param_named(max_bytes, dma_buf_mapcache_max_bytes, ulong, 0644);
 MODULE_PARM_DESC(max_bytes, "size of the tables of idle mappings, in bytes");
@@ -123,13 +125,15 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_keep_writable);
  * struct dma_buf_mapcache_device - a device whose idle mappings are kept
  * @node: entry of dma_buf_mapcache_devices, until the driver is unbound
  * @dev: the device; valid until then
- * @dead: the driver is unbound: keep nothing more
+ * @may_stay: the device may see memory that its driver does not use
+ * @dead: the driver is unbound: share and keep nothing more
  * @dropping: how many mappings of the device are being unmapped
  * @refs: one of each mapping, and one of the devres action
  */
 struct dma_buf_mapcache_device {
 	struct hlist_node node;
 	struct device *dev;
+	bool may_stay;
 	bool dead;
 	unsigned int dropping;
 	refcount_t refs;
@@ -149,11 +153,11 @@ struct dma_buf_mapcache_lru {
 	unsigned long mapped;
 };
 
-/* Protects all that follows, and the fields of others that the header says. */
+/* Protects all that follows, and what dma-buf-pages-private.h says. */
 static DEFINE_SPINLOCK(dma_buf_mapcache_lock);
 static DEFINE_HASHTABLE(dma_buf_mapcache_devices, 6);
 
-/* Index is whether the mappings may bounce; these are dropped first. */
+/* Index is whether the mappings may bounce; the shrinker drops these first. */
 static struct dma_buf_mapcache_lru dma_buf_mapcache_lru[] = {
 	{ .list = LIST_HEAD_INIT(dma_buf_mapcache_lru[0].list) },
 	{ .list = LIST_HEAD_INIT(dma_buf_mapcache_lru[1].list) },
@@ -212,17 +216,14 @@ static void dma_buf_mapcache_end_device(struct device *dev, void *res);
 /*
  * Test whether mappings of a device may stay.
  *
- * A device that is not trusted, or whose IOMMU is strict, must not see memory for
- * longer than its driver wants it to. With arm's own IOMMU code a driver may put
- * its device into another address space while it is bound (exynos_drm), where
- * old addresses are those of other memory.
+ * A device that is not trusted, or whose IOMMU is strict, must not see memory
+ * for longer than its driver wants it to.
  */
 static bool dma_buf_mapcache_may_stay(struct device *dev)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
 
-	if (IS_ENABLED(CONFIG_ARM_DMA_USE_IOMMU) ||
-	    (domain && domain->type == IOMMU_DOMAIN_DMA))
+	if (domain && domain->type == IOMMU_DOMAIN_DMA)
 		return false;
 	return !dev_is_pci(dev) || !to_pci_dev(dev)->untrusted;
 }
@@ -234,6 +235,7 @@ static void dma_buf_mapcache_add_record(struct device *dev,
 {
 	device_lock_assert(dev);
 	record->dev = dev;
+	record->may_stay = dma_buf_mapcache_may_stay(dev);
 	refcount_set(&record->refs, 2);
 	*res = record;
 	devres_add(dev, res);
@@ -245,15 +247,19 @@ static void dma_buf_mapcache_add_record(struct device *dev,
 /*
  * Make the record of a device to which a driver is bound. A device that is
  * being probed or unbound is locked; to lock it here as well would be a
- * deadlock if this is the task that does it. Nothing is allocated with the lock,
- * as memory may be written back through the device.
+ * deadlock if this is the task that does it. Nothing is allocated with the
+ * lock, as memory may be written back through the device.
+ *
+ * With arm's own IOMMU code a driver may put its device into another address
+ * space while it is bound (exynos_drm), where old addresses are those of other
+ * memory: there is no record then.
  */
 static struct dma_buf_mapcache_device *
 dma_buf_mapcache_make_record(struct device *dev)
 {
 	struct dma_buf_mapcache_device *record = NULL, *fresh, **res;
 
-	if (!READ_ONCE(dev->driver) || !dma_buf_mapcache_may_stay(dev))
+	if (IS_ENABLED(CONFIG_ARM_DMA_USE_IOMMU) || !READ_ONCE(dev->driver))
 		return NULL;
 
 	res = devres_alloc(dma_buf_mapcache_end_device, sizeof(*res),
@@ -439,7 +445,7 @@ static void dma_buf_mapcache_end_device(struct device *dev, void *res)
 	int i;
 
 	spin_lock(&dma_buf_mapcache_lock);
-	record->dead = true;
+	WRITE_ONCE(record->dead, true);
 	hash_del(&record->node);
 	for (i = 0; i < ARRAY_SIZE(dma_buf_mapcache_lru); i++)
 		list_for_each_entry_safe(mapping, next,
@@ -460,8 +466,9 @@ static void dma_buf_mapcache_end_device(struct device *dev, void *res)
  * only what bounces needs syncs; for another one that cannot be told apart, so
  * look whether it could bounce at all.
  */
-static bool dma_buf_mapcache_bounces(const struct dma_buf_pages *pages,
-				     const struct dma_buf_pages_mapping *mapping)
+static bool
+dma_buf_mapcache_bounces(const struct dma_buf_pages *pages,
+			 const struct dma_buf_pages_mapping *mapping)
 {
 	size_t left = pages->nr_pages << PAGE_SHIFT;
 	const struct dma_buf_pages_piece *piece = mapping->pieces;
@@ -530,7 +537,7 @@ dma_buf_mapcache_take_idle(struct dma_buf_pages *pages,
 {
 	struct dma_buf_pages_mapping *mapping, *found = NULL;
 
-	if (!pages->kept)
+	if (!pages->kept || !READ_ONCE(dma_buf_mapcache_enabled))
 		return NULL;
 
 	spin_lock(&dma_buf_mapcache_lock);
@@ -670,8 +677,11 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_map);
 static bool
 dma_buf_mapcache_may_keep(const struct dma_buf_pages_mapping *mapping)
 {
+	lockdep_assert_held(&dma_buf_mapcache_lock);
 	if (!mapping->record || mapping->record->dead ||
-	    !dma_buf_mapcache_shrinker)
+	    !mapping->record->may_stay)
+		return false;
+	if (!dma_buf_mapcache_enabled || !dma_buf_mapcache_shrinker)
 		return false;
 	if (mapping->mapped != DMA_TO_DEVICE && !dma_buf_mapcache_keep_writable)
 		return false;
@@ -699,7 +709,7 @@ static struct dma_buf_pages_mapping *dma_buf_mapcache_oldest(void)
 	return first;
 }
 
-/* Claim what is over the bounds. The latest one is within them by itself. */
+/* Claim what is over the bounds, which may have been lowered. */
 static void dma_buf_mapcache_claim_excess(struct list_head *claimed)
 {
 	struct dma_buf_mapcache_lru *plain = &dma_buf_mapcache_lru[false];
@@ -715,19 +725,12 @@ static void dma_buf_mapcache_claim_excess(struct list_head *claimed)
 		dma_buf_mapcache_claim(dma_buf_mapcache_oldest(), claimed);
 }
 
-/* Make a mapping idle; return false when it has to be unmapped. */
-static bool dma_buf_mapcache_keep(struct dma_buf_pages *pages,
+static void dma_buf_mapcache_list(struct dma_buf_pages *pages,
 				  struct dma_buf_pages_mapping *mapping)
 {
 	struct dma_buf_mapcache_lru *lru;
-	LIST_HEAD(claimed);
 
-	spin_lock(&dma_buf_mapcache_lock);
-	if (!dma_buf_mapcache_may_keep(mapping)) {
-		spin_unlock(&dma_buf_mapcache_lock);
-		return false;
-	}
-
+	lockdep_assert_held(&dma_buf_mapcache_lock);
 	lru = &dma_buf_mapcache_lru[mapping->bounces];
 	lru->count++;
 	lru->bytes += mapping->size;
@@ -736,11 +739,24 @@ static bool dma_buf_mapcache_keep(struct dma_buf_pages *pages,
 	list_add_tail(&mapping->lru, &lru->list);
 	hlist_add_head(&mapping->sibling, &pages->idle);
 	pages->kept = true;
+}
+
+/* Make a mapping idle; return false when it has to be unmapped. */
+static bool dma_buf_mapcache_keep(struct dma_buf_pages *pages,
+				  struct dma_buf_pages_mapping *mapping)
+{
+	LIST_HEAD(claimed);
+	bool keep;
+
+	spin_lock(&dma_buf_mapcache_lock);
+	keep = dma_buf_mapcache_may_keep(mapping);
+	if (keep)
+		dma_buf_mapcache_list(pages, mapping);
 	dma_buf_mapcache_claim_excess(&claimed);
 	spin_unlock(&dma_buf_mapcache_lock);
 
 	dma_buf_mapcache_drop(&claimed);
-	return true;
+	return keep;
 }
 
 /* End the use of a mapping. */

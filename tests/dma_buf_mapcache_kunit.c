@@ -515,12 +515,12 @@ static void dma_buf_mapcache_test_max_bytes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_idle(dmabufs[0]), 0);
 	KUNIT_EXPECT_EQ(test, count_idle(dmabufs[MANY - 1]), 1);
 
-	/* One that is larger than all may be does not push out the others. */
+	/* A bound that is lowered holds for what is idle already. */
 	dma_buf_mapcache_max_bytes = 1;
 	KUNIT_EXPECT_EQ(test, use_once(test, dmabufs[0], dev, DMA_TO_DEVICE),
 			DMA_BUF_MAPCACHE_MISS);
 	KUNIT_EXPECT_EQ(test, count_idle(dmabufs[0]), 0);
-	KUNIT_EXPECT_EQ(test, count_idle(dmabufs[MANY - 1]), 1);
+	KUNIT_EXPECT_EQ(test, count_idle(dmabufs[MANY - 1]), 0);
 }
 
 static void dma_buf_mapcache_test_off(struct kunit *test)
@@ -537,6 +537,28 @@ static void dma_buf_mapcache_test_off(struct kunit *test)
 	use_unmap(&one);
 	use_unmap(&two);
 	KUNIT_EXPECT_EQ(test, count_idle(dmabuf), 0);
+}
+
+/* Turned off while mappings are idle, in use, and shared. */
+static void dma_buf_mapcache_test_turn_off(struct kunit *test)
+{
+	struct device *dev = mock_device_create(test);
+	struct dma_buf *idle = buffer_create(test);
+	struct dma_buf *used = buffer_create(test);
+	struct use one, two;
+
+	use_once(test, idle, dev, DMA_TO_DEVICE);
+	KUNIT_ASSERT_EQ(test, count_idle(idle), 1);
+	one = use_map(test, used, dev, DMA_TO_DEVICE);
+	two = use_map(test, used, dev, DMA_TO_DEVICE);
+	KUNIT_ASSERT_EQ(test, two.result, DMA_BUF_MAPCACHE_SHARED);
+
+	dma_buf_mapcache_enabled = false;
+	KUNIT_EXPECT_EQ(test, use_once(test, idle, dev, DMA_TO_DEVICE),
+			DMA_BUF_MAPCACHE_MISS);
+	use_unmap(&one);
+	use_unmap(&two);
+	KUNIT_EXPECT_EQ(test, count_idle(used), 0);
 }
 
 static void dma_buf_mapcache_test_max_mapped(struct kunit *test)
@@ -962,6 +984,7 @@ static struct kunit_case dma_buf_mapcache_cases[] = {
 	KUNIT_CASE(dma_buf_mapcache_test_max_mappings),
 	KUNIT_CASE(dma_buf_mapcache_test_max_bytes),
 	KUNIT_CASE(dma_buf_mapcache_test_off),
+	KUNIT_CASE(dma_buf_mapcache_test_turn_off),
 	KUNIT_CASE(dma_buf_mapcache_test_max_mapped),
 	KUNIT_CASE(dma_buf_mapcache_test_table_restored),
 	KUNIT_CASE(dma_buf_mapcache_test_reclaim_without_io),
