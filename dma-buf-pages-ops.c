@@ -374,15 +374,16 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pages_revoke, DMA_BUF);
  * dma_buf_pages_end - end the use of the memory
  * @pages: the memory, with no device mapping in use
  *
- * What the exporter's release op calls first. The kernel mapping goes, and so do
- * device mappings that were kept for the next use; the list of runs stays for
- * the exporter to put the pages, until dma_buf_pages_fini().
+ * What the exporter's release op calls first. The kernel mapping goes, and so
+ * do device mappings that were kept for the next use; the list of runs stays
+ * for the exporter to put the pages, until dma_buf_pages_fini().
  *
  * Context: Process context. May sleep.
  */
 void dma_buf_pages_end(struct dma_buf_pages *pages)
 {
-	WARN_ON_ONCE(!list_empty(&pages->mappings));
+	WARN_ON_ONCE(!list_empty(&pages->mappings) ||
+		     !hlist_empty(&pages->shared));
 	dma_buf_mapcache_drop_idle(pages);
 	if (pages->vaddr)
 		dma_buf_pages_drop_vmap(pages);

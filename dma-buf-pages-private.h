@@ -2,9 +2,9 @@
 /*
  * Page-backed memory as one device sees it
  *
- * Between dma-buf-pages.c, which makes and undoes a mapping, dma-buf-mapcache.c,
- * which shares and keeps mappings, and dma-buf-pages-ops.c, which makes
- * operations of a buffer of both.
+ * Between dma-buf-pages.c, which makes and undoes a mapping,
+ * dma-buf-mapcache.c, which shares and keeps mappings, and dma-buf-pages-ops.c,
+ * which makes operations of a buffer of both.
  */
 #ifndef _DMA_BUF_PAGES_PRIVATE_H
 #define _DMA_BUF_PAGES_PRIVATE_H
@@ -50,7 +50,7 @@ struct dma_buf_pages_segment {
  * @sgt: the table that the importer gets, mapped for @dev
  * @dev: the device
  * @dir: what the device does with the memory, as the importer said
- * @mapped: what the DMA API was told, see dma_buf_pages_map_device()
+ * @mapped: what the DMA API was told, see dma_buf_pages_dma_map()
  * @limit: longest entry of the table, in pages
  * @size: of this record and of @pieces, in bytes
  * @pieces: where the device sees the memory, in the order of @sgt; NULL for a
@@ -63,9 +63,20 @@ struct dma_buf_pages_segment {
  * @pages: the memory
  * @debug: entry of a list of dma-buf-pages-debug.c
  * @has_twice: a page may be in the list twice; for DMA API debugging
+ * @users: how many tables importers have; with @lent, @primary and @spare these
+ *	are of dma-buf-mapcache.c, protected by the reservation lock
+ * @lent: an importer has @sgt
+ * @primary: the mapping that this one's table is a copy of; NULL for a mapping
+ * @spare: a copy that no importer has, or NULL
+ * @bounces: the mapping may have bounce buffers; constant, as the next two
+ * @mask: DMA mask of @dev when it was made
+ * @record: of @dev, with a reference; NULL if the mapping must not be shared or
+ *	kept
+ * @stamp: when it became idle; with @lru, protected by dma_buf_mapcache_lock
+ * @lru: entry of a list of idle mappings
+ * @sibling: entry of &dma_buf_pages.shared, with the reservation lock, or of
+ *	&dma_buf_pages.idle, with dma_buf_mapcache_lock
  * @entries: of @sgt, in one allocation with the rest
- *
- * Further fields are those of dma-buf-mapcache.c.
  */
 struct dma_buf_pages_mapping {
 	struct sg_table sgt;
@@ -84,19 +95,17 @@ struct dma_buf_pages_mapping {
 	bool has_twice;
 #endif
 
-	/* private: see dma-buf-mapcache.c */
 	unsigned int users;
 	bool lent;
 	bool bounces;
-	u64 mask;
-	u64 stamp;
-	struct dma_buf_mapcache_device *record;
 	struct dma_buf_pages_mapping *primary;
 	struct dma_buf_pages_mapping *spare;
-	struct hlist_node sibling;
+	u64 mask;
+	struct dma_buf_mapcache_device *record;
+	u64 stamp;
 	struct list_head lru;
+	struct hlist_node sibling;
 
-	/* public: */
 	struct scatterlist entries[];
 };
 

@@ -56,8 +56,8 @@ struct dma_buf_pages_run {
  * @vaddr: kernel mapping, from the first vmap on; on 32-bit machines until the
  *	last vunmap, otherwise until dma_buf_pages_end()
  * @dropping: how many mappings that were @idle are being unmapped
- * @kept: there may be a mapping @idle or @dropping; written with the reservation
- *	lock
+ * @kept: there may be a mapping @idle or @dropping; written with the
+ *	reservation lock
  * @exposed: a device, a program or the kernel may have had a mapping, so the
  *	content is unknown. Set before that mapping becomes visible, by the
  *	functions here and by the exporter's mmap; never cleared
