@@ -194,6 +194,9 @@ int dma_heap_buffer_alloc_batch(struct dma_heap *heap, size_t len,
 	if (!len)
 		return -EINVAL;
 
+	/* Fewer buffers than bytes in a page: the sum of pages fits a long. */
+	static_assert(DMA_HEAP_ALLOC_BATCH_MAX < PAGE_SIZE);
+
 	guard(rwsem_read)(&heap->in_use);
 	if (heap->removed)
 		return -ENODEV;
@@ -232,14 +235,18 @@ static bool dma_heap_may_charge(struct mem_cgroup *memcg)
 
 /*
  * Return the memory cgroup of the process of a pidfd, if the caller may have it
- * charged; NULL in a kernel without memory cgroups.
+ * charged; NULL if there is no pidfd, which 0 and -1 stand for, or in a kernel
+ * without memory cgroups.
  */
-static struct mem_cgroup *dma_heap_get_memcg(int pidfd)
+static struct mem_cgroup *dma_heap_get_memcg(u32 pidfd)
 {
 	struct mem_cgroup *memcg;
 	struct task_struct *task;
 	struct mm_struct *mm;
 	unsigned int flags;
+
+	if (!pidfd || pidfd == U32_MAX)
+		return NULL;
 
 	task = pidfd_get_task(pidfd, &flags);
 	if (IS_ERR(task))
@@ -273,19 +280,16 @@ dma_heap_alloc_charged(struct dma_heap *heap,
 		       const struct dma_heap_allocation_data_charged *data,
 		       size_t supplied)
 {
-	struct mem_cgroup *memcg = NULL, *former;
+	struct mem_cgroup *memcg = dma_heap_get_memcg(data->charge_pid_fd);
+	struct mem_cgroup *former;
 	struct dma_buf *dmabuf;
 
-	if (data->charge_pid_fd && data->charge_pid_fd != U32_MAX)
-		memcg = dma_heap_get_memcg(data->charge_pid_fd);
 	if (memcg == ERR_PTR(-EBADF) && supplied > sizeof(*data))
 		memcg = NULL;
 	if (IS_ERR(memcg))
 		return ERR_CAST(memcg);
-	if (!memcg)
-		return dma_heap_buffer_alloc(heap, data->len, data->fd_flags,
-					     data->heap_flags);
 
+	/* Without one, the cgroup of the caller is charged. */
 	former = set_active_memcg(memcg);
 	dmabuf = dma_heap_buffer_alloc(heap, data->len, data->fd_flags,
 				       data->heap_flags);
@@ -386,15 +390,13 @@ static int dma_heap_batch_alloc(struct dma_heap_batch *batch,
 				struct dma_heap *heap,
 				const struct dma_heap_allocation_batch *data)
 {
-	struct mem_cgroup *memcg = NULL, *former;
+	struct mem_cgroup *memcg = dma_heap_get_memcg(data->charge_pid_fd);
+	struct mem_cgroup *former;
 	int ret;
 
-	if (data->charge_pid_fd && data->charge_pid_fd != U32_MAX)
-		memcg = dma_heap_get_memcg(data->charge_pid_fd);
 	if (IS_ERR(memcg))
 		return PTR_ERR(memcg);
 
-	/* Without one, the cgroup of the caller is charged. */
 	former = set_active_memcg(memcg);
 	ret = dma_heap_buffer_alloc_batch(heap, data->len, data->fd_flags,
 					  data->heap_flags, batch->bufs,

@@ -56,7 +56,6 @@ static int cma_heap_allocate_batch(struct dma_heap *heap, unsigned long len,
 	unsigned long nr_pages = (len >> PAGE_SHIFT) * count;
 	int ret;
 
-	static_assert(DMA_HEAP_ALLOC_BATCH_MAX < PAGE_SIZE);
 	if (!cma_run_fits(heap, nr_pages))
 		return -ENOMEM;
 	ret = heap_charge_check(nr_pages);

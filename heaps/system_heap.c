@@ -364,7 +364,7 @@ static int system_take_append(struct system_take *take)
 			return ret;
 		list_del_init(&folio->lru);
 	}
-	/* The last time to give it up for a task that is out of memory. */
+	/* The last check of what this buffer has taken. */
 	return heap_headroom_confirm(&take->request->room);
 }
 
@@ -561,8 +561,6 @@ static int system_heap_allocate_batch(struct dma_heap *heap, unsigned long len,
 	struct system_request request;
 	int ret;
 
-	/* Does not overflow, as there are more bytes in a page than buffers. */
-	static_assert(DMA_HEAP_ALLOC_BATCH_MAX < PAGE_SIZE);
 	ret = heap_charge_check((len >> PAGE_SHIFT) * count) ?:
 	      system_request_init(&request, (len >> PAGE_SHIFT) * count);
 	if (ret)

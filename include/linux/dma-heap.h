@@ -52,9 +52,10 @@ struct dma_heap_pool_info {
  *	sleep.
  * @allocate_batch: [optional] make @count buffers, each as @allocate does, and
  *	write them to @bufs. For a heap that decides for the sum whether memory
- *	suffices; without it @allocate is called for each. The context is that
- *	of @allocate. It returns 0, and the references are the caller's; or a
- *	negative errno, and no buffer is left.
+ *	suffices; without it @allocate is called for each. The pages of all
+ *	together fit an unsigned long. The context is that of @allocate. It
+ *	returns 0, and the references are the caller's; or a negative errno, and
+ *	no buffer is left.
  */
 struct dma_heap_ops {
 	struct dma_buf *(*allocate)(struct dma_heap *heap,
