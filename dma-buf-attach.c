@@ -165,7 +165,8 @@ static void dma_buf_attach_keep(struct dma_buf_attachment *attach,
 				enum dma_data_direction dir)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
-	attach->sgt = sgt;
+	/* A batch looks for a kept mapping without the lock. */
+	WRITE_ONCE(attach->sgt, sgt);
 	attach->dir = dir;
 }
 
@@ -199,7 +200,7 @@ static void dma_buf_attach_drop(struct dma_buf_attachment *attach)
 		return;
 
 	dma_buf_attach_unmap(attach, attach->sgt, attach->dir);
-	attach->sgt = NULL;
+	WRITE_ONCE(attach->sgt, NULL);
 	/* Cached mappings are not pinned, but their exporters are static. */
 	dma_buf_attach_unpin(attach);
 }

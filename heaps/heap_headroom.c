@@ -9,11 +9,12 @@
  *
  * As long as enough is available, an allocation goes on. That is what
  * si_mem_available() counts: what is free, and of page cache, clean or dirty,
- * and reclaimable slab and kernel memory (the pools of the heaps are of that)
- * what exceeds the low watermarks, or half of it; less what only movable memory
- * can use. The allocation is granted a step of pages and has to check again
- * after these. Pages that are granted and not taken yet count as used, or all
- * threads which check at the same time would be granted the same memory.
+ * and reclaimable kernel memory (the pools of the heaps are of that) what
+ * exceeds the low watermarks, or half of it; less reclaimable slab, and what
+ * only movable memory can use. The allocation is granted a step of pages and
+ * has to check again after these. Pages that are granted and not taken yet
+ * count as used, or all threads which check at the same time would be granted
+ * the same memory.
  *
  * With less memory than that, no estimate is good enough: whether a page of
  * swap can be filled, and what shrinkers will free (pools of drivers, purgeable
@@ -85,10 +86,10 @@
 #define HEAP_HEADROOM_ANON		4
 
 /*
- * How often a task that is out of memory waits a tick for allocations that have
- * been called off, in all. That takes as long as freeing what they have; the
- * bound is for one that is stuck. The count begins anew after so long without
- * such a task.
+ * How often a task that is out of memory waits a tick for allocations that are
+ * under way, in all: they give up, and free what they have, or end. The bound
+ * is for one that is stuck. The count begins anew after so long without such a
+ * task.
  */
 #define HEAP_HEADROOM_OOM_WAITS		HZ
 #define HEAP_HEADROOM_OOM_QUIET		(10 * HZ)
@@ -436,11 +437,11 @@ static void heap_headroom_call_off(struct list_head *folios)
 	if (!heap_reserve_had_oom(HEAP_HEADROOM_OOM_QUIET))
 		heap_reserve.nr_waits = 0;
 	/* 0 says that there was none. */
-	heap_reserve.nr_oom = heap_reserve.nr_oom + 1 ?: 1;
+	WRITE_ONCE(heap_reserve.nr_oom, heap_reserve.nr_oom + 1 ?: 1);
 	heap_reserve.last_oom = get_jiffies_64();
 
 	list_splice_init(&heap_reserve.folios, folios);
-	heap_reserve.nr_pages = 0;
+	WRITE_ONCE(heap_reserve.nr_pages, 0);
 	spin_unlock(&heap_reserve.lock);
 }
 
@@ -525,7 +526,7 @@ static struct notifier_block heap_headroom_notifier = {
 void heap_headroom_forget_oom(void)
 {
 	spin_lock(&heap_reserve.lock);
-	heap_reserve.nr_oom = 0;
+	WRITE_ONCE(heap_reserve.nr_oom, 0);
 	heap_reserve.nr_waits = 0;
 	heap_reserve.ended = false;
 	spin_unlock(&heap_reserve.lock);
@@ -635,7 +636,8 @@ static bool heap_headroom_keep(struct heap_headroom *room, struct folio *folio)
 	keep = heap_reserve.nr_oom == room->nr_oom;
 	if (keep) {
 		list_add(&folio->lru, &heap_reserve.folios);
-		heap_reserve.nr_pages += folio_nr_pages(folio);
+		WRITE_ONCE(heap_reserve.nr_pages,
+			   heap_reserve.nr_pages + folio_nr_pages(folio));
 	}
 	spin_unlock(&heap_reserve.lock);
 	return keep;
@@ -812,7 +814,7 @@ void heap_headroom_release(struct heap_headroom *room)
 	heap_reserve.ended = true;
 	if (!--heap_reserve.users) {
 		list_splice_init(&heap_reserve.folios, &folios);
-		heap_reserve.nr_pages = 0;
+		WRITE_ONCE(heap_reserve.nr_pages, 0);
 	}
 	spin_unlock(&heap_reserve.lock);
 
