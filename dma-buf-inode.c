@@ -111,20 +111,20 @@ static struct file_system_type dma_buf_fs_type = {
 static DEFINE_PER_CPU(unsigned long, dma_buf_last_ino);
 
 /*
- * Each CPU takes a block of numbers at a time, so that exports on several do not
- * share a cache line. Never 0, which stands for no inode.
+ * Each CPU takes a block of numbers at a time, so that exports on several do
+ * not share a cache line. Never 0, which stands for no inode.
  */
 static unsigned long dma_buf_next_ino(void)
 {
-	static atomic_long_t blocks = ATOMIC_LONG_INIT(0);
+	static atomic_long_t next_block = ATOMIC_LONG_INIT(0);
 	unsigned long *last = &get_cpu_var(dma_buf_last_ino);
 	unsigned long ino = *last;
 
 	if (!(ino % DMA_BUF_INO_BLOCK))
-		ino = atomic_long_fetch_add(DMA_BUF_INO_BLOCK, &blocks);
+		ino = atomic_long_fetch_add(DMA_BUF_INO_BLOCK, &next_block);
 	/* Where longs have 32 bits, the last number of the last block. */
 	if (!++ino)
-		ino++;
+		ino = atomic_long_fetch_add(DMA_BUF_INO_BLOCK, &next_block) + 1;
 	*last = ino;
 	put_cpu_var(dma_buf_last_ino);
 	return ino;
