@@ -13,8 +13,6 @@
  * While a program looks at a buffer, the iterator holds a reference to it, and
  * no lock. A file that has been read in part keeps that reference until it is
  * read on or closed.
- *
- * Without CONFIG_DEBUG_INFO_BTF no program can be loaded that uses any of this.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
