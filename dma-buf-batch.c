@@ -48,8 +48,11 @@
  *	if (ret)
  *		return ret;
  *	ret = dma_buf_map_attachments(attachs, sgts, n, dir);
- *	if (!ret)
+ *	if (!ret) {
  *		ret = foo_submit(job);	// reserves and adds fences
+ *		if (ret)
+ *			dma_buf_unmap_attachments(attachs, sgts, n, dir);
+ *	}
  *	dma_buf_unlock_attachments(attachs, n, &ctx);
  *
  * dma_buf_wait_attachments() waits for the fences of all buffers, with one

@@ -9,11 +9,11 @@
  * Fences of different buffers signal independently of each other, so waiting
  * for them one after the other takes as long as the slowest. That holds only if
  * no op of an exporter comes between two waits: an op may wait itself, or queue
- * work. Hence three passes: wait, call the exporters, wait for what these have
- * queued. The first pass leaves out exporters that complete deferred work in
- * their op, as in dma_buf_cpu_can_wait_first(); the last one waits for them.
+ * work. Hence four passes: call the exporters that complete deferred work in
+ * their op, see dma_buf_cpu_can_wait_first(); wait for the buffers of the
+ * others; call these; wait for what any of them has queued.
  *
- * Locks: none. The buffers are referenced during the call.
+ * The buffers are referenced during the call.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>

@@ -2,16 +2,17 @@
 /*
  * Page-backed memory, for kernels with CONFIG_DMA_API_DEBUG
  *
- * DMA API debugging looks a mapping up by device and address. When more than one
- * contains the address, it finds the one that agrees in size, direction and
+ * DMA API debugging looks a mapping up by device and address. When more than
+ * one contains the address, it finds the one that agrees in size, direction and
  * number of entries, and none if none does: a sync of a part, or in a direction
  * that is not the mapping's, is then reported as one of memory that is not
  * mapped. See __hash_bucket_find() in kernel/dma/debug.c.
  *
- * It is legal to map memory twice for a device: attachments of one buffer do so,
- * buffers that have pages in common, and a list that has a page twice. So it is
- * noted here which mappings there are, and such memory is synced as it was
- * mapped. That an IOMMU gives each mapping addresses of its own is not looked at.
+ * It is legal to map memory twice for a device: attachments of one buffer do
+ * so, buffers that have pages in common, and a list that has a page twice. So
+ * it is noted here which mappings there are, and such memory is synced as it
+ * was mapped. That an IOMMU gives each mapping addresses of its own is not
+ * looked at.
  *
  * Lock order: dma_buf_pages.lock, then dma_buf_pages_debug_sem.
  */
@@ -109,7 +110,8 @@ bool dma_buf_pages_debug_begin_sync(const struct dma_buf_pages_mapping *mapping)
 }
 
 /**
- * dma_buf_pages_debug_end_sync - end what dma_buf_pages_debug_begin_sync() began
+ * dma_buf_pages_debug_end_sync - end what dma_buf_pages_debug_begin_sync()
+ * began
  *
  * Context: Process context.
  */

@@ -882,8 +882,8 @@ static ssize_t dma_buf_transfer_move(struct dma_buf_transfer_job *job,
  *
  * Context: Process context of the caller of a system call, or a worker thread
  * of its io_uring; without the reservation lock. May sleep.
- * Return: number of bytes; with &dma_buf_transfer_fences.out, of those that were
- * moved or are under way. The errors of &struct dma_buf_transfer, with
+ * Return: number of bytes; with &dma_buf_transfer_fences.out, of those that
+ * were moved or are under way. The errors of &struct dma_buf_transfer, with
  * -ERESTARTSYS when a signal ended the wait for fences, and -EINTR when a fatal
  * one came before anything was moved.
  */

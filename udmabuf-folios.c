@@ -312,7 +312,10 @@ static int udmabuf_check_present(struct file *memfd, pgoff_t index, pgoff_t end)
 	return ret;
 }
 
-/* The same for what has to be allocated, read from swap, or migrated. */
+/*
+ * As udmabuf_append_present(), for what has to be allocated, read from swap, or
+ * migrated.
+ */
 static int udmabuf_append_absent(struct dma_buf_pages *pages,
 				 struct file *memfd, pgoff_t index, pgoff_t end)
 {

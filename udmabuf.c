@@ -354,8 +354,8 @@ struct udmabuf *udmabuf_new(void)
 		return NULL;
 	dma_buf_pages_init(&buf->pages);
 	/*
-	 * They are the memfd's, which lets pipes refer to them as well, and which
-	 * may be in many lists.
+	 * They are the memfd's, which lets pipes refer to them as well, and
+	 * which may be in many lists.
 	 */
 	buf->pages.may_outlive = true;
 	buf->pages.aliased = true;

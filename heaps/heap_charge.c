@@ -195,8 +195,8 @@ static struct obj_cgroup *heap_charge_target(void)
  * heap_charge_check - test whether so many pages could ever be charged
  * @nr_pages: how many
  *
- * For what is charged in parts: reclaim for the first ones would swap out all of
- * the group, for nothing.
+ * For what is charged in parts: reclaim for the first ones would swap out all
+ * of the group, for nothing.
  *
  * Context: Process context.
  * Return: 0; -ENOMEM if this exceeds a limit of the group that heap_charge()

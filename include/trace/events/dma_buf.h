@@ -2,8 +2,8 @@
 /*
  * Trace events of buffers, from export to release.
  *
- * Every event but one names the buffer by its inode number, as fdinfo, debugfs and
- * /proc/PID/maps do, so that a trace can be joined with those. An event
+ * Every event but one names the buffer by its inode number, as fdinfo, debugfs
+ * and /proc/PID/maps do, so that a trace can be joined with those. An event
  * with a result is recorded when the result is known, with a failure as a
  * negative errno.
  *
@@ -146,8 +146,9 @@ DMA_BUF_DEVICE_EVENT(dma_buf_map);
 DMA_BUF_DEVICE_EVENT(dma_buf_unmap);
 
 /*
- * Within dma_buf_map, for exporters of pages; ret is where the mapping came from:
- * 0 it was made, 1 it was idle, 2 another attachment of the device has it, too
+ * Within dma_buf_map, for exporters of pages; ret is where the mapping came
+ * from: 0 it was made, 1 it was idle, 2 another attachment of the device has
+ * it, too
  */
 DMA_BUF_DEVICE_EVENT(dma_buf_mapcache);
 
@@ -227,7 +228,8 @@ DMA_BUF_CPU_PARTIAL_EVENT(dma_buf_end_cpu_partial);
 /*
  * An access by the CPU has waited for fences, for so many nanoseconds. Recorded
  * twice where the exporter waits as well, as for a device that is not coherent,
- * and otherwise not for a buffer that never had a fence.
+ * and otherwise not for a buffer that never had a fence. A start in
+ * DMA_BUF_IOCTL_SYNC_BATCH waits once more.
  */
 TRACE_EVENT(dma_buf_wait_cpu,
 	    TP_PROTO(struct dma_buf *dmabuf, int dir, s64 waited, int ret),

@@ -3,9 +3,9 @@
  * Trace events of the pool of a heap
  *
  * dma_heap_pool_hit and dma_heap_pool_miss tell for each folio of a buffer
- * whether the pool had one of its order, dma_heap_pool_shrink what the freelists
- * of a node gave back to the page allocator. Per-CPU caches are drained without
- * an event.
+ * whether the pool had one of its order, dma_heap_pool_shrink what the
+ * freelists of a node gave back to the page allocator. Per-CPU caches are
+ * drained without an event.
  *
  * Units: bytes. node is a NUMA node; -1 if the memory policy prefers none.
  */

@@ -109,8 +109,8 @@ struct dma_buf_sync_record {
 	/** @offset: of the first byte. */
 	__u64 offset;
 	/**
-	 * @length: number of bytes; zero, with an @offset of zero, for the whole
-	 * buffer.
+	 * @length: number of bytes; zero, with an @offset of zero, for the
+	 * whole buffer.
 	 */
 	__u64 length;
 };
@@ -139,8 +139,8 @@ struct dma_buf_sync_record {
  * with EINVAL if it is no dma-buf, for unknown flags or no direction, for a
  * range that is empty or not within the buffer, and for starts and ends mixed.
  * It also fails with EINVAL if @count is zero or more than
- * %DMA_BUF_SYNC_BATCH_MAX, or @reserved is not zero; ENOMEM; and as
- * DMA_BUF_IOCTL_SYNC does for a buffer.
+ * %DMA_BUF_SYNC_BATCH_MAX, or @reserved is not zero; with EFAULT if the records
+ * cannot be read; with ENOMEM; and as DMA_BUF_IOCTL_SYNC does for a buffer.
  *
  * The struct may grow at its end, by the rules of &struct
  * dma_buf_sync_partial. The records do not grow.

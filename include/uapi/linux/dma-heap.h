@@ -82,8 +82,9 @@ struct dma_heap_allocation_data_charged {
  * struct dma_heap_allocation_batch - a request for many buffers of one size
  * @len: in: size of each in bytes, as &dma_heap_allocation_data.len
  * @heap_flags: in: must be zero; see DMA_HEAP_VALID_HEAP_FLAGS
- * @fds: in: address of an array of __s32, of @count elements; out, in the array:
- *	a new file descriptor for each buffer. What the array held is ignored.
+ * @fds: in: address of an array of __s32, of @count elements; out, in the
+ *	array: a new file descriptor for each buffer. What the array held is
+ *	ignored.
  * @count: in: how many buffers, 1 to DMA_HEAP_ALLOC_BATCH_MAX
  * @fd_flags: in: of the descriptors, as &dma_heap_allocation_data.fd_flags
  * @charge_pid_fd: in: the process to charge, as
@@ -137,13 +138,13 @@ struct dma_heap_allocation_batch {
  * Allocates many buffers of one size, each as DMA_HEAP_IOCTL_ALLOC does, and
  * opens a descriptor for each. It makes all of them or none: the descriptors
  * are opened last, after their numbers have been written to the array. After a
- * failure the content of the array is undefined, and none of the numbers in it
- * is open. Whether there is enough memory is decided for the sum.
+ * failure the content of the array is undefined, and no descriptor has been
+ * opened. Whether there is enough memory is decided for the sum.
  *
- * Fails as DMA_HEAP_IOCTL_ALLOC does for one of the buffers, EMFILE if there are
- * not enough descriptors for all, EINVAL if @count is not in range or @reserved
- * not zero, E2BIG if the struct is longer than the kernel knows and the rest is
- * not zero, and EFAULT if the array cannot be written.
+ * Fails as DMA_HEAP_IOCTL_ALLOC does for one of the buffers, EMFILE if there
+ * are not enough descriptors for all, EINVAL if @count is not in range or
+ * @reserved not zero, E2BIG if the struct is longer than the kernel knows and
+ * the rest is not zero, and EFAULT if the array cannot be written.
  */
 #define DMA_HEAP_IOCTL_ALLOC_BATCH	_IOWR(DMA_HEAP_IOC_MAGIC, 0x1,\
 				      struct dma_heap_allocation_batch)
