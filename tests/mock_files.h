@@ -10,6 +10,12 @@
 #include <linux/file.h>
 #include <linux/workqueue.h>
 
+/*
+ * Where schedule_work() puts work items in later releases of 6.12, too. Until
+ * then it was system_wq, which has become a queue of its own.
+ */
+extern struct workqueue_struct *system_percpu_wq __weak;
+
 /**
  * mock_files_flush - see the release of all files whose last reference is gone
  *
@@ -22,6 +28,8 @@ static inline void mock_files_flush(void)
 {
 	struct workqueue_struct *wq = system_wq;
 
+	if (&system_percpu_wq)
+		wq = system_percpu_wq;
 	flush_delayed_fput();
 	__flush_workqueue(wq);
 }
