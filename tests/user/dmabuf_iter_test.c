@@ -43,6 +43,10 @@ FIXTURE_SETUP(dmabuf_iter)
 	if (self->heap < 0)
 		SKIP(return, "no system heap");
 	self->buffers = count_buffers();
+	if (self->buffers < 0) {
+		close(self->heap);
+		SKIP(return, "no debugfs to count buffers by");
+	}
 	self->text = malloc(TEXT_MAX);
 	ASSERT_NE(NULL, self->text);
 	self->object = bpf_object__open_mem(dmabuf_iter_object,
