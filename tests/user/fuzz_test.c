@@ -305,8 +305,7 @@ static bool census_settles(const struct census *want)
 	return false;
 }
 
-/* With an empty pool, and after caches have been dropped. */
-/* Freed objects of a slab cache, up to 1/32 of memory, wait in KASAN's quarantine. */
+/* KASAN's quarantine holds freed objects, up to 1/32 of memory. */
 static void slab_shrink(void)
 {
 	glob_t found;
@@ -319,6 +318,7 @@ static void slab_shrink(void)
 	globfree(&found);
 }
 
+/* With an empty pool, and after caches have been dropped. */
 static long long memory_available(void)
 {
 	heap_set_limit("system", 0);
