@@ -509,53 +509,56 @@ static int buffer_new(enum exporter exporter, size_t size)
 
 FIXTURE_SETUP(fsx)
 {
+	struct fsx *fsx = &self->fsx;
 	void *mem;
 
 	memset(self, 0, sizeof(*self));
-	self->fsx.file = -1;
-	self->fsx.disk = -1;
-	self->fsx.timeline = -1;
-	self->fsx.importer = -1;
-	self->fsx.handle = -1;
-	self->fsx.size = variant->size;
-	self->fsx.fd = buffer_new(variant->exporter, self->fsx.size);
-	if (self->fsx.fd < 0)
-		SKIP(return, "no such exporter, or no memory of that kind: %d", self->fsx.fd);
-	self->fsx.timeline = sw_sync_open();
-	if (self->fsx.timeline < 0)
+	fsx->file = -1;
+	fsx->disk = -1;
+	fsx->timeline = -1;
+	fsx->importer = -1;
+	fsx->handle = -1;
+	fsx->size = variant->size;
+	fsx->fd = buffer_new(variant->exporter, fsx->size);
+	if (fsx->fd < 0)
+		SKIP(return, "no such exporter, or no memory of that kind: %d", fsx->fd);
+	fsx->timeline = sw_sync_open();
+	if (fsx->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, pipe2(self->fsx.pipe, O_CLOEXEC));
-	self->fsx.file = memfd_create("fsx", MFD_CLOEXEC);
-	ASSERT_LE(0, self->fsx.file);
-	ASSERT_EQ(0, ftruncate(self->fsx.file, (off_t)self->fsx.size));
-	self->fsx.disk = xopen("/dev/ram0", O_RDWR);
-	self->fsx.importer = importer_open();
-	ASSERT_EQ(0, map_rw(self->fsx.fd, self->fsx.size, &mem));
-	self->fsx.mapping = mem;
-	self->fsx.model = malloc(self->fsx.size);
-	self->fsx.scratch = malloc(self->fsx.size + page_size());
-	ASSERT_TRUE(self->fsx.model && self->fsx.scratch);
+	ASSERT_EQ(0, pipe2(fsx->pipe, O_CLOEXEC));
+	fsx->file = memfd_create("fsx", MFD_CLOEXEC);
+	ASSERT_LE(0, fsx->file);
+	ASSERT_EQ(0, ftruncate(fsx->file, (off_t)fsx->size));
+	fsx->disk = xopen("/dev/ram0", O_RDWR);
+	fsx->importer = importer_open();
+	ASSERT_EQ(0, map_rw(fsx->fd, fsx->size, &mem));
+	fsx->mapping = mem;
+	fsx->model = malloc(fsx->size);
+	fsx->scratch = malloc(fsx->size + page_size());
+	ASSERT_TRUE(fsx->model && fsx->scratch);
 	/* A memfd of huge pages need not be zero-filled yet. */
-	memset(self->fsx.mapping, 0, self->fsx.size);
-	memset(self->fsx.model, 0, self->fsx.size);
+	memset(fsx->mapping, 0, fsx->size);
+	memset(fsx->model, 0, fsx->size);
 }
 
 FIXTURE_TEARDOWN(fsx)
 {
-	if (self->fsx.mapping)
-		munmap(self->fsx.mapping, self->fsx.size);
-	if (self->fsx.importer >= 0)
-		close(self->fsx.importer);
-	if (self->fsx.file >= 0)
-		close(self->fsx.file);
-	if (self->fsx.disk >= 0)
-		close(self->fsx.disk);
-	if (self->fsx.timeline >= 0)
-		close(self->fsx.timeline);
-	if (self->fsx.fd >= 0)
-		close(self->fsx.fd);
-	free(self->fsx.model);
-	free(self->fsx.scratch);
+	struct fsx *fsx = &self->fsx;
+
+	if (fsx->mapping)
+		munmap(fsx->mapping, fsx->size);
+	if (fsx->importer >= 0)
+		close(fsx->importer);
+	if (fsx->file >= 0)
+		close(fsx->file);
+	if (fsx->disk >= 0)
+		close(fsx->disk);
+	if (fsx->timeline >= 0)
+		close(fsx->timeline);
+	if (fsx->fd >= 0)
+		close(fsx->fd);
+	free(fsx->model);
+	free(fsx->scratch);
 }
 
 static void fsx_step(struct fsx *fsx)
@@ -575,18 +578,19 @@ TEST_F(fsx, random_calls_agree_with_a_model)
 {
 	unsigned long nr = from_environment("FSX_OPS", OPS_DEFAULT);
 	__u64 seed = from_environment("FSX_SEED", SEED_DEFAULT), i;
+	struct fsx *fsx = &self->fsx;
 
-	self->fsx.random = seed * 0x9e3779b97f4a7c15ull + 1;
-	while (self->fsx.done < nr && !self->fsx.wrong)
-		fsx_step(&self->fsx);
-	fsx_compare_all(&self->fsx);
-	TH_LOG("FIGURE random calls on a buffer: %lu", self->fsx.done);
+	fsx->random = seed * 0x9e3779b97f4a7c15ull + 1;
+	while (fsx->done < nr && !fsx->wrong)
+		fsx_step(fsx);
+	fsx_compare_all(fsx);
+	TH_LOG("FIGURE random calls on a buffer: %lu", fsx->done);
 
-	EXPECT_EQ(NULL, self->fsx.wrong) {
-		TH_LOG("seed %llu, call %lu: %s", seed, self->fsx.done, self->fsx.wrong);
-		for (i = self->fsx.done > LOG_OPS ? self->fsx.done - LOG_OPS : 0; i < self->fsx.done; i++)
-			TH_LOG("%llu: %s at %zu, %zu bytes", i, self->fsx.log[i % LOG_OPS].name,
-			       self->fsx.log[i % LOG_OPS].range.at, self->fsx.log[i % LOG_OPS].range.len);
+	EXPECT_EQ(NULL, fsx->wrong) {
+		TH_LOG("seed %llu, call %lu: %s", seed, fsx->done, fsx->wrong);
+		for (i = fsx->done > LOG_OPS ? fsx->done - LOG_OPS : 0; i < fsx->done; i++)
+			TH_LOG("%llu: %s at %zu, %zu bytes", i, fsx->log[i % LOG_OPS].name,
+			       fsx->log[i % LOG_OPS].range.at, fsx->log[i % LOG_OPS].range.len);
 	}
 }
 
