@@ -231,18 +231,6 @@ static void set_flags(struct dma_buf_sync_record *records, __u32 flags)
 		records[i].flags = flags;
 }
 
-/* Work that is under way on the buffer, until the timeline stands at @value. */
-static int add_fence(int timeline, __u32 value, int dmabuf, __u32 access)
-{
-	int fence = sw_sync_fence(timeline, value, "work"), ret;
-
-	if (fence < 0)
-		return fence;
-	ret = dmabuf_import_sync_file(dmabuf, access, fence);
-	close(fence);
-	return ret;
-}
-
 TEST_F(sync_batch, of_1_to_1024_records)
 {
 	static const __u32 counts[] = { 1, 2, 1000, MOST };
@@ -316,11 +304,12 @@ TEST_F(sync_batch, waits_for_the_fences_of_all)
 	self->timeline = sw_sync_open();
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, add_fence(self->timeline, 3, self->fds[0], DMA_BUF_SYNC_WRITE));
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fds[5], DMA_BUF_SYNC_WRITE));
-	ASSERT_EQ(0, add_fence(self->timeline, 2, self->fds[SYNC_N - 1], DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fds[0], self->timeline, 3, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fds[5], self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fds[SYNC_N - 1], self->timeline, 2,
+				      DMA_BUF_SYNC_WRITE));
 	/* Readers do not wait for readers. */
-	ASSERT_EQ(0, add_fence(self->timeline, 9, self->fds[3], DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fds[3], self->timeline, 9, DMA_BUF_SYNC_READ));
 
 	set_flags(self->records, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
 	ASSERT_EQ(0, pipe(pipes));
@@ -357,7 +346,7 @@ TEST_F(sync_batch, ends_with_a_signal)
 	self->timeline = sw_sync_open();
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fds[7], DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fds[7], self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	set_flags(self->records, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
 	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &when, NULL));
@@ -378,7 +367,7 @@ TEST_F(sync_batch, of_a_killed_task_leaves_nothing)
 	self->timeline = sw_sync_open();
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fds[7], DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fds[7], self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	set_flags(self->records, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
 	ASSERT_EQ(0, pipe(pipes));
 	pid = start_in_child(self->fds, self->records, pipes[1]);

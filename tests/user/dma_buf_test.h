@@ -640,6 +640,18 @@ static inline int sw_sync_fence(int timeline, __u32 value, const char *name)
 	return ret < 0 ? ret : data.fence;
 }
 
+/* Let a device be at work on the buffer until @timeline reaches @value. */
+static inline int dmabuf_add_fence(int fd, int timeline, __u32 value, __u32 access)
+{
+	int fence = sw_sync_fence(timeline, value, "device"), ret;
+
+	if (fence < 0)
+		return fence;
+	ret = dmabuf_import_sync_file(fd, access, fence);
+	close(fence);
+	return ret;
+}
+
 static inline int sw_sync_inc(int timeline, __u32 by)
 {
 	return xioctl(timeline, SW_SYNC_IOC_INC, &by);

@@ -234,10 +234,10 @@ TEST_F(rw, waits_only_if_it_may)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_READ));
 	EXPECT_EQ(1, preadv2(self->fd, &iov, 1, 0, RWF_NOWAIT));
 	EXPECT_REFUSED(EAGAIN, sysret(pwritev2(self->fd, &iov, 1, 0, RWF_NOWAIT)));
-	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 2, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 2, DMA_BUF_SYNC_WRITE));
 	EXPECT_REFUSED(EAGAIN, sysret(preadv2(self->fd, &iov, 1, 0, RWF_NOWAIT)));
 
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
@@ -264,7 +264,7 @@ TEST_F(rw, a_wait_ends_with_a_signal)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
 	EXPECT_REFUSED(EINTR, sysret(pread(self->fd, self->bytes, 1, 0)));
@@ -291,7 +291,7 @@ TEST_F(rw, a_wait_ends_with_the_fence)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	pid = reader_start(self->fd);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, sw_sync_inc(self->timeline, 1));
@@ -306,7 +306,7 @@ TEST_F(rw, a_wait_can_be_killed)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	pid = reader_start(self->fd);
 	ASSERT_LT(0, pid);
 	kill(pid, SIGKILL);
@@ -512,7 +512,7 @@ TEST_F(rw, splice_waits_only_if_it_may)
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
-	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	EXPECT_REFUSED(EAGAIN, sysret(splice(self->fd, &at, ends[1], NULL, 1,
 					     SPLICE_F_NONBLOCK)));
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));

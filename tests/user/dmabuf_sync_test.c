@@ -43,18 +43,6 @@ FIXTURE_TEARDOWN(dmabuf_sync)
 		close(self->fd);
 }
 
-/* A fence of the timeline, put into the buffer; the sync file is closed. */
-static int add_fence(int timeline, __u32 value, int dmabuf, __u32 access)
-{
-	int fence = sw_sync_fence(timeline, value, "work"), ret;
-
-	if (fence < 0)
-		return fence;
-	ret = dmabuf_import_sync_file(dmabuf, access, fence);
-	close(fence);
-	return ret;
-}
-
 TEST_F(dmabuf_sync, an_idle_buffer_is_ready)
 {
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
@@ -65,7 +53,7 @@ TEST_F(dmabuf_sync, an_idle_buffer_is_ready)
 
 TEST_F(dmabuf_sync, a_reader_holds_up_writers_alone)
 {
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_READ));
 	EXPECT_EQ(POLLIN, poll_now(self->fd, POLLIN));
 	EXPECT_EQ(0, poll_now(self->fd, POLLOUT));
 	/* Asked for both, the part that is ready is told. */
@@ -77,7 +65,7 @@ TEST_F(dmabuf_sync, a_reader_holds_up_writers_alone)
 
 TEST_F(dmabuf_sync, a_writer_holds_up_readers_and_writers)
 {
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
 	EXPECT_EQ(0, poll_now(self->fd, POLLOUT));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
@@ -91,7 +79,7 @@ TEST_F(dmabuf_sync, a_sleeping_poll_is_woken)
 	int status, revents;
 	pid_t pid;
 
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -110,7 +98,7 @@ TEST_F(dmabuf_sync, epoll_hears_of_it)
 	int ep;
 
 	ASSERT_GIVES(ep, sysret(epoll_create1(EPOLL_CLOEXEC)));
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &event));
 	EXPECT_EQ(0, epoll_wait(ep, &event, 1, 0));
 	ASSERT_EQ(0, sw_sync_inc(self->timeline, 1));
@@ -129,7 +117,7 @@ static void epoll_edge(struct __test_metadata *_metadata, int timeline, int dmab
 	ASSERT_GIVES(ep, sysret(epoll_create1(EPOLL_CLOEXEC)));
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, dmabuf, &event));
 	EXPECT_EQ(1, epoll_wait(ep, &event, 1, 0));
-	ASSERT_EQ(0, add_fence(timeline, value, dmabuf, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(dmabuf, timeline, value, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(0, epoll_wait(ep, &event, 1, 0));
 	ASSERT_EQ(0, sw_sync_inc(timeline, 1));
 	EXPECT_EQ(1, epoll_wait(ep, &event, 1, MINUTE_MS));
@@ -151,8 +139,8 @@ TEST_F(dmabuf_sync, closing_while_polled_is_safe)
 	close(self->fd);
 	for (i = 0; i < 20; i++) {
 		ASSERT_GIVES(self->fd, heap_alloc_from("system", self->size));
-		ASSERT_EQ(0, add_fence(self->timeline, (__u32)i + 1, self->fd,
-				       DMA_BUF_SYNC_WRITE));
+		ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, (__u32)i + 1,
+					      DMA_BUF_SYNC_WRITE));
 		EXPECT_EQ(0, poll_now(self->fd, POLLIN | POLLOUT));
 		/* The callback of that poll is armed and must hold the buffer. */
 		close(self->fd);
@@ -181,7 +169,7 @@ TEST_F(dmabuf_sync, closed_under_a_sleeping_poll_it_still_wakes)
 {
 	struct poller poller = { .fd = self->fd, .revents = -1 };
 
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, pthread_create(&poller.thread, NULL, poll_thread, &poller));
 	usleep(50000);
 	close(self->fd);
@@ -205,7 +193,7 @@ TEST_F(dmabuf_sync, export_follows_who_waits_for_whom)
 {
 	int to_read, to_write;
 
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_READ));
 	ASSERT_GIVES(to_read, dmabuf_export_sync_file(self->fd, DMA_BUF_SYNC_READ));
 	ASSERT_GIVES(to_write, dmabuf_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(1, sync_file_status(to_read));
@@ -213,7 +201,7 @@ TEST_F(dmabuf_sync, export_follows_who_waits_for_whom)
 	close(to_read);
 	close(to_write);
 
-	ASSERT_EQ(0, add_fence(self->timeline, 2, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 2, DMA_BUF_SYNC_WRITE));
 	ASSERT_GIVES(to_read, dmabuf_export_sync_file(self->fd, DMA_BUF_SYNC_READ));
 	EXPECT_EQ(0, sync_file_status(to_read));
 	ASSERT_EQ(0, sw_sync_inc(self->timeline, 2));
@@ -226,10 +214,10 @@ TEST_F(dmabuf_sync, export_is_a_snapshot)
 {
 	int fence;
 
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_GIVES(fence, dmabuf_export_sync_file(self->fd, DMA_BUF_SYNC_RW));
 	/* What comes later is not waited for. */
-	ASSERT_EQ(0, add_fence(self->timeline, 2, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 2, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, sw_sync_inc(self->timeline, 1));
 	EXPECT_EQ(POLLIN, poll_wait(fence, POLLIN, MINUTE_MS));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
@@ -243,7 +231,7 @@ TEST_F(dmabuf_sync, many_timelines_become_one_fence)
 
 	for (i = 0; i < N; i++) {
 		ASSERT_GIVES(timeline[i], sw_sync_open());
-		ASSERT_EQ(0, add_fence(timeline[i], 1, self->fd, DMA_BUF_SYNC_READ));
+		ASSERT_EQ(0, dmabuf_add_fence(self->fd, timeline[i], 1, DMA_BUF_SYNC_READ));
 	}
 	ASSERT_GIVES(fence, dmabuf_export_sync_file(self->fd, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(N, sync_file_num_fences(fence));
@@ -294,7 +282,7 @@ TEST_F(dmabuf_sync, the_end_of_a_timeline_releases_its_waiters)
 {
 	int fence;
 
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_GIVES(fence, dmabuf_export_sync_file(self->fd, DMA_BUF_SYNC_READ));
 	close(self->timeline);
 	self->timeline = -1;
@@ -308,7 +296,7 @@ TEST_F(dmabuf_sync, begin_waits_for_the_writer)
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -329,7 +317,7 @@ TEST_F(dmabuf_sync, begin_of_a_part_waits_for_the_writer)
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -347,14 +335,14 @@ TEST_F(dmabuf_sync, begin_of_a_part_waits_for_the_writer)
 TEST_F(dmabuf_sync, end_of_a_part_passes_a_writer)
 {
 	EXPECT_WORKS(dmabuf_sync_partial(self->fd, DMA_BUF_SYNC_WRITE, 0, 64));
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	EXPECT_WORKS(dmabuf_sync_partial(self->fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE, 0, 64));
 	EXPECT_EQ(0, poll_now(self->fd, POLLIN));
 }
 
 TEST_F(dmabuf_sync, begin_to_read_passes_a_reader)
 {
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_READ));
 	EXPECT_WORKS(dmabuf_begin(self->fd, DMA_BUF_SYNC_READ));
 	EXPECT_WORKS(dmabuf_sync_partial(self->fd, DMA_BUF_SYNC_READ, 0, 1));
 	EXPECT_EQ(0, poll_now(self->fd, POLLOUT));
@@ -370,7 +358,7 @@ TEST_F(dmabuf_sync, a_waiting_begin_can_be_interrupted)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
 
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
 	ualarm(50000, 0);
 	EXPECT_REFUSED(EINTR, dmabuf_begin(self->fd, DMA_BUF_SYNC_READ));
@@ -385,7 +373,7 @@ TEST_F(dmabuf_sync, a_waiting_begin_ends_with_its_process)
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, add_fence(self->timeline, 1, self->fd, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {

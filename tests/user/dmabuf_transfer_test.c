@@ -542,10 +542,10 @@ TEST_F(transfer, waits_only_if_it_may)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_READ));
 	EXPECT_EQ(1, dmabuf_transfer(self->fd, file, TO | NOWAIT, 0, 0, 1));
 	EXPECT_REFUSED(EAGAIN, dmabuf_transfer(self->fd, file, FROM | NOWAIT, 0, 0, 1));
-	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 2, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 2, DMA_BUF_SYNC_WRITE));
 	EXPECT_REFUSED(EAGAIN, dmabuf_transfer(self->fd, file, TO | NOWAIT, 0, 0, 1));
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
 	EXPECT_REFUSED(EAGAIN, dmabuf_transfer(self->fd, file, FROM, 0, 0, 1));
@@ -578,7 +578,7 @@ TEST_F(transfer, a_wait_ends_with_a_signal)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
 	EXPECT_REFUSED(EINTR, dmabuf_transfer(self->fd, self->file.fd, FROM, 0, 0, 1));
@@ -593,7 +593,7 @@ TEST_F(transfer, a_wait_ends_with_the_fence_or_a_kill)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, fence_attach(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	for (i = 0; i < 2; i++) {
 		pid[i] = fork();
 		if (!pid[i])

@@ -18,18 +18,6 @@
 #define END_READ	(DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ)
 #define END_WRITE	(DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE)
 
-/* A buffer that a device writes to: until the timeline reaches @until. */
-static int make_busy(int buffer, int timeline, unsigned int until, __u32 access)
-{
-	int fence = sw_sync_fence(timeline, until, "device"), ret;
-
-	if (fence < 0)
-		return fence;
-	ret = dmabuf_import_sync_file(buffer, access, fence);
-	close(fence);
-	return ret;
-}
-
 /* Long enough for a completion that must not come. */
 static bool stays_pending(struct uring *ring)
 {
@@ -167,7 +155,7 @@ TEST_F(dmabuf_uring, exports_a_sync_file)
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
 	close(fd);
 
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_READ));
 	ASSERT_GIVES(fd, run(&self->ring, self->buffer, DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
 			     DMA_BUF_SYNC_READ));
 	EXPECT_EQ(1, sync_file_status(fd));
@@ -315,7 +303,7 @@ TEST_F(dmabuf_uring, start_waits_for_the_fence)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, submit_start(ring, self->buffer, START_READ, 7, 0));
 	EXPECT_TRUE(stays_pending(ring));
 	EXPECT_EQ(0, uring_workers());
@@ -331,7 +319,7 @@ TEST_F(dmabuf_uring, start_waits_in_a_worker_if_asked_to)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, submit_start(ring, self->buffer, START_READ, 7, IOSQE_ASYNC));
 	EXPECT_TRUE(stays_pending(ring));
 	EXPECT_LT(0, uring_workers());
@@ -346,7 +334,7 @@ TEST_F(dmabuf_uring, only_writes_wait_for_readers)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_READ));
 	EXPECT_EQ(0, run(ring, self->buffer, DMA_BUF_IOCTL_SYNC, START_READ));
 	EXPECT_EQ(0, run(ring, self->buffer, DMA_BUF_IOCTL_SYNC, END_READ));
 
@@ -366,7 +354,7 @@ TEST_F(dmabuf_uring, end_does_not_wait)
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
 	EXPECT_EQ(0, run(&self->ring, self->buffer, DMA_BUF_IOCTL_SYNC, START_WRITE));
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(0, run(&self->ring, self->buffer, DMA_BUF_IOCTL_SYNC, END_WRITE));
 }
 
@@ -379,15 +367,15 @@ TEST_F(dmabuf_uring, start_waits_for_the_last_of_many_fences)
 		SKIP(return, "no sw_sync");
 	for (i = 0; i < 8; i++) {
 		ASSERT_GIVES(timelines[i], sw_sync_open());
-		ASSERT_EQ(0, make_busy(self->buffer, timelines[i], 1, DMA_BUF_SYNC_READ));
+		ASSERT_EQ(0, dmabuf_add_fence(self->buffer, timelines[i], 1, DMA_BUF_SYNC_READ));
 	}
 	ASSERT_EQ(0, submit_start(ring, self->buffer, START_WRITE, 0, 0));
 	/* In an order of its own, and one that comes only later. */
 	for (i = 0; i < 8; i++) {
 		ASSERT_EQ(0, uring_ready(ring));
 		if (i == 2)
-			ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1,
-					       DMA_BUF_SYNC_READ));
+			ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1,
+						      DMA_BUF_SYNC_READ));
 		ASSERT_EQ(0, sw_sync_inc(timelines[i * 3 % 8], 1));
 	}
 	EXPECT_TRUE(stays_pending(ring));
@@ -402,7 +390,7 @@ TEST_F(dmabuf_uring, start_follows_a_fence_with_an_error)
 {
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, submit_start(&self->ring, self->buffer, START_READ, 0, 0));
 	close(self->timeline);
 	self->timeline = -1;
@@ -413,7 +401,7 @@ TEST_F(dmabuf_uring, buffer_closed_while_a_start_waits)
 {
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, submit_start(&self->ring, self->buffer, START_READ, 0, 0));
 	close(self->buffer);
 	self->buffer = -1;
@@ -482,7 +470,7 @@ TEST_F(dmabuf_uring, async_cancel_ends_a_start_in_a_worker)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	for (int i = 0; i < 20; i++) {
 		ASSERT_EQ(0, submit_start(ring, self->buffer, START_READ, 1, IOSQE_ASYNC));
 		if (i)
@@ -504,7 +492,7 @@ TEST_F(dmabuf_uring, async_cancel_does_not_find_a_start_without_a_thread)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, submit_start(ring, self->buffer, START_READ, 1, 0));
 	prep_cancel(ring, 1);
 	ASSERT_EQ(0, uring_submit(ring, 1));
@@ -524,7 +512,7 @@ TEST_F(dmabuf_uring, linked_timeout_ends_a_start)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	for (int i = 0; i < 4; i++) {
 		sqe = uring_sqe_dmabuf(ring, self->buffer, DMA_BUF_IOCTL_SYNC, START_READ);
 		sqe->flags = IOSQE_IO_LINK;
@@ -547,8 +535,8 @@ TEST_F(dmabuf_uring, linked_timeout_lets_a_start_in_time_pass)
 		SKIP(return, "no sw_sync");
 	for (int i = 0; i < 2; i++) {
 		if (i)
-			ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1,
-					       DMA_BUF_SYNC_WRITE));
+			ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1,
+						      DMA_BUF_SYNC_WRITE));
 		sqe = uring_sqe_dmabuf(ring, self->buffer, DMA_BUF_IOCTL_SYNC, START_READ);
 		sqe->flags = IOSQE_IO_LINK;
 		sqe->user_data = 1;
@@ -573,7 +561,7 @@ TEST_F(dmabuf_uring, poll_in_front_of_a_start_can_be_cancelled)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	for (int i = 0; i < 2; i++) {
 		sqe = prep_poll(ring, self->buffer, POLLIN);
 		sqe->flags = IOSQE_IO_LINK;
@@ -604,7 +592,7 @@ TEST_F(dmabuf_uring, ring_closed_while_starts_wait)
 {
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	for (int i = 0; i < 8; i++)
 		ASSERT_EQ(0, submit_start(&self->ring, self->buffer, START_READ, i,
 					  i & 1 ? IOSQE_ASYNC : 0));
@@ -626,7 +614,7 @@ TEST_F(dmabuf_uring, process_killed_while_starts_wait)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, pipe(pair));
 	child = fork();
 	ASSERT_LE(0, child);
@@ -685,7 +673,7 @@ TEST_F(dmabuf_uring, chain_from_start_to_poll)
 	pattern_fill(scratch, sizeof(scratch), 5);
 	ASSERT_EQ((ssize_t)sizeof(scratch), pwrite(file, scratch, sizeof(scratch), 0));
 	ASSERT_EQ(0, map_rw(self->buffer, BUFFER_SIZE, &mem));
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_READ));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_READ));
 
 	sqe = uring_sqe_dmabuf(ring, self->buffer, DMA_BUF_IOCTL_SYNC, START_WRITE);
 	sqe->flags = IOSQE_IO_LINK;
@@ -812,8 +800,8 @@ TEST_F(batch, busy_buffers)
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
 	for (int i = 0; i < BATCH; i++) {
-		ASSERT_EQ(0, make_busy(self->fds[i], self->timeline, 1 + i % 2,
-				       DMA_BUF_SYNC_WRITE));
+		ASSERT_EQ(0, dmabuf_add_fence(self->fds[i], self->timeline, 1 + i % 2,
+					      DMA_BUF_SYNC_WRITE));
 		uring_sqe_dmabuf(&self->ring, self->fds[i], DMA_BUF_IOCTL_SYNC,
 				 START_READ)->user_data = i;
 	}
@@ -896,8 +884,8 @@ TEST_F(dmabuf_uring, cancellation_against_signals)
 
 			/* About where the timeline is. */
 			until += 1 + round % 3;
-			ASSERT_EQ(0, make_busy(self->buffer, self->timeline, until,
-					       DMA_BUF_SYNC_WRITE));
+			ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, until,
+						      DMA_BUF_SYNC_WRITE));
 			sqe = uring_sqe_dmabuf(&ring, self->buffer, DMA_BUF_IOCTL_SYNC,
 					       START_READ);
 			sqe->user_data = i;
@@ -1034,7 +1022,7 @@ TEST_F(dmabuf_uring, a_transfer_waits_and_is_cancelled)
 	ASSERT_LE(0, file);
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(self->buffer, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	prep_transfer(ring, self->buffer, file, DMA_BUF_TRANSFER_TO_FILE, 0,
 		      BUFFER_SIZE)->user_data = 1;
 	ASSERT_EQ(0, uring_submit(ring, 0));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Buffers of each exporter that a guest may have, and devices at work on them, for
- * programs whose tests are the same for all of them.
+ * Buffers of each exporter that a guest may have, for programs whose tests are
+ * the same for all of them.
  */
 #ifndef EXPORTERS_H
 #define EXPORTERS_H
@@ -53,18 +53,6 @@ static inline int buffer_new(enum exporter exporter, size_t size)
 	default:
 		return vgem_new(size);
 	}
-}
-
-/* Let devices be at work: those who write to the buffer, or read it. */
-static inline int fence_attach(int fd, int timeline, __u32 value, __u32 access)
-{
-	int fence = sw_sync_fence(timeline, value, "device"), ret;
-
-	if (fence < 0)
-		return fence;
-	ret = dmabuf_import_sync_file(fd, access, fence);
-	close(fence);
-	return ret;
 }
 
 #endif /* EXPORTERS_H */

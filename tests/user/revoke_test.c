@@ -117,18 +117,6 @@ FIXTURE_TEARDOWN(revoke)
 	close(self->heap);
 }
 
-/* A device writes to the buffer, for good. */
-static int make_busy(int buffer, int timeline)
-{
-	int fence = sw_sync_fence(timeline, 1, "device"), ret;
-
-	if (fence < 0)
-		return fence;
-	ret = dmabuf_import_sync_file(buffer, DMA_BUF_SYNC_WRITE, fence);
-	close(fence);
-	return ret;
-}
-
 /* -- every call ------------------------------------------------------------ */
 
 TEST_F(revoke, new_uses_fail)
@@ -494,7 +482,7 @@ TEST_F(revoke, waits_end)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->fd, self->timeline));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		waiters[i].fd = self->fd;
 		waiters[i].call = calls[i].call;
@@ -528,7 +516,7 @@ TEST_F(revoke, waits_for_devices_and_heeds_signals)
 
 	if (self->timeline < 0)
 		SKIP(return, "no sw_sync");
-	ASSERT_EQ(0, make_busy(self->fd, self->timeline));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	ASSERT_EQ(0, file_write_number(TIMEOUT, 600));
 	sigaction(SIGALRM, &action, &old);
 	setitimer(ITIMER_REAL, &soon, NULL);
@@ -555,7 +543,7 @@ TEST_F(revoke, uring_requests_end)
 	if (!uring_exists())
 		SKIP(return, "no io_uring");
 	ASSERT_EQ(0, uring_open(&ring, 8, 0));
-	ASSERT_EQ(0, make_busy(self->fd, self->timeline));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	uring_sqe_dmabuf(&ring, self->fd, DMA_BUF_IOCTL_SYNC,
 			 DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ)->user_data = 1;
 	/* This one waits in a thread of the ring. */
@@ -603,8 +591,8 @@ TEST_F(revoke, uring_waits_of_one_buffer_end)
 		SKIP(return, "no io_uring");
 	ASSERT_GIVES(other, heap_alloc(self->heap, self->size));
 	ASSERT_EQ(0, uring_open(&ring, 64, 0));
-	ASSERT_EQ(0, make_busy(self->fd, self->timeline));
-	ASSERT_EQ(0, make_busy(other, self->timeline));
+	ASSERT_EQ(0, dmabuf_add_fence(self->fd, self->timeline, 1, DMA_BUF_SYNC_WRITE));
+	ASSERT_EQ(0, dmabuf_add_fence(other, self->timeline, 1, DMA_BUF_SYNC_WRITE));
 	for (i = 0; i < 43; i++)
 		uring_sqe_dmabuf(&ring, i % 14 ? self->fd : other, DMA_BUF_IOCTL_SYNC,
 				 DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ)->user_data =
