@@ -36,8 +36,9 @@ start_guest() {
 	local share
 
 	case $accel in
-	# Emulated string instructions, which the kernel and libc use to set and copy
-	# memory where ERMS says that they are fast, take a round for each byte.
+	# Emulated string instructions, which the kernel and libc use to set and
+	# copy memory where ERMS says that they are fast, take a round for each
+	# byte.
 	tcg)	accel="tcg,thread=multi" cpu=max,-erms ;;
 	kvm)	cpu=host ;;
 	icount)	accel="tcg,thread=single" cpus=1 clock=(-icount "shift=0,sleep=off") ;;

@@ -28,7 +28,8 @@ lock_place() {
 	flock "$place_lock"
 }
 
-# For run-programs -x: the examples of the documentation, which examples_test runs.
+# For run-programs -x: the examples of the documentation, which examples_test
+# runs.
 example_programs() {
 	(cd -- "$ROOT/tests/user" && basename -s .c -a -- example_*.c | tr '\n' ' ')
 }
