@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * clone() and mmap() for User Mode Linux with KASAN: a process of the guest gets no
- * copy of the shadow memory.
+ * clone() and mmap() for User Mode Linux with KASAN: a process of the guest
+ * gets no copy of the shadow memory.
  *
- * For each address space of the guest User Mode Linux 6.12 clones itself, and unmaps
- * all that the new process has inherited. Most of that is KASAN's shadow: the page
- * tables of an eighth of the guest's memory are copied, and each page of the shadow
- * is write-protected, so that the kernel faults at its next access to each of them.
- * Here the shadow is not inherited. The few instrumented functions that run in the
- * new process find zeroes instead, which allow each access.
+ * For each address space of the guest User Mode Linux 6.12 clones itself, and
+ * unmaps all that the new process has inherited. Most of that is KASAN's
+ * shadow: the page tables of an eighth of the guest's memory are copied, and
+ * each page of the shadow is write-protected, so that the kernel faults at its
+ * next access to each of them. Here the shadow is not inherited. The few
+ * instrumented functions that run in the new process find zeroes instead, which
+ * allow each access.
  *
  * scripts/boot-uml.sh preloads this.
  */
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 /* Nothing else that User Mode Linux maps is as large. */
-#define SHADOW_LEAST	(1ul << 40)
+#define SHADOW_MIN	(1ul << 40)
 
 static void *shadow;
 static size_t shadow_size;
@@ -35,7 +36,7 @@ void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t offset
 {
 	void *place = map(addr, len, prot, flags, fd, offset);
 
-	if (place != MAP_FAILED && len >= SHADOW_LEAST &&
+	if (place != MAP_FAILED && len >= SHADOW_MIN &&
 	    !madvise(place, len, MADV_DONTFORK)) {
 		shadow = place;
 		shadow_size = len;

@@ -3,13 +3,13 @@
  * ptrace() for User Mode Linux: the extended state (FPU, AVX) of a process.
  *
  * User Mode Linux 6.12 keeps XSTATE_KNOWN bytes of this state. The kernel of a
- * machine with AMX takes nothing but the whole of it in PTRACE_SETREGSET, and the
- * first process of the guest dies. What is missing are the tiles, behind the rest
- * in the standard format; programs in the guest do not have them, so they are in
- * their initial state, which is zero.
+ * machine with AMX takes nothing but the whole of it in PTRACE_SETREGSET, and
+ * the first process of the guest dies. What is missing are the tiles, behind
+ * the rest in the standard format; programs in the guest do not have them, so
+ * they are in their initial state, which is zero.
  *
- * It also gets and sets the state at each system call of the guest, which rarely
- * changes it. So a state that the process still has is not set again.
+ * It also gets and sets the state at each system call of the guest, which
+ * rarely changes it. So a state that the process still has is not set again.
  *
  * scripts/boot-uml.sh preloads this.
  */
