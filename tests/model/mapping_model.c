@@ -413,7 +413,7 @@ static void device_turn(struct model_input *in, struct model_device *device)
 	struct range range;
 	size_t at;
 
-	/* A mapping that the device may write to is shared if it needs no syncs. */
+	/* One that the device may write to is shared if it needs no syncs. */
 	if (model_pick(in, 4) == 0 && (device->mapping->dir == DMA_TO_DEVICE ||
 				       !device->mapping->pieces))
 		device_share(device);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Many buffers in one call: DMA_HEAP_IOCTL_ALLOC_BATCH of each kind of heap, and
- * DMA_BUF_IOCTL_SYNC_BATCH. What is refused for a single field is in
+ * Many buffers in one call: DMA_HEAP_IOCTL_ALLOC_BATCH of each kind of heap,
+ * and DMA_BUF_IOCTL_SYNC_BATCH. What is refused for a single field is in
  * dma-buf-errors.rst, what a memory cgroup is charged in heap_charge_test.c.
  *
  * After every case the descriptors are counted, and the buffers where debugfs

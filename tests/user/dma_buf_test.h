@@ -215,8 +215,8 @@ static inline unsigned char pattern_byte(unsigned int seed, size_t at)
 
 /*
  * The bytes of a pattern from @at to the end of its page. All pages are parts of
- * one row of multiples of 7, of which 183 is the inverse in a byte. An emulated CPU
- * moves and compares blocks ten times as fast as single bytes.
+ * one row of multiples of 7, of which 183 is the inverse in a byte. An emulated
+ * CPU moves and compares blocks ten times as fast as single bytes.
  */
 static inline const unsigned char *pattern_row(unsigned int seed, size_t at)
 {

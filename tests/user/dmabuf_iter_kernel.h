@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What dmabuf_iter.bpf.c uses of the kernel. Of a structure only the fields that
- * are read are declared; the loader finds out where the running kernel has them.
+ * What dmabuf_iter.bpf.c uses of the kernel. Of a structure only the fields
+ * that are read are declared; the loader finds out where the running kernel has
+ * them.
  */
 #ifndef DMABUF_ITER_KERNEL_H
 #define DMABUF_ITER_KERNEL_H

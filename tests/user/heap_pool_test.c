@@ -243,9 +243,9 @@ static long long oom_kills(void)
 }
 
 /*
- * Have a child touch @size bytes of memory; return its exit status. The kernel faults
- * in the pages, as for a store: in User Mode Linux a store that faults is two
- * signals and some system calls of the host.
+ * Have a child touch @size bytes of memory; return its exit status. The kernel
+ * faults in the pages, as for a store: in User Mode Linux a store that faults
+ * is two signals and some system calls of the host.
  */
 static int child_takes(size_t size)
 {

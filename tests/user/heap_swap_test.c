@@ -35,9 +35,9 @@ static long long oom_kills(void)
 }
 
 /*
- * How many pages are free, even when the watermarks are boosted as far as they may
- * be: by one and a half times the high one. Below the lowest an ordinary task gets
- * none. What CPUs keep goes back when a task finds nothing else.
+ * How many pages are free, even when the watermarks are boosted as far as they
+ * may be: by one and a half times the high one. Below the lowest an ordinary
+ * task gets none. What CPUs keep goes back when a task finds nothing else.
  */
 static long long pages_left(void)
 {
@@ -245,8 +245,8 @@ static __noreturn void take_all(int heap, __u64 len, int deaf, int report,
 }
 
 /*
- * The refusal, as errno; the workers have gone on while the buffers lived. @left is
- * how many pages there were then.
+ * The refusal, as errno; the workers have gone on while the buffers lived.
+ * @left is how many pages there were then.
  */
 static int take_beside_workers(int heap, __u64 len, int deaf, const char *group,
 			       struct work *work, const pid_t *worker,
@@ -357,8 +357,8 @@ static void come_and_go(struct work *work, size_t size)
 }
 
 /*
- * As above, while others want half of what the heap is to leave to them. One may be
- * out of memory at any moment of an allocation, and between two of them.
+ * As above, while others want half of what the heap is to leave to them. One
+ * may be out of memory at any moment of an allocation, and between two of them.
  */
 TEST_F_TIMEOUT(swap, no_task_is_killed_that_comes_and_goes, 900)
 {
@@ -384,9 +384,9 @@ TEST_F_TIMEOUT(swap, no_task_is_killed_that_comes_and_goes, 900)
 }
 
 /*
- * When the heap has said no, others find most of what it is to leave them, a part of
- * 128 of memory, also after the watermarks have risen. Small buffers are those of which
- * not each is checked, and of which the inodes take much.
+ * When the heap has said no, others find most of what it is to leave them,
+ * 1/128 of memory, also after the watermarks have risen. Small buffers are
+ * those of which not each is checked, and of which the inodes take much.
  */
 TEST_F_TIMEOUT(swap, something_is_left_to_others, 900)
 {
