@@ -417,17 +417,14 @@ static int mapper_thread(void *data)
 static void dma_buf_attach_test_map_waits_for_moves(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *move = mock_fence_create(test);
+	struct dma_fence *move;
 	struct mapper mapper = {};
 
 	mapper.attach = mock_importer_attach(test, dmabuf);
 	init_completion(&mapper.started);
 	init_completion(&mapper.done);
 
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, move, DMA_RESV_USAGE_KERNEL);
-	dma_resv_unlock(dmabuf->resv);
+	move = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_KERNEL);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(mapper_thread, &mapper,
 						       "mapper"));
@@ -450,7 +447,7 @@ static void dma_buf_attach_test_map_interrupted(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_fence *move = mock_fence_create(test);
+	struct dma_fence *move;
 	struct mapper mapper = {};
 	struct task_struct *thread;
 
@@ -458,10 +455,7 @@ static void dma_buf_attach_test_map_interrupted(struct kunit *test)
 	init_completion(&mapper.started);
 	init_completion(&mapper.done);
 
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, move, DMA_RESV_USAGE_KERNEL);
-	dma_resv_unlock(dmabuf->resv);
+	move = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_KERNEL);
 
 	thread = kthread_create(mapper_thread, &mapper, "mapper");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, thread);

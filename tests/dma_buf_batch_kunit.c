@@ -186,19 +186,6 @@ static void expect_batch_mapped(struct batch *batch)
 	}
 }
 
-static struct dma_fence *batch_add_fence(struct batch *batch, unsigned int i,
-					 enum dma_resv_usage usage)
-{
-	struct dma_resv *resv = batch->bufs[i]->resv;
-	struct dma_fence *fence = mock_fence_create(batch->test);
-
-	dma_resv_lock(resv, NULL);
-	KUNIT_ASSERT_EQ(batch->test, dma_resv_reserve_fences(resv, 1), 0);
-	dma_resv_add_fence(resv, fence, usage);
-	dma_resv_unlock(resv);
-	return fence;
-}
-
 /* -- map and unmap --------------------------------------------------------- */
 
 struct size_case {
@@ -729,8 +716,10 @@ static void dma_buf_batch_test_map_waits_for_moves(struct kunit *test)
 	struct dma_fence *moves[2];
 	struct worker worker = {};
 
-	moves[0] = batch_add_fence(batch, 1, DMA_RESV_USAGE_KERNEL);
-	moves[1] = batch_add_fence(batch, 3, DMA_RESV_USAGE_KERNEL);
+	moves[0] = mock_fence_add(test, batch->bufs[1]->resv,
+				  DMA_RESV_USAGE_KERNEL);
+	moves[1] = mock_fence_add(test, batch->bufs[3]->resv,
+				  DMA_RESV_USAGE_KERNEL);
 	worker_start(&worker, batch, call_map);
 	worker_expect_waits(&worker);
 	KUNIT_EXPECT_EQ(test, batch_locked(batch), 0);
@@ -751,8 +740,8 @@ static void dma_buf_batch_test_map_waits_for_moves(struct kunit *test)
 static void dma_buf_batch_test_moves_interrupted(struct kunit *test)
 {
 	struct batch *batch = batch_create(test, 2, &one_page, false);
-	struct dma_fence *move = batch_add_fence(batch, 1,
-						 DMA_RESV_USAGE_KERNEL);
+	struct dma_fence *move = mock_fence_add(test, batch->bufs[1]->resv,
+						DMA_RESV_USAGE_KERNEL);
 	struct worker worker = {};
 
 	worker_start(&worker, batch, call_map);
@@ -771,8 +760,8 @@ static void dma_buf_batch_test_moves_interrupted(struct kunit *test)
 static void dma_buf_batch_test_dynamic_does_not_wait(struct kunit *test)
 {
 	struct batch *batch = batch_create(test, 2, &one_page_dynamic, true);
-	struct dma_fence *move = batch_add_fence(batch, 0,
-						 DMA_RESV_USAGE_KERNEL);
+	struct dma_fence *move = mock_fence_add(test, batch->bufs[0]->resv,
+						DMA_RESV_USAGE_KERNEL);
 
 	KUNIT_EXPECT_EQ(test, batch_map(batch), 0);
 	batch_unmap(batch);
@@ -794,7 +783,8 @@ static void dma_buf_batch_test_wait(struct kunit *test)
 	int i;
 
 	for (i = 0; i < WAIT_N; i++)
-		fences[i] = batch_add_fence(batch, i, DMA_RESV_USAGE_READ);
+		fences[i] = mock_fence_add(test, batch->bufs[i]->resv,
+					   DMA_RESV_USAGE_READ);
 	worker_start(&worker, batch, call_wait);
 	worker_expect_waits(&worker);
 	KUNIT_EXPECT_EQ(test, batch_locked(batch), 0);
@@ -828,8 +818,9 @@ static void dma_buf_batch_test_wait_tests(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 5, dma_buf_wait_attachments(attachs, 4,
 							  DMA_RESV_USAGE_READ,
 							  false, 5));
-	write = batch_add_fence(batch, 1, DMA_RESV_USAGE_WRITE);
-	read = batch_add_fence(batch, 3, DMA_RESV_USAGE_READ);
+	write = mock_fence_add(test, batch->bufs[1]->resv,
+			       DMA_RESV_USAGE_WRITE);
+	read = mock_fence_add(test, batch->bufs[3]->resv, DMA_RESV_USAGE_READ);
 
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_wait_attachments(attachs, 4,
 							  DMA_RESV_USAGE_READ,
@@ -857,8 +848,8 @@ static void dma_buf_batch_test_wait_tests(struct kunit *test)
 static void dma_buf_batch_test_wait_interrupted(struct kunit *test)
 {
 	struct batch *batch = batch_create(test, 2, &one_page, false);
-	struct dma_fence *fence = batch_add_fence(batch, 1,
-						  DMA_RESV_USAGE_READ);
+	struct dma_fence *fence = mock_fence_add(test, batch->bufs[1]->resv,
+						 DMA_RESV_USAGE_READ);
 	struct worker worker = {};
 
 	worker_start(&worker, batch, call_wait);

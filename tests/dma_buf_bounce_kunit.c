@@ -677,15 +677,8 @@ static void dma_buf_bounce_test_begin_copies_after_the_wait(struct kunit *test)
 	for (i = 0; bounce_happens(&bounce) && i < 2; i++) {
 		beginner.length = i ? SIZE : SIZE / 2;
 		init_completion(&beginner.done);
-		fence = mock_fence_create(test);
-		dma_resv_lock(bounce.dmabuf->resv, NULL);
-		KUNIT_EXPECT_EQ(test, 0,
-				dma_resv_reserve_fences(bounce.dmabuf->resv,
-							1));
-		dma_resv_add_fence(bounce.dmabuf->resv, fence,
-				   DMA_RESV_USAGE_WRITE);
-		dma_resv_unlock(bounce.dmabuf->resv);
-
+		fence = mock_fence_add(test, bounce.dmabuf->resv,
+				       DMA_RESV_USAGE_WRITE);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test,
 					     kthread_run(bounce_beginner_thread,
 							 &beginner, "beginner"));

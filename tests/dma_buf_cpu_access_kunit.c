@@ -15,15 +15,6 @@
 #include "mock_exporter.h"
 #include "mock_fence.h"
 
-static void add_fence(struct kunit *test, struct dma_buf *dmabuf,
-		      struct dma_fence *fence, enum dma_resv_usage usage)
-{
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, fence, usage);
-	dma_resv_unlock(dmabuf->resv);
-}
-
 static struct dma_buf_cpu_access whole(struct dma_buf *dmabuf,
 				       enum dma_data_direction dir)
 {
@@ -71,9 +62,9 @@ static void dma_buf_cpu_access_test_usage(struct kunit *test)
 	const struct usage_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_buf_cpu_access access = whole(dmabuf, param->dir);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 
-	add_fence(test, dmabuf, fence, param->usage);
+	fence = mock_fence_add(test, dmabuf->resv, param->usage);
 	KUNIT_EXPECT_EQ(test, dma_buf_cpu_access_begin(&access), 0);
 	KUNIT_EXPECT_PTR_EQ(test, access.fence, param->waits ? fence : NULL);
 	expect_cpu_calls(test, dmabuf, !param->waits, 0);
@@ -99,10 +90,9 @@ static void dma_buf_cpu_access_test_each_fence(struct kunit *test)
 	struct dma_fence *fences[3];
 	int i;
 
-	for (i = 0; i < 3; i++) {
-		fences[i] = mock_fence_create(test);
-		add_fence(test, dmabuf, fences[i], DMA_RESV_USAGE_READ);
-	}
+	for (i = 0; i < 3; i++)
+		fences[i] = mock_fence_add(test, dmabuf->resv,
+					   DMA_RESV_USAGE_READ);
 	for (i = 0; i < 3; i++) {
 		KUNIT_ASSERT_EQ(test, dma_buf_cpu_access_begin(&access), 0);
 		KUNIT_ASSERT_NOT_NULL(test, access.fence);
@@ -145,10 +135,10 @@ static void dma_buf_cpu_access_test_abort(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_buf_cpu_access access = whole(dmabuf, DMA_FROM_DEVICE);
-	struct dma_fence *before = mock_fence_create(test);
+	struct dma_fence *before;
 	struct dma_fence *after = mock_fence_create(test);
 
-	add_fence(test, dmabuf, before, DMA_RESV_USAGE_WRITE);
+	before = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	KUNIT_EXPECT_EQ(test, dma_buf_cpu_access_begin(&access), 0);
 	dma_buf_cpu_access_abort(&access);
 	KUNIT_EXPECT_NULL(test, access.fence);

@@ -294,18 +294,6 @@ static void dma_buf_cpu_batch_test_end_fails(struct kunit *test)
 
 /* -- waiting --------------------------------------------------------------- */
 
-static struct dma_fence *stage_fence(struct sync_stage *stage, int i)
-{
-	struct dma_fence *fence = mock_fence_create(stage->test);
-	struct dma_resv *resv = stage->bufs[i]->resv;
-
-	dma_resv_lock(resv, NULL);
-	KUNIT_ASSERT_EQ(stage->test, dma_resv_reserve_fences(resv, 1), 0);
-	dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_WRITE);
-	dma_resv_unlock(resv);
-	return fence;
-}
-
 /* Behind the records, for a thread which cannot have a page of its own. */
 static unsigned long stage_args(struct sync_stage *stage)
 {
@@ -382,8 +370,10 @@ static long syncer_finish(struct syncer *syncer)
 static void dma_buf_cpu_batch_test_waits(struct kunit *test)
 {
 	struct sync_stage *stage = stage_create(test, START_READ);
-	struct dma_fence *early = stage_fence(stage, 0);
-	struct dma_fence *late = stage_fence(stage, 3);
+	struct dma_fence *early = mock_fence_add(test, stage->bufs[0]->resv,
+						 DMA_RESV_USAGE_WRITE);
+	struct dma_fence *late = mock_fence_add(test, stage->bufs[3]->resv,
+						DMA_RESV_USAGE_WRITE);
 	struct syncer syncer = {};
 
 	syncer_start(&syncer, stage);
@@ -404,7 +394,8 @@ static void dma_buf_cpu_batch_test_waits(struct kunit *test)
 static void dma_buf_cpu_batch_test_op_signals(struct kunit *test)
 {
 	struct sync_stage *stage = stage_create(test, START_READ);
-	struct dma_fence *deferred = stage_fence(stage, 0);
+	struct dma_fence *deferred = mock_fence_add(test, stage->bufs[0]->resv,
+						    DMA_RESV_USAGE_WRITE);
 
 	to_mock_exporter(stage->bufs[3])->begin_signals = deferred;
 	KUNIT_EXPECT_EQ(test, stage_sync(stage, N), 0);
@@ -431,7 +422,8 @@ static void dma_buf_cpu_batch_test_ops_first(struct kunit *test)
 	stage->fds[0] = dma_buf_fd(stage->bufs[0], O_CLOEXEC);
 	KUNIT_ASSERT_GE(test, stage->fds[0], 0);
 	stage->records[0].fd = stage->fds[0];
-	fence = stage_fence(stage, 0);
+	fence = mock_fence_add(test, stage->bufs[0]->resv,
+			       DMA_RESV_USAGE_WRITE);
 
 	syncer_start(&syncer, stage);
 	syncer_expect_waits(&syncer);
@@ -449,7 +441,8 @@ static void dma_buf_cpu_batch_test_ops_first(struct kunit *test)
 static void dma_buf_cpu_batch_test_interrupted(struct kunit *test)
 {
 	struct sync_stage *stage = stage_create(test, START_READ);
-	struct dma_fence *fence = stage_fence(stage, 2);
+	struct dma_fence *fence = mock_fence_add(test, stage->bufs[2]->resv,
+						 DMA_RESV_USAGE_WRITE);
 	struct syncer syncer = {};
 
 	syncer_start(&syncer, stage);
@@ -466,7 +459,8 @@ static void dma_buf_cpu_batch_test_interrupted(struct kunit *test)
 static void dma_buf_cpu_batch_test_end_does_not_wait(struct kunit *test)
 {
 	struct sync_stage *stage = stage_create(test, END_READ);
-	struct dma_fence *fence = stage_fence(stage, 1);
+	struct dma_fence *fence = mock_fence_add(test, stage->bufs[1]->resv,
+						 DMA_RESV_USAGE_WRITE);
 
 	KUNIT_EXPECT_EQ(test, stage_sync(stage, N), 0);
 	expect_all_calls(stage, 0, 1);

@@ -210,17 +210,14 @@ static void dma_buf_cpu_test_begin_waits(struct kunit *test)
 	const struct wait_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	struct beginner beginner = {
 		.dmabuf = dmabuf,
 		.dir = param->dir,
 	};
 
 	init_completion(&beginner.done);
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, fence, param->usage);
-	dma_resv_unlock(dmabuf->resv);
+	fence = mock_fence_add(test, dmabuf->resv, param->usage);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(beginner_thread, &beginner,
 						       "beginner"));
@@ -252,19 +249,16 @@ static void dma_buf_cpu_test_begin_waits(struct kunit *test)
 static void dma_buf_cpu_test_begin_flushes(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	struct beginner beginner = {
 		.dmabuf = dmabuf,
 		.dir = DMA_BIDIRECTIONAL,
 	};
 	bool ended;
 
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	to_mock_exporter(dmabuf)->begin_signals = fence;
 	init_completion(&beginner.done);
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
-	dma_resv_unlock(dmabuf->resv);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(beginner_thread, &beginner,
 						       "beginner"));
@@ -283,7 +277,7 @@ static void dma_buf_cpu_test_begin_flushes(struct kunit *test)
 static void dma_buf_cpu_test_begin_refused_before_the_wait(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	struct beginner beginner = {
 		.dmabuf = dmabuf,
 		.dir = DMA_FROM_DEVICE,
@@ -292,10 +286,7 @@ static void dma_buf_cpu_test_begin_refused_before_the_wait(struct kunit *test)
 
 	to_mock_exporter(dmabuf)->fail[MOCK_OP_BEGIN_CPU] = -EAGAIN;
 	init_completion(&beginner.done);
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
-	dma_resv_unlock(dmabuf->resv);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(beginner_thread, &beginner,
 						       "beginner"));
@@ -315,7 +306,7 @@ static void dma_buf_cpu_test_begin_interrupted(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	struct beginner beginner = {
 		.dmabuf = dmabuf,
 		.dir = DMA_FROM_DEVICE,
@@ -323,10 +314,7 @@ static void dma_buf_cpu_test_begin_interrupted(struct kunit *test)
 	struct task_struct *thread;
 
 	init_completion(&beginner.done);
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
-	dma_resv_unlock(dmabuf->resv);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 
 	thread = kthread_create(beginner_thread, &beginner, "beginner");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, thread);

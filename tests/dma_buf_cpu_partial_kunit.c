@@ -272,18 +272,6 @@ static struct task_struct *beginner_start(struct kunit *test,
 	return thread;
 }
 
-/* A writer of any part holds back all, as fences have no ranges. */
-static struct dma_fence *add_writer(struct kunit *test, struct dma_buf *dmabuf)
-{
-	struct dma_fence *fence = mock_fence_create(test);
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
-	dma_resv_unlock(dmabuf->resv);
-	return fence;
-}
-
 struct length_case {
 	const char *desc;
 	size_t length;
@@ -297,13 +285,17 @@ static const struct length_case length_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(length, length_cases, desc);
 
-/* The exporter is called before the wait, which its work may end. */
+/*
+ * The exporter is called before the wait, which its work may end. Fences have
+ * no ranges, so a writer of any part holds back all.
+ */
 static void dma_buf_cpu_partial_test_waits_before(struct kunit *test)
 {
 	const struct length_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_fence *fence = add_writer(test, dmabuf);
+	struct dma_fence *fence = mock_fence_add(test, dmabuf->resv,
+						 DMA_RESV_USAGE_WRITE);
 	struct task_struct *thread;
 	struct beginner beginner;
 
@@ -350,7 +342,8 @@ static void dma_buf_cpu_partial_test_interrupted(struct kunit *test)
 {
 	const struct length_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = add_writer(test, dmabuf);
+	struct dma_fence *fence = mock_fence_add(test, dmabuf->resv,
+						 DMA_RESV_USAGE_WRITE);
 	struct task_struct *thread;
 	struct beginner beginner;
 
@@ -373,7 +366,8 @@ static void dma_buf_cpu_partial_test_interrupted(struct kunit *test)
 static void dma_buf_cpu_partial_test_end_does_not_wait(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = add_writer(test, dmabuf);
+	struct dma_fence *fence = mock_fence_add(test, dmabuf->resv,
+						 DMA_RESV_USAGE_WRITE);
 
 	KUNIT_EXPECT_EQ(test, 0, dma_buf_end_cpu_access_partial(dmabuf,
 								DMA_BIDIRECTIONAL,

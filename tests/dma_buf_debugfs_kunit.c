@@ -100,12 +100,9 @@ static void dma_buf_debugfs_test_devices(struct kunit *test)
 static void dma_buf_debugfs_test_fences(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
-	dma_resv_unlock(dmabuf->resv);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	KUNIT_EXPECT_NOT_NULL(test, strstr(bufinfo(test), MOCK_FENCE_TIMELINE));
 
 	dma_fence_signal(fence);
@@ -117,12 +114,9 @@ static void dma_buf_debugfs_test_fences(struct kunit *test)
 static void dma_buf_debugfs_test_no_bookkeeping(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, dma_resv_reserve_fences(dmabuf->resv, 1), 0);
-	dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_BOOKKEEP);
-	dma_resv_unlock(dmabuf->resv);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP);
 	KUNIT_EXPECT_NULL(test, strstr(bufinfo(test), MOCK_FENCE_TIMELINE));
 
 	dma_fence_signal(fence);

@@ -95,11 +95,11 @@ static void dma_buf_poll_test_poll(struct kunit *test)
 {
 	const struct poll_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	struct watcher watcher;
 	__poll_t ready;
 
-	add_fence(test, dmabuf, fence, param->usage);
+	fence = mock_fence_add(test, dmabuf->resv, param->usage);
 	ready = watch(&watcher, dmabuf, param->event);
 	EXPECT_EVENTS(test, ready, param->waits ? 0 : param->event);
 	KUNIT_EXPECT_EQ(test, watcher.wakes, param->waits ? 0 : 1);
@@ -132,10 +132,10 @@ static void dma_buf_poll_test_poll_idle(struct kunit *test)
 static void dma_buf_poll_test_poll_signalled(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	const __poll_t both = EPOLLIN | EPOLLOUT;
 
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	dma_fence_signal(fence);
 	EXPECT_EVENTS(test, peek(dmabuf, both), both);
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 1);
@@ -147,11 +147,11 @@ static void dma_buf_poll_test_poll_signalled(struct kunit *test)
 static void dma_buf_poll_test_poll_both_ways(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	const __poll_t both = EPOLLIN | EPOLLOUT;
 	struct watcher watcher;
 
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_READ);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_READ);
 	EXPECT_EVENTS(test, watch(&watcher, dmabuf, both), EPOLLIN);
 	EXPECT_EVENTS(test, watcher.heard, EPOLLIN);
 	watcher.heard = 0;
@@ -167,11 +167,11 @@ static void dma_buf_poll_test_poll_both_ways(struct kunit *test)
 static void dma_buf_poll_test_poll_two_callbacks(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	const __poll_t both = EPOLLIN | EPOLLOUT;
 	struct watcher watcher;
 
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	EXPECT_EVENTS(test, watch(&watcher, dmabuf, both), 0);
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 3);
 	dma_fence_signal(fence);
@@ -188,10 +188,10 @@ static void dma_buf_poll_test_poll_two_callbacks(struct kunit *test)
 static void dma_buf_poll_test_poll_shares_callback(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	struct watcher one, two;
 
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	EXPECT_EVENTS(test, watch(&one, dmabuf, EPOLLIN), 0);
 	EXPECT_EVENTS(test, watch(&two, dmabuf, EPOLLIN), 0);
 	KUNIT_EXPECT_EQ(test, file_count(dmabuf->file), 2);
@@ -212,10 +212,9 @@ static void dma_buf_poll_test_poll_rearms(struct kunit *test)
 	struct watcher watcher;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(fences); i++) {
-		fences[i] = mock_fence_create(test);
-		add_fence(test, dmabuf, fences[i], DMA_RESV_USAGE_READ);
-	}
+	for (i = 0; i < ARRAY_SIZE(fences); i++)
+		fences[i] = mock_fence_add(test, dmabuf->resv,
+					   DMA_RESV_USAGE_READ);
 	EXPECT_EVENTS(test, watch(&watcher, dmabuf, EPOLLOUT), 0);
 
 	for (i = 0; i < ARRAY_SIZE(fences); i++) {
@@ -237,10 +236,10 @@ static void dma_buf_poll_test_poll_holds_the_buffer(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	struct watcher watcher;
 
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	EXPECT_EVENTS(test, watch(&watcher, dmabuf, EPOLLIN), 0);
 	unwatch(&watcher);
 	dma_buf_put(dmabuf);
@@ -294,8 +293,8 @@ static void dma_buf_poll_test_race_poll_signal(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(signaller_thread, &signaller,
 						       "signaller"));
 	for (i = 0; i < RACE_ROUNDS; i++) {
-		signaller.fence = mock_fence_create(test);
-		add_fence(test, dmabuf, signaller.fence, DMA_RESV_USAGE_WRITE);
+		signaller.fence = mock_fence_add(test, dmabuf->resv,
+						 DMA_RESV_USAGE_WRITE);
 		complete(&signaller.go);
 		ready = watch(&watcher, dmabuf, EPOLLIN);
 		wait_for_completion(&signaller.done);

@@ -207,25 +207,16 @@ static const struct rw_answer_case rw_answer_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(rw_answer, rw_answer_cases, desc);
 
-static void rw_add_fence(struct kunit *test, struct dma_buf *dmabuf,
-			 struct dma_fence *fence, enum dma_resv_usage usage)
-{
-	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(dmabuf->resv, 1));
-	dma_resv_add_fence(dmabuf->resv, fence, usage);
-	dma_resv_unlock(dmabuf->resv);
-}
-
 static void rw_check_answer(struct kunit *test,
 			    const struct rw_answer_case *param,
 			    enum rw_kind kind)
 {
 	struct dma_buf *dmabuf = rw_buffer(test, kind);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	u8 data[16] = {};
 	loff_t pos = 3;
 
-	rw_add_fence(test, dmabuf, fence, param->usage);
+	fence = mock_fence_add(test, dmabuf->resv, param->usage);
 	if (param->signaled)
 		dma_fence_signal(fence);
 

@@ -112,11 +112,11 @@ static void dma_buf_sync_file_test_export_usage(struct kunit *test)
 {
 	const struct export_case *param = test->param_value;
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	struct dma_fence *exported;
 	int fd;
 
-	add_fence(test, dmabuf, fence, param->usage);
+	fence = mock_fence_add(test, dmabuf->resv, param->usage);
 	KUNIT_ASSERT_EQ(test, export_sync_file(test, dmabuf, param->flags, &fd),
 			0);
 	exported = sync_file_get_fence(fd);
@@ -140,15 +140,12 @@ static void dma_buf_sync_file_test_export_is_a_snapshot(struct kunit *test)
 	struct dma_fence *exported, *fences[3];
 	int fd, i;
 
-	for (i = 0; i < ARRAY_SIZE(fences); i++) {
-		fences[i] = mock_fence_create(test);
-		if (i < 2)
-			add_fence(test, dmabuf, fences[i],
-				  DMA_RESV_USAGE_WRITE);
-	}
+	for (i = 0; i < 2; i++)
+		fences[i] = mock_fence_add(test, dmabuf->resv,
+					   DMA_RESV_USAGE_WRITE);
 	KUNIT_ASSERT_EQ(test, 0, export_sync_file(test, dmabuf, DMA_BUF_SYNC_READ,
 						  &fd));
-	add_fence(test, dmabuf, fences[2], DMA_RESV_USAGE_WRITE);
+	fences[2] = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	exported = sync_file_get_fence(fd);
 	KUNIT_ASSERT_NOT_NULL(test, exported);
 
@@ -180,7 +177,7 @@ static void dma_buf_sync_file_test_export_fault(struct kunit *test)
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
 	struct dma_buf *memory = mock_exporter_create(test, NULL);
 	struct dma_buf_export_sync_file args = { .flags = DMA_BUF_SYNC_READ };
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	unsigned long address;
 	int before;
 
@@ -192,7 +189,7 @@ static void dma_buf_sync_file_test_export_fault(struct kunit *test)
 	KUNIT_ASSERT_NE(test, address, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address));
 
-	add_fence(test, dmabuf, fence, DMA_RESV_USAGE_WRITE);
+	fence = mock_fence_add(test, dmabuf->resv, DMA_RESV_USAGE_WRITE);
 	before = next_fd();
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			dmabuf->file->f_op->unlocked_ioctl(dmabuf->file,
@@ -420,10 +417,10 @@ static void dma_buf_sync_file_test_export_import(struct kunit *test)
 {
 	struct dma_buf *from = mock_exporter_create(test, NULL);
 	struct dma_buf *to = mock_exporter_create(test, NULL);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	int fd;
 
-	add_fence(test, from, fence, DMA_RESV_USAGE_WRITE);
+	fence = mock_fence_add(test, from->resv, DMA_RESV_USAGE_WRITE);
 	KUNIT_ASSERT_EQ(test, 0,
 			export_sync_file(test, from, DMA_BUF_SYNC_READ, &fd));
 	KUNIT_EXPECT_EQ(test, 0,

@@ -308,14 +308,11 @@ static void dma_buf_transfer_test_fence(struct kunit *test)
 {
 	const struct transfer_fence_case *param = test->param_value;
 	struct transfer_buffer *buffer = transfer_new(test, TRANSFER_SIZE);
-	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_fence *fence;
 	struct transfer_mock *mock = transfer_mock(test);
 	struct dma_resv *resv = buffer->dmabuf->resv;
 
-	dma_resv_lock(resv, NULL);
-	KUNIT_ASSERT_EQ(test, 0, dma_resv_reserve_fences(resv, 1));
-	dma_resv_add_fence(resv, fence, param->usage);
-	dma_resv_unlock(resv);
+	fence = mock_fence_add(test, resv, param->usage);
 	if (param->signaled)
 		dma_fence_signal(fence);
 

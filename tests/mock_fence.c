@@ -272,6 +272,33 @@ struct dma_fence *mock_fence_create(struct kunit *test)
 }
 
 /**
+ * mock_fence_add - create a mock fence and add it to a reservation object
+ * @test: the running test case
+ * @resv: the object, not locked by the caller
+ * @usage: what the fence stands for
+ *
+ * Context: Process context of the test; may sleep. Takes the lock of @resv.
+ *	    Ends the test case when out of memory.
+ * Return: an unsignalled fence. @resv has a reference, and the caller another.
+ */
+struct dma_fence *mock_fence_add(struct kunit *test, struct dma_resv *resv,
+				 enum dma_resv_usage usage)
+{
+	struct dma_fence *fence = mock_fence_create(test);
+	int ret;
+
+	dma_resv_lock(resv, NULL);
+	ret = dma_resv_reserve_fences(resv, 1);
+	if (!ret)
+		dma_resv_add_fence(resv, fence, usage);
+	dma_resv_unlock(resv);
+	if (ret)
+		dma_fence_put(fence);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	return fence;
+}
+
+/**
  * mock_fence_created - count the mock fences that a test case has created
  * @test: the running test case
  *

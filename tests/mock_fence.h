@@ -6,9 +6,10 @@
  * can enable signalling, whether its work is complete, the names. Everything
  * that the core calls is counted.
  *
- * mock_fence_create() and its relatives return one reference, which the caller
- * drops with dma_fence_put(). A test case that ends while one of its mock
- * fences is not released fails, so no reference leaks unnoticed.
+ * mock_fence_create() and its relatives, mock_fence_add() among them, return
+ * one reference, which the caller drops with dma_fence_put(). A test case that
+ * ends while one of its mock fences is not released fails, so no reference
+ * leaks unnoticed.
  *
  * Each mock fence has a lock of its own. Fields that the ops write are read by
  * the test after the call under test has returned, or with READ_ONCE() while
@@ -18,6 +19,7 @@
 #define _DMA_BUF_TESTS_MOCK_FENCE_H
 
 #include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -75,6 +77,8 @@ struct dma_fence *mock_fence_create_ops(struct kunit *test,
 struct dma_fence *mock_fence_create_on(struct kunit *test, u64 context,
 				       u64 seqno);
 struct dma_fence *mock_fence_create(struct kunit *test);
+struct dma_fence *mock_fence_add(struct kunit *test, struct dma_resv *resv,
+				 enum dma_resv_usage usage);
 
 int mock_fence_created(struct kunit *test);
 int mock_fence_released(struct kunit *test);
