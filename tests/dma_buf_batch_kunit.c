@@ -7,16 +7,12 @@
  */
 #include <kunit/test.h>
 
-#include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
-#include <linux/kthread.h>
 #include <linux/limits.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/ww_mutex.h>
 
+#include "mock_call.h"
 #include "mock_device.h"
 #include "mock_exporter.h"
 #include "mock_fence.h"
@@ -497,73 +493,28 @@ static void dma_buf_batch_test_pin_refuses_static(struct kunit *test)
 
 /* -- calls that have to wait, in a thread ---------------------------------- */
 
-struct worker {
-	struct batch *batch;
-	long (*call)(struct batch *batch);
-	long ret;
-	struct task_struct *thread;
-	struct completion started, done;
-};
-
-static int worker_thread(void *data)
-{
-	struct worker *worker = data;
-
-	/* A kernel thread ignores signals unless it allows them. */
-	allow_signal(SIGUSR1);
-	complete(&worker->started);
-	worker->ret = worker->call(worker->batch);
-	complete(&worker->done);
-	return 0;
-}
-
-static void worker_start(struct worker *worker, struct batch *batch,
-			 long (*call)(struct batch *batch))
-{
-	worker->batch = batch;
-	worker->call = call;
-	init_completion(&worker->started);
-	init_completion(&worker->done);
-	worker->thread = kthread_create(worker_thread, worker, "batch");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(batch->test, worker->thread);
-	get_task_struct(worker->thread);
-	wake_up_process(worker->thread);
-	wait_for_completion(&worker->started);
-}
-
-/* Give the thread time to come to where it has to wait. */
-static void worker_expect_waits(struct worker *worker)
-{
-	msleep(20);
-	KUNIT_EXPECT_FALSE(worker->batch->test,
-			   try_wait_for_completion(&worker->done));
-}
-
-static long worker_finish(struct worker *worker)
-{
-	wait_for_completion(&worker->done);
-	put_task_struct(worker->thread);
-	return worker->ret;
-}
-
-static long call_map(struct batch *batch)
+static long call_map(void *batch)
 {
 	return batch_map(batch);
 }
 
-static long call_pin(struct batch *batch)
+static long call_pin(void *data)
 {
+	struct batch *batch = data;
+
 	return dma_buf_pin_attachments_unlocked(batch->attachs, batch->n);
 }
 
-static long call_unmap(struct batch *batch)
+static long call_unmap(void *batch)
 {
 	batch_unmap(batch);
 	return 0;
 }
 
-static long call_wait(struct batch *batch)
+static long call_wait(void *data)
 {
+	struct batch *batch = data;
+
 	return dma_buf_wait_attachments(batch->attachs, batch->n,
 					DMA_RESV_USAGE_READ, true,
 					MAX_SCHEDULE_TIMEOUT);
@@ -579,25 +530,25 @@ static void dma_buf_batch_test_backs_off(struct kunit *test)
 	struct dma_resv *first = batch->bufs[0]->resv;
 	struct dma_resv *last = batch->bufs[3]->resv;
 	struct ww_acquire_ctx older;
-	struct worker worker = {};
+	struct mock_call call;
 	int ret;
 
 	ww_acquire_init(&older, &reservation_ww_class);
 	KUNIT_ASSERT_EQ(test, dma_resv_lock(last, &older), 0);
-	worker_start(&worker, batch, call_map);
-	worker_expect_waits(&worker);
+	mock_call_start(test, &call, call_map, batch);
+	mock_call_expect_waits(&call);
 
 	/* Would wait for good, if the batch kept what it has. */
 	ret = dma_resv_lock(first, &older);
 	KUNIT_EXPECT_TRUE(test, !ret || ret == -EDEADLK);
 	KUNIT_EXPECT_EQ(test, batch_calls(batch, MOCK_OP_MAP), 0);
-	worker_expect_waits(&worker);
+	mock_call_expect_waits(&call);
 	if (!ret)
 		dma_resv_unlock(first);
 	dma_resv_unlock(last);
 	ww_acquire_fini(&older);
 
-	KUNIT_EXPECT_EQ(test, worker_finish(&worker), 0);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), 0);
 	expect_batch_mapped(batch);
 	expect_batch_calls(batch, MOCK_OP_MAP, MOCK_OP_UNMAP, 4, 0);
 	batch_unmap(batch);
@@ -609,18 +560,18 @@ static void dma_buf_batch_test_backs_off(struct kunit *test)
 static void dma_buf_batch_test_waits_for_batch(struct kunit *test)
 {
 	struct batch *batch = batch_create(test, 2, &one_page, false);
-	struct worker worker = {};
+	struct mock_call call;
 	struct ww_acquire_ctx ctx;
 
 	KUNIT_ASSERT_EQ(test, 0,
 			dma_buf_lock_attachments(batch->attachs, 2, &ctx,
 						 false));
-	worker_start(&worker, batch, call_map);
-	worker_expect_waits(&worker);
+	mock_call_start(test, &call, call_map, batch);
+	mock_call_expect_waits(&call);
 	KUNIT_EXPECT_EQ(test, batch_calls(batch, MOCK_OP_MAP), 0);
 	dma_buf_unlock_attachments(batch->attachs, 2, &ctx);
 
-	KUNIT_EXPECT_EQ(test, worker_finish(&worker), 0);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), 0);
 	batch_unmap(batch);
 	expect_batch_idle(batch);
 	batch_destroy(batch);
@@ -628,7 +579,7 @@ static void dma_buf_batch_test_waits_for_batch(struct kunit *test)
 
 struct wait_case {
 	const char *desc;
-	long (*call)(struct batch *batch);
+	long (*call)(void *batch);
 	unsigned int locked;	/* which lock is not to be had */
 };
 
@@ -647,13 +598,13 @@ static void dma_buf_batch_test_interrupted(struct kunit *test)
 	const struct wait_case *param = test->param_value;
 	struct batch *batch = batch_create(test, 4, &one_page_dynamic, true);
 	struct dma_resv *resv = batch->bufs[param->locked]->resv;
-	struct worker worker = {};
+	struct mock_call call;
 
 	dma_resv_lock(resv, NULL);
-	worker_start(&worker, batch, param->call);
-	worker_expect_waits(&worker);
-	send_sig(SIGUSR1, worker.thread, 1);
-	KUNIT_EXPECT_EQ(test, worker_finish(&worker), -EINTR);
+	mock_call_start(test, &call, param->call, batch);
+	mock_call_expect_waits(&call);
+	mock_call_interrupt(&call);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), -EINTR);
 
 	KUNIT_EXPECT_EQ(test, batch_locked(batch), 1);
 	dma_resv_unlock(resv);
@@ -670,16 +621,16 @@ static void dma_buf_batch_test_interrupted_after_back_off(struct kunit *test)
 	struct batch *batch = batch_create(test, 4, &one_page, false);
 	struct dma_resv *last = batch->bufs[3]->resv;
 	struct ww_acquire_ctx older;
-	struct worker worker = {};
+	struct mock_call call;
 
 	ww_acquire_init(&older, &reservation_ww_class);
 	KUNIT_ASSERT_EQ(test, dma_resv_lock(last, &older), 0);
-	worker_start(&worker, batch, call_map);
-	worker_expect_waits(&worker);
+	mock_call_start(test, &call, call_map, batch);
+	mock_call_expect_waits(&call);
 	/* It has backed off, and sleeps on the last one alone. */
 	KUNIT_EXPECT_EQ(test, batch_locked(batch), 1);
-	send_sig(SIGUSR1, worker.thread, 1);
-	KUNIT_EXPECT_EQ(test, worker_finish(&worker), -EINTR);
+	mock_call_interrupt(&call);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), -EINTR);
 	dma_resv_unlock(last);
 	ww_acquire_fini(&older);
 
@@ -693,16 +644,16 @@ static void dma_buf_batch_test_unmap_ignores_signals(struct kunit *test)
 {
 	struct batch *batch = batch_create(test, 4, &one_page, false);
 	struct dma_resv *resv = batch->bufs[2]->resv;
-	struct worker worker = {};
+	struct mock_call call;
 
 	KUNIT_ASSERT_EQ(test, batch_map(batch), 0);
 	dma_resv_lock(resv, NULL);
-	worker_start(&worker, batch, call_unmap);
-	worker_expect_waits(&worker);
-	send_sig(SIGUSR1, worker.thread, 1);
-	worker_expect_waits(&worker);
+	mock_call_start(test, &call, call_unmap, batch);
+	mock_call_expect_waits(&call);
+	mock_call_interrupt(&call);
+	mock_call_expect_waits(&call);
 	dma_resv_unlock(resv);
-	KUNIT_EXPECT_EQ(test, worker_finish(&worker), 0);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), 0);
 
 	expect_batch_calls(batch, MOCK_OP_MAP, MOCK_OP_UNMAP, 4, 4);
 	expect_batch_idle(batch);
@@ -714,20 +665,20 @@ static void dma_buf_batch_test_map_waits_for_moves(struct kunit *test)
 {
 	struct batch *batch = batch_create(test, 4, &one_page, false);
 	struct dma_fence *moves[2];
-	struct worker worker = {};
+	struct mock_call call;
 
 	moves[0] = mock_fence_add(test, batch->bufs[1]->resv,
 				  DMA_RESV_USAGE_KERNEL);
 	moves[1] = mock_fence_add(test, batch->bufs[3]->resv,
 				  DMA_RESV_USAGE_KERNEL);
-	worker_start(&worker, batch, call_map);
-	worker_expect_waits(&worker);
+	mock_call_start(test, &call, call_map, batch);
+	mock_call_expect_waits(&call);
 	KUNIT_EXPECT_EQ(test, batch_locked(batch), 0);
 	dma_fence_signal(moves[1]);
-	worker_expect_waits(&worker);
+	mock_call_expect_waits(&call);
 	KUNIT_EXPECT_EQ(test, batch_calls(batch, MOCK_OP_MAP), 0);
 	dma_fence_signal(moves[0]);
-	KUNIT_EXPECT_EQ(test, worker_finish(&worker), 0);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), 0);
 	expect_batch_mapped(batch);
 
 	batch_unmap(batch);
@@ -742,12 +693,12 @@ static void dma_buf_batch_test_moves_interrupted(struct kunit *test)
 	struct batch *batch = batch_create(test, 2, &one_page, false);
 	struct dma_fence *move = mock_fence_add(test, batch->bufs[1]->resv,
 						DMA_RESV_USAGE_KERNEL);
-	struct worker worker = {};
+	struct mock_call call;
 
-	worker_start(&worker, batch, call_map);
-	worker_expect_waits(&worker);
-	send_sig(SIGUSR1, worker.thread, 1);
-	KUNIT_EXPECT_EQ(test, worker_finish(&worker), -ERESTARTSYS);
+	mock_call_start(test, &call, call_map, batch);
+	mock_call_expect_waits(&call);
+	mock_call_interrupt(&call);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), -ERESTARTSYS);
 	expect_batch_calls(batch, MOCK_OP_MAP, MOCK_OP_UNMAP, 0, 0);
 	expect_batch_idle(batch);
 
@@ -779,23 +730,23 @@ static void dma_buf_batch_test_wait(struct kunit *test)
 {
 	struct batch *batch = batch_create(test, WAIT_N, &one_page, false);
 	struct dma_fence *fences[WAIT_N];
-	struct worker worker = {};
+	struct mock_call call;
 	int i;
 
 	for (i = 0; i < WAIT_N; i++)
 		fences[i] = mock_fence_add(test, batch->bufs[i]->resv,
 					   DMA_RESV_USAGE_READ);
-	worker_start(&worker, batch, call_wait);
-	worker_expect_waits(&worker);
+	mock_call_start(test, &call, call_wait, batch);
+	mock_call_expect_waits(&call);
 	KUNIT_EXPECT_EQ(test, batch_locked(batch), 0);
 
 	/* All but the last, in an order that is not that of the batch. */
 	for (i = WAIT_N - 1; i >= 0; i--)
 		if (i != WAIT_N / 2)
 			dma_fence_signal(fences[i]);
-	worker_expect_waits(&worker);
+	mock_call_expect_waits(&call);
 	dma_fence_signal(fences[WAIT_N / 2]);
-	KUNIT_EXPECT_GE(test, worker_finish(&worker), 1);
+	KUNIT_EXPECT_GE(test, mock_call_finish(&call), 1);
 
 	for (i = 0; i < WAIT_N; i++) {
 		KUNIT_EXPECT_LE(test, to_mock_fence(fences[i])->enable_calls,
@@ -850,12 +801,12 @@ static void dma_buf_batch_test_wait_interrupted(struct kunit *test)
 	struct batch *batch = batch_create(test, 2, &one_page, false);
 	struct dma_fence *fence = mock_fence_add(test, batch->bufs[1]->resv,
 						 DMA_RESV_USAGE_READ);
-	struct worker worker = {};
+	struct mock_call call;
 
-	worker_start(&worker, batch, call_wait);
-	worker_expect_waits(&worker);
-	send_sig(SIGUSR1, worker.thread, 1);
-	KUNIT_EXPECT_EQ(test, worker_finish(&worker), -ERESTARTSYS);
+	mock_call_start(test, &call, call_wait, batch);
+	mock_call_expect_waits(&call);
+	mock_call_interrupt(&call);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), -ERESTARTSYS);
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
 	batch_destroy(batch);

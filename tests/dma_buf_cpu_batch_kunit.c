@@ -9,18 +9,14 @@
 #include <kunit/test.h>
 
 #include <linux/bits.h>
-#include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/fdtable.h>
-#include <linux/kthread.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/uaccess.h>
 
 #include <uapi/linux/dma-buf.h>
 
+#include "mock_call.h"
 #include "mock_exporter.h"
 #include "mock_fence.h"
 #include "mock_files.h"
@@ -300,32 +296,16 @@ static unsigned long stage_args(struct sync_stage *stage)
 	return (unsigned long)stage->page + sizeof(stage->records);
 }
 
-/* A call in a thread of its own, which has the memory of the test. */
-struct syncer {
-	struct sync_stage *stage;
-	struct mm_struct *mm;
-	struct task_struct *thread;
-	struct completion started, done;
-	long ret;
-};
-
-static int syncer_thread(void *data)
+static long call_sync(void *data)
 {
-	struct syncer *syncer = data;
-	struct sync_stage *stage = syncer->stage;
+	struct sync_stage *stage = data;
 	struct file *file = stage->bufs[0]->file;
 
-	allow_signal(SIGUSR1);
-	kthread_use_mm(syncer->mm);
-	complete(&syncer->started);
-	syncer->ret = file->f_op->unlocked_ioctl(file, DMA_BUF_IOCTL_SYNC_BATCH,
-						 stage_args(stage));
-	kthread_unuse_mm(syncer->mm);
-	complete(&syncer->done);
-	return 0;
+	return file->f_op->unlocked_ioctl(file, DMA_BUF_IOCTL_SYNC_BATCH,
+					  stage_args(stage));
 }
 
-static void syncer_start(struct syncer *syncer, struct sync_stage *stage)
+static void stage_call_sync(struct sync_stage *stage, struct mock_call *call)
 {
 	struct dma_buf_sync_batch args = {
 		.records = (unsigned long)stage->page, .count = N,
@@ -338,29 +318,7 @@ static void syncer_start(struct syncer *syncer, struct sync_stage *stage)
 	KUNIT_ASSERT_EQ(test, 0,
 			copy_to_user((void __user *)stage_args(stage), &args,
 				     sizeof(args)));
-	syncer->stage = stage;
-	syncer->mm = current->mm;
-	init_completion(&syncer->started);
-	init_completion(&syncer->done);
-	syncer->thread = kthread_create(syncer_thread, syncer, "syncer");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, syncer->thread);
-	get_task_struct(syncer->thread);
-	wake_up_process(syncer->thread);
-	wait_for_completion(&syncer->started);
-}
-
-static void syncer_expect_waits(struct syncer *syncer)
-{
-	msleep(20);
-	KUNIT_EXPECT_FALSE(syncer->stage->test,
-			   try_wait_for_completion(&syncer->done));
-}
-
-static long syncer_finish(struct syncer *syncer)
-{
-	wait_for_completion(&syncer->done);
-	put_task_struct(syncer->thread);
-	return syncer->ret;
+	mock_call_start(test, call, call_sync, stage);
 }
 
 /*
@@ -374,15 +332,15 @@ static void dma_buf_cpu_batch_test_waits(struct kunit *test)
 						 DMA_RESV_USAGE_WRITE);
 	struct dma_fence *late = mock_fence_add(test, stage->bufs[3]->resv,
 						DMA_RESV_USAGE_WRITE);
-	struct syncer syncer = {};
+	struct mock_call call;
 
-	syncer_start(&syncer, stage);
-	syncer_expect_waits(&syncer);
+	stage_call_sync(stage, &call);
+	mock_call_expect_waits(&call);
 	expect_all_calls(stage, 1, 0);
 	dma_fence_signal(late);
-	syncer_expect_waits(&syncer);
+	mock_call_expect_waits(&call);
 	dma_fence_signal(early);
-	KUNIT_EXPECT_EQ(test, syncer_finish(&syncer), 0);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), 0);
 	expect_all_calls(stage, 1, 0);
 
 	dma_fence_put(early);
@@ -405,15 +363,15 @@ static void dma_buf_cpu_batch_test_op_signals(struct kunit *test)
 }
 
 /*
- * One exporter's op may complete what another buffer's fence depends on: all ops
- * run before the wait for a buffer that has none.
+ * One exporter's op may complete what another buffer's fence depends on: all
+ * ops run before the wait for a buffer that has none.
  */
 static void dma_buf_cpu_batch_test_ops_first(struct kunit *test)
 {
 	const struct mock_exporter_params params = { .without = NO_BEGIN };
 	struct sync_stage *stage = stage_create(test, START_READ);
 	struct dma_fence *fence;
-	struct syncer syncer = {};
+	struct mock_call call;
 
 	close_fd(stage->fds[0]);
 	dma_buf_put(stage->bufs[0]);
@@ -425,12 +383,12 @@ static void dma_buf_cpu_batch_test_ops_first(struct kunit *test)
 	fence = mock_fence_add(test, stage->bufs[0]->resv,
 			       DMA_RESV_USAGE_WRITE);
 
-	syncer_start(&syncer, stage);
-	syncer_expect_waits(&syncer);
+	stage_call_sync(stage, &call);
+	mock_call_expect_waits(&call);
 	expect_calls(stage, 1, 1, 0);
 	expect_calls(stage, 3, 1, 0);
 	dma_fence_signal(fence);
-	KUNIT_EXPECT_EQ(test, syncer_finish(&syncer), 0);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), 0);
 	expect_calls(stage, 1, 1, 0);
 	expect_calls(stage, 3, 1, 0);
 	dma_fence_put(fence);
@@ -443,12 +401,12 @@ static void dma_buf_cpu_batch_test_interrupted(struct kunit *test)
 	struct sync_stage *stage = stage_create(test, START_READ);
 	struct dma_fence *fence = mock_fence_add(test, stage->bufs[2]->resv,
 						 DMA_RESV_USAGE_WRITE);
-	struct syncer syncer = {};
+	struct mock_call call;
 
-	syncer_start(&syncer, stage);
-	syncer_expect_waits(&syncer);
-	send_sig(SIGUSR1, syncer.thread, 1);
-	KUNIT_EXPECT_EQ(test, syncer_finish(&syncer), -ERESTARTSYS);
+	stage_call_sync(stage, &call);
+	mock_call_expect_waits(&call);
+	mock_call_interrupt(&call);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), -ERESTARTSYS);
 	expect_all_calls(stage, 1, 1);
 	dma_fence_signal(fence);
 	dma_fence_put(fence);

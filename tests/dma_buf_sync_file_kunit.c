@@ -6,15 +6,12 @@
 #include <kunit/test.h>
 
 #include <linux/anon_inodes.h>
-#include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-fence-array.h>
 #include <linux/dma-resv.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/highmem.h>
-#include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
@@ -25,6 +22,7 @@
 #include <uapi/linux/dma-buf.h>
 
 #include "dma_buf_poll_kunit.h"
+#include "mock_call.h"
 #include "mock_exporter.h"
 #include "mock_fence.h"
 #include "mock_files.h"
@@ -250,70 +248,47 @@ static void dma_buf_sync_file_test_import_flags(struct kunit *test)
 	dma_buf_put(dmabuf);
 }
 
-/* A thread with a signal that imports, while the reservation lock is taken. */
-struct importer_thread {
+/* A call with a signal pending, whose struct is in user memory. */
+struct import_call {
 	struct dma_buf *dmabuf;
-	struct dma_fence *fence;
-	struct mm_struct *mm;
 	void __user *args;
-	struct completion started, done;
-	long ret;
 };
 
-static int importer_thread(void *data)
+static long call_import(void *data)
 {
-	struct importer_thread *importer = data;
-	struct dma_buf_import_sync_file args = { .flags = DMA_BUF_SYNC_WRITE };
-	struct file *file = importer->dmabuf->file;
-	struct sync_file *sync_file = sync_file_create(importer->fence);
+	struct import_call *import = data;
+	struct file *file = import->dmabuf->file;
 
-	args.fd = get_unused_fd_flags(O_CLOEXEC);
-	kthread_use_mm(importer->mm);
-	if (sync_file && args.fd >= 0 &&
-	    !copy_to_user(importer->args, &args, sizeof(args))) {
-		fd_install(args.fd, sync_file->file);
-		allow_signal(SIGUSR1);
-		send_sig(SIGUSR1, current, 1);
-		complete(&importer->started);
-		importer->ret = file->f_op->unlocked_ioctl(file,
-				DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
-				(unsigned long)importer->args);
-		flush_signals(current);
-		close_fd(args.fd);
-	} else {
-		complete(&importer->started);
-	}
-	kthread_unuse_mm(importer->mm);
-	complete(&importer->done);
-	return 0;
+	send_sig(SIGUSR1, current, 1);
+	return file->f_op->unlocked_ioctl(file, DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
+					  (unsigned long)import->args);
 }
 
 static void dma_buf_sync_file_test_import_is_not_interrupted(struct kunit *test)
 {
 	struct dma_buf *dmabuf = mock_exporter_create(test, NULL);
-	struct importer_thread importer = {
-		.dmabuf = dmabuf,
-		.fence = mock_fence_create(test),
-		.args = mock_user_page(test),
-		.ret = -EBADF,
+	struct dma_fence *fence = mock_fence_create(test);
+	struct dma_buf_import_sync_file args = {
+		.flags = DMA_BUF_SYNC_WRITE,
+		.fd = install_sync_file(test, fence),
 	};
+	struct import_call import = {
+		.dmabuf = dmabuf, .args = mock_user_page(test),
+	};
+	struct mock_call call;
 
-	importer.mm = current->mm;
-	init_completion(&importer.started);
-	init_completion(&importer.done);
+	KUNIT_ASSERT_EQ(test, 0,
+			copy_to_user(import.args, &args, sizeof(args)));
 	dma_resv_lock(dmabuf->resv, NULL);
-	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, kthread_run(importer_thread, &importer,
-						       "importer"));
-	wait_for_completion(&importer.started);
-	/* Give the thread time to block on the lock. */
-	msleep(50);
+	mock_call_start(test, &call, call_import, &import);
+	mock_call_expect_waits(&call);
 	dma_resv_unlock(dmabuf->resv);
-	wait_for_completion(&importer.done);
-	KUNIT_EXPECT_EQ(test, importer.ret, 0);
+	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), 0);
 	KUNIT_EXPECT_FALSE(test, dma_resv_test_signaled(dmabuf->resv,
 							DMA_RESV_USAGE_WRITE));
-	dma_fence_signal(importer.fence);
-	dma_fence_put(importer.fence);
+	dma_fence_signal(fence);
+	close_fd(args.fd);
+	dma_fence_put(fence);
 	mock_files_flush();
 	dma_buf_put(dmabuf);
 }
