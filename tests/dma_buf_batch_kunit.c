@@ -688,25 +688,6 @@ static void dma_buf_batch_test_map_waits_for_moves(struct kunit *test)
 	batch_destroy(batch);
 }
 
-static void dma_buf_batch_test_moves_interrupted(struct kunit *test)
-{
-	struct batch *batch = batch_create(test, 2, &one_page, false);
-	struct dma_fence *move = mock_fence_add(test, batch->bufs[1]->resv,
-						DMA_RESV_USAGE_KERNEL);
-	struct mock_call call;
-
-	mock_call_start(test, &call, call_map, batch);
-	mock_call_expect_waits(&call);
-	mock_call_interrupt(&call);
-	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), -ERESTARTSYS);
-	expect_batch_calls(batch, MOCK_OP_MAP, MOCK_OP_UNMAP, 0, 0);
-	expect_batch_idle(batch);
-
-	dma_fence_signal(move);
-	dma_fence_put(move);
-	batch_destroy(batch);
-}
-
 /* A dynamic importer waits by itself, for what its device is to do. */
 static void dma_buf_batch_test_dynamic_does_not_wait(struct kunit *test)
 {
@@ -796,17 +777,35 @@ static void dma_buf_batch_test_wait_tests(struct kunit *test)
 	batch_destroy(batch);
 }
 
-static void dma_buf_batch_test_wait_interrupted(struct kunit *test)
+struct fence_case {
+	const char *desc;
+	long (*call)(void *batch);
+	enum dma_resv_usage usage;
+};
+
+static const struct fence_case fence_cases[] = {
+	{ "maps none, and waits for a move", call_map, DMA_RESV_USAGE_KERNEL },
+	{ "waits for fences", call_wait, DMA_RESV_USAGE_READ },
+};
+
+KUNIT_ARRAY_PARAM_DESC(fence, fence_cases, desc);
+
+/* A signal ends the wait for a fence. */
+static void dma_buf_batch_test_fence_interrupted(struct kunit *test)
 {
+	const struct fence_case *param = test->param_value;
 	struct batch *batch = batch_create(test, 2, &one_page, false);
 	struct dma_fence *fence = mock_fence_add(test, batch->bufs[1]->resv,
-						 DMA_RESV_USAGE_READ);
+						 param->usage);
 	struct mock_call call;
 
-	mock_call_start(test, &call, call_wait, batch);
+	mock_call_start(test, &call, param->call, batch);
 	mock_call_expect_waits(&call);
 	mock_call_interrupt(&call);
 	KUNIT_EXPECT_EQ(test, mock_call_finish(&call), -ERESTARTSYS);
+	expect_batch_calls(batch, MOCK_OP_MAP, MOCK_OP_UNMAP, 0, 0);
+	expect_batch_idle(batch);
+
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
 	batch_destroy(batch);
@@ -829,11 +828,10 @@ static struct kunit_case dma_buf_batch_cases[] = {
 	KUNIT_CASE(dma_buf_batch_test_interrupted_after_back_off),
 	KUNIT_CASE(dma_buf_batch_test_unmap_ignores_signals),
 	KUNIT_CASE(dma_buf_batch_test_map_waits_for_moves),
-	KUNIT_CASE(dma_buf_batch_test_moves_interrupted),
 	KUNIT_CASE(dma_buf_batch_test_dynamic_does_not_wait),
 	KUNIT_CASE(dma_buf_batch_test_wait),
 	KUNIT_CASE(dma_buf_batch_test_wait_tests),
-	KUNIT_CASE(dma_buf_batch_test_wait_interrupted),
+	KUNIT_CASE_PARAM(dma_buf_batch_test_fence_interrupted, fence_gen_params),
 	{ }
 };
 
