@@ -474,7 +474,7 @@ static void dma_buf_batch_test_pin_fails(struct kunit *test)
 	batch_destroy(batch);
 }
 
-/* Refuses a static importer among others, and pins none of them. */
+/* Refuses a static importer among others, and leaves none pinned. */
 static void dma_buf_batch_test_pin_refuses_static(struct kunit *test)
 {
 	struct batch *batch = batch_alloc(test, 3);
