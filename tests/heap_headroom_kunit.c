@@ -20,7 +20,10 @@
 /* How many pages are granted at a time. */
 #define HEAP_HEADROOM_TEST_STEP	(SZ_4M >> PAGE_SHIFT)
 
-/* Count what the watermarks of the machine may be boosted by, if by much. */
+/*
+ * Count the pages by which watermarks may be boosted, without the minimum of a
+ * pageblock per zone.
+ */
 static unsigned long heap_headroom_test_boost(void)
 {
 	unsigned long boost = 0;
@@ -31,14 +34,22 @@ static unsigned long heap_headroom_test_boost(void)
 	return min(boost, totalram_pages() / 16);
 }
 
+/* Count the pages that are for others. */
+static unsigned long heap_headroom_test_share(void)
+{
+	return min(totalram_pages() / 128, (unsigned long)SZ_32M >> PAGE_SHIFT);
+}
+
 /*
- * Count what is not for an allocation, however much is available: besides, each
- * zone may be boosted by a pageblock.
+ * Count what heap_headroom_check() leaves: free CMA pages, the share for
+ * others, and a step per CPU. The minimum boost of a pageblock per zone is not
+ * in it.
  */
 static unsigned long heap_headroom_test_kept(void)
 {
 	return global_zone_page_state(NR_FREE_CMA_PAGES) +
-	       totalram_pages() / 128 + HEAP_HEADROOM_TEST_STEP * num_online_cpus();
+	       heap_headroom_test_share() +
+	       HEAP_HEADROOM_TEST_STEP * num_online_cpus();
 }
 
 /* Count what is available to an allocation, as far as is certain. */
@@ -191,7 +202,7 @@ static unsigned long heap_headroom_test_tight(struct kunit *test,
 	unsigned long nr_pages = si_mem_available();
 
 	nr_pages -= heap_headroom_test_kept();
-	nr_pages += totalram_pages() / 256;
+	nr_pages += heap_headroom_test_share() / 2;
 	KUNIT_ASSERT_EQ(test, 0, heap_headroom_check(room, nr_pages, 0));
 	KUNIT_ASSERT_TRUE(test, room->tight);
 	return nr_pages;
