@@ -39,6 +39,7 @@
 #include "mock_files.h"
 #include "mock_heap.h"
 #include "mock_importer.h"
+#include "mock_mapcache.h"
 #include "mock_race.h"
 
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
@@ -454,9 +455,6 @@ static void dma_buf_bounce_test_map_keeps_content(struct kunit *test)
  */
 static void dma_buf_bounce_test_kept_mapping(struct kunit *test)
 {
-	unsigned long max_bounce = dma_buf_mapcache_max_bounce;
-	bool keep_writable = dma_buf_mapcache_keep_writable;
-	bool enabled = dma_buf_mapcache_enabled;
 	u8 *seen = kunit_kzalloc(test, SIZE, GFP_KERNEL);
 	struct device *dev = mock_device_create(test);
 	struct dma_buf_pages *pages;
@@ -469,7 +467,7 @@ static void dma_buf_bounce_test_kept_mapping(struct kunit *test)
 	bounce_create(test, &bounce, test->param_value);
 	pages = bounce.dmabuf->ops->pages(bounce.dmabuf);
 
-	dma_buf_mapcache_enabled = true;
+	mock_mapcache_save(test);
 	dma_buf_mapcache_keep_writable = true;
 	dma_buf_mapcache_max_bounce = SZ_4M;
 	for (round = 0; round < 2 * ARRAY_SIZE(bounce_dirs); round++) {
@@ -489,9 +487,6 @@ static void dma_buf_bounce_test_kept_mapping(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, hlist_count_nodes(&pages->idle),
 				min_t(int, round + 1, ARRAY_SIZE(bounce_dirs)));
 	}
-	dma_buf_mapcache_enabled = enabled;
-	dma_buf_mapcache_keep_writable = keep_writable;
-	dma_buf_mapcache_max_bounce = max_bounce;
 	bounce_destroy(&bounce);
 }
 

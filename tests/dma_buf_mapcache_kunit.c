@@ -33,6 +33,7 @@
 #include "mock_device.h"
 #include "mock_files.h"
 #include "mock_importer.h"
+#include "mock_mapcache.h"
 #include "mock_race.h"
 #include "mock_user.h"
 
@@ -42,12 +43,6 @@ MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 #define PAGES	3UL
 
 /* -- fixture --------------------------------------------------------------- */
-
-static struct {
-	unsigned int max_mappings;
-	unsigned long max_bytes, max_bounce, max_mapped;
-	bool keep_writable, enabled;
-} bounds;
 
 static unsigned long shrink(unsigned long nr_pages)
 {
@@ -74,27 +69,11 @@ static void shrink_all(void)
 
 static int mapcache_init(struct kunit *test)
 {
-	bounds.enabled = dma_buf_mapcache_enabled;
-	dma_buf_mapcache_enabled = true;
-	bounds.max_mappings = dma_buf_mapcache_max_mappings;
-	bounds.max_bytes = dma_buf_mapcache_max_bytes;
-	bounds.max_bounce = dma_buf_mapcache_max_bounce;
-	bounds.max_mapped = dma_buf_mapcache_max_mapped;
-	bounds.keep_writable = dma_buf_mapcache_keep_writable;
+	mock_mapcache_save(test);
 	dma_buf_mapcache_keep_writable = true;
 	/* Nothing of another suite may be counted. */
 	shrink_all();
 	return 0;
-}
-
-static void mapcache_exit(struct kunit *test)
-{
-	dma_buf_mapcache_enabled = bounds.enabled;
-	dma_buf_mapcache_max_mappings = bounds.max_mappings;
-	dma_buf_mapcache_max_bytes = bounds.max_bytes;
-	dma_buf_mapcache_max_bounce = bounds.max_bounce;
-	dma_buf_mapcache_max_mapped = bounds.max_mapped;
-	dma_buf_mapcache_keep_writable = bounds.keep_writable;
 }
 
 static void put_buffer(void *dmabuf)
@@ -1007,7 +986,6 @@ static struct kunit_case dma_buf_mapcache_cases[] = {
 static struct kunit_suite dma_buf_mapcache_suite = {
 	.name = "dma_buf_mapcache",
 	.init = mapcache_init,
-	.exit = mapcache_exit,
 	.test_cases = dma_buf_mapcache_cases,
 };
 

@@ -33,6 +33,7 @@
 #include "mock_fence.h"
 #include "mock_files.h"
 #include "mock_importer.h"
+#include "mock_mapcache.h"
 
 #define FENCES	40
 
@@ -533,20 +534,6 @@ static int visit_twice(struct dma_buf_attachment **attach)
 	return 0;
 }
 
-static void mapcache_restore(void *enabled)
-{
-	dma_buf_mapcache_enabled = enabled;
-}
-
-static void mapcache_enable(struct kunit *test)
-{
-	void *enabled = (void *)(uintptr_t)dma_buf_mapcache_enabled;
-
-	dma_buf_mapcache_enabled = true;
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, mapcache_restore,
-							   enabled));
-}
-
 static int run_mapcache(struct kunit *test, void *data)
 {
 	struct dma_buf_attachment *attach[2] = {};
@@ -581,7 +568,7 @@ static void fail_nth_test_mapcache(struct kunit *test)
 {
 	struct stage *stage = stage_create(test);
 
-	mapcache_enable(test);
+	mock_mapcache_save(test);
 	stage->dev = mock_device_create(test);
 	mock_faults_sweep(test, run_mapcache, stage);
 }
@@ -596,7 +583,7 @@ static void fail_nth_test_mapcache_retry(struct kunit *test)
 	struct sg_table *sgt;
 	int i;
 
-	mapcache_enable(test);
+	mock_mapcache_save(test);
 	stage->dev = mock_device_create(test);
 	for (i = 0; i < 2; i++) {
 		dmabuf[i] = dmabuf_lab_sample_create(3);
@@ -604,7 +591,7 @@ static void fail_nth_test_mapcache_retry(struct kunit *test)
 		pages[i] = dmabuf[i]->priv;
 		attach[i] = dma_buf_attach(dmabuf[i], stage->dev);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach[i]);
-		/* The table of the second is the first allocation of its map. */
+		/* The second's table is the first allocation of its map. */
 		WRITE_ONCE(current->fail_nth, i);
 		sgt = dma_buf_map_attachment_unlocked(attach[i], DMA_TO_DEVICE);
 		KUNIT_EXPECT_EQ(test, current->fail_nth, 0);
