@@ -361,6 +361,30 @@ static void dma_buf_mapcache_test_edited_table(struct kunit *test)
 	use_unmap(&first);
 }
 
+/* Some importers write to a table, and do not restore it when they fail. */
+static void dma_buf_mapcache_test_table_restored(struct kunit *test)
+{
+	struct device *dev = mock_device_create(test);
+	struct dma_buf *dmabuf = buffer_create(test);
+	struct use use = use_map(test, dmabuf, dev, DMA_TO_DEVICE);
+	unsigned int nents = use.mapping->sgt.nents;
+	dma_addr_t addr = sg_dma_address(use.mapping->sgt.sgl);
+	unsigned int len = sg_dma_len(use.mapping->sgt.sgl);
+
+	sg_dma_address(use.mapping->sgt.sgl) = ~addr;
+	sg_dma_len(use.mapping->sgt.sgl) = len / 2;
+	use.mapping->sgt.nents = 0;
+	use_unmap(&use);
+	KUNIT_EXPECT_EQ(test, count_idle(dmabuf), 1);
+
+	use = use_map(test, dmabuf, dev, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, use.result, DMA_BUF_MAPCACHE_HIT);
+	KUNIT_EXPECT_EQ(test, use.mapping->sgt.nents, nents);
+	KUNIT_EXPECT_EQ(test, sg_dma_address(use.mapping->sgt.sgl), addr);
+	KUNIT_EXPECT_EQ(test, sg_dma_len(use.mapping->sgt.sgl), len);
+	use_unmap(&use);
+}
+
 /* -- importers ------------------------------------------------------------- */
 
 static unsigned long total(struct kunit *test, const char *name)
@@ -556,45 +580,6 @@ static void dma_buf_mapcache_test_max_mapped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_idle(dmabufs[0]), 0);
 }
 
-/* Some importers write to a table, and do not restore it when they fail. */
-static void dma_buf_mapcache_test_table_restored(struct kunit *test)
-{
-	struct device *dev = mock_device_create(test);
-	struct dma_buf *dmabuf = buffer_create(test);
-	struct use use = use_map(test, dmabuf, dev, DMA_TO_DEVICE);
-	unsigned int nents = use.mapping->sgt.nents;
-	dma_addr_t addr = sg_dma_address(use.mapping->sgt.sgl);
-	unsigned int len = sg_dma_len(use.mapping->sgt.sgl);
-
-	sg_dma_address(use.mapping->sgt.sgl) = ~addr;
-	sg_dma_len(use.mapping->sgt.sgl) = len / 2;
-	use.mapping->sgt.nents = 0;
-	use_unmap(&use);
-	KUNIT_EXPECT_EQ(test, count_idle(dmabuf), 1);
-
-	use = use_map(test, dmabuf, dev, DMA_TO_DEVICE);
-	KUNIT_EXPECT_EQ(test, use.result, DMA_BUF_MAPCACHE_HIT);
-	KUNIT_EXPECT_EQ(test, use.mapping->sgt.nents, nents);
-	KUNIT_EXPECT_EQ(test, sg_dma_address(use.mapping->sgt.sgl), addr);
-	KUNIT_EXPECT_EQ(test, sg_dma_len(use.mapping->sgt.sgl), len);
-	use_unmap(&use);
-}
-
-/* Reclaim that must not wait for I/O must not resume an IOMMU either. */
-static void dma_buf_mapcache_test_reclaim_without_io(struct kunit *test)
-{
-	struct shrink_control sc = {
-		.gfp_mask = GFP_NOIO,
-		.nr_to_scan = 1024,
-	};
-	struct device *dev = mock_device_create(test);
-	struct dma_buf *dmabuf = buffer_create(test);
-
-	use_once(test, dmabuf, dev, DMA_TO_DEVICE);
-	KUNIT_EXPECT_EQ(test, dma_buf_mapcache_scan(NULL, &sc), SHRINK_STOP);
-	KUNIT_EXPECT_EQ(test, count_idle(dmabuf), 1);
-}
-
 /* As if the mapping bounced, which it need not here. */
 static void use_bouncing(struct kunit *test, struct dma_buf *dmabuf,
 			 struct device *dev)
@@ -683,6 +668,21 @@ static void dma_buf_mapcache_test_shrinker(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, shrinkable(), SHRINK_EMPTY);
 	KUNIT_EXPECT_EQ(test, use_once(test, dmabufs[0], dev, DMA_TO_DEVICE),
 			DMA_BUF_MAPCACHE_MISS);
+}
+
+/* Reclaim that must not wait for I/O must not resume an IOMMU either. */
+static void dma_buf_mapcache_test_reclaim_without_io(struct kunit *test)
+{
+	struct shrink_control sc = {
+		.gfp_mask = GFP_NOIO,
+		.nr_to_scan = 1024,
+	};
+	struct device *dev = mock_device_create(test);
+	struct dma_buf *dmabuf = buffer_create(test);
+
+	use_once(test, dmabuf, dev, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, dma_buf_mapcache_scan(NULL, &sc), SHRINK_STOP);
+	KUNIT_EXPECT_EQ(test, count_idle(dmabuf), 1);
 }
 
 /* The shrinker leaves mappings in use alone. */
@@ -959,6 +959,7 @@ static struct kunit_case dma_buf_mapcache_cases[] = {
 	KUNIT_CASE_PARAM(dma_buf_mapcache_test_miss, miss_gen_params),
 	KUNIT_CASE_PARAM(dma_buf_mapcache_test_shared, dir_gen_params),
 	KUNIT_CASE(dma_buf_mapcache_test_edited_table),
+	KUNIT_CASE(dma_buf_mapcache_test_table_restored),
 	KUNIT_CASE(dma_buf_mapcache_test_attachments),
 	KUNIT_CASE(dma_buf_mapcache_test_dynamic_importer),
 	KUNIT_CASE(dma_buf_mapcache_test_max_mappings),
@@ -966,11 +967,10 @@ static struct kunit_case dma_buf_mapcache_cases[] = {
 	KUNIT_CASE(dma_buf_mapcache_test_off),
 	KUNIT_CASE(dma_buf_mapcache_test_turn_off),
 	KUNIT_CASE(dma_buf_mapcache_test_max_mapped),
-	KUNIT_CASE(dma_buf_mapcache_test_table_restored),
-	KUNIT_CASE(dma_buf_mapcache_test_reclaim_without_io),
 	KUNIT_CASE(dma_buf_mapcache_test_max_bounce),
 	KUNIT_CASE_PARAM(dma_buf_mapcache_test_keep_writable, dir_gen_params),
 	KUNIT_CASE(dma_buf_mapcache_test_shrinker),
+	KUNIT_CASE(dma_buf_mapcache_test_reclaim_without_io),
 	KUNIT_CASE(dma_buf_mapcache_test_shrink_in_use),
 	KUNIT_CASE(dma_buf_mapcache_test_release),
 	KUNIT_CASE(dma_buf_mapcache_test_drop_idle),
