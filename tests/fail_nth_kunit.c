@@ -19,6 +19,7 @@
 #include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/iosys-map.h>
+#include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -584,6 +585,8 @@ static void fail_nth_test_mapcache_retry(struct kunit *test)
 	int i;
 
 	mock_mapcache_save(test);
+	/* Where memory bounces, it is kept as well. */
+	dma_buf_mapcache_max_bounce = ULONG_MAX;
 	stage->dev = mock_device_create(test);
 	for (i = 0; i < 2; i++) {
 		dmabuf[i] = dmabuf_lab_sample_create(3);
@@ -631,7 +634,7 @@ static int run_register(struct kunit *test, void *data)
 	return 0;
 }
 
-/* A heap, its node and its folder: all of it, or nothing that is in the way later. */
+/* A heap, its node and its folder: all of it, or nothing that is in the way. */
 static void fail_nth_test_register(struct kunit *test)
 {
 	mock_faults_prepare(test);
