@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 
 #include "dma-buf-misuse.h"
+#include "dma-fence-private.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/dma_fence.h>
@@ -245,14 +246,18 @@ void dma_fence_release(struct kref *kref)
 {
 	struct dma_fence *fence =
 		container_of(kref, struct dma_fence, refcount);
+	bool orphan;
 
 	trace_dma_fence_destroy(fence);
 
-	if (!dma_fence_test_signaled_flag(fence) &&
-	    !list_empty(&fence->cb_list))
+	orphan = dma_fence_test_orphan(fence);
+	if (!orphan && !dma_fence_test_signaled_flag(fence) &&
+	    !list_empty(&fence->cb_list)) {
 		dma_fence_abandon(fence);
+		orphan = dma_fence_test_orphan(fence);
+	}
 
-	if (!dma_fence_test_orphan(fence) && fence->ops->release)
+	if (!orphan && fence->ops->release)
 		fence->ops->release(fence);
 	else
 		dma_fence_free(fence);
@@ -270,9 +275,9 @@ EXPORT_SYMBOL(dma_fence_release);
  * signals under its lock. But a signalled fence may outlive its driver, and so
  * the lock. Hence:
  *
- * - Setting the DETACHED bit is the last access of
- *   dma_fence_signal_timestamp_locked() to the fence. Its callers in this file
- *   unlock through a local copy of the pointer to the lock.
+ * - Setting the DETACHED bit is the last access of dma_fence_signal_at() to the
+ *   fence. Its callers in this file unlock through a local copy of the pointer
+ *   to the lock.
  *
  * - While the bit is clear, a waiter takes the lock. The driver is then inside
  *   its critical section or has not entered it yet, and it has to wait for a
@@ -284,7 +289,7 @@ EXPORT_SYMBOL(dma_fence_release);
  *   whole critical section has to end before the frame may be left, including
  *   the unlock and what the driver does before that.
  */
-static void dma_fence_detach(struct dma_fence *fence)
+static __always_inline void dma_fence_detach(struct dma_fence *fence)
 {
 	lockdep_assert_held(fence->lock);
 
@@ -318,25 +323,16 @@ static void dma_fence_settle(struct dma_fence *fence)
 	}
 }
 
-/**
- * dma_fence_signal_timestamp_locked - signal a fence with a given time, locked
- * @fence: the fence; the caller has a reference
- * @timestamp: when the work completed, CLOCK_MONOTONIC; may be in the past
- *
- * Runs the callbacks. Otherwise as dma_fence_signal().
- *
- * Context: Atomic, &dma_fence.lock held with interrupts off.
- * Return: 0, or -EINVAL when the fence has signalled already or @fence is NULL.
+/*
+ * Signal a fence, under its lock. Inline, as it is most of what the exported
+ * forms below do.
  */
-int dma_fence_signal_timestamp_locked(struct dma_fence *fence,
-				      ktime_t timestamp)
+static __always_inline int dma_fence_signal_at(struct dma_fence *fence,
+					       ktime_t timestamp)
 {
 	struct list_head *next;
 
-	lockdep_assert(!fence || lockdep_is_held(fence->lock));
-
-	if (unlikely(!fence))
-		return -EINVAL;
+	lockdep_assert_held(fence->lock);
 
 	if (test_and_set_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags))
 		return -EINVAL;
@@ -364,6 +360,27 @@ int dma_fence_signal_timestamp_locked(struct dma_fence *fence,
 	dma_fence_detach(fence);
 	return 0;
 }
+
+/**
+ * dma_fence_signal_timestamp_locked - signal a fence with a given time, locked
+ * @fence: the fence; the caller has a reference
+ * @timestamp: when the work completed, CLOCK_MONOTONIC; may be in the past
+ *
+ * Runs the callbacks. Otherwise as dma_fence_signal().
+ *
+ * Context: Atomic, &dma_fence.lock held with interrupts off.
+ * Return: 0, or -EINVAL when the fence has signalled already or @fence is NULL.
+ */
+int dma_fence_signal_timestamp_locked(struct dma_fence *fence,
+				      ktime_t timestamp)
+{
+	lockdep_assert(!fence || lockdep_is_held(fence->lock));
+
+	if (unlikely(!fence))
+		return -EINVAL;
+
+	return dma_fence_signal_at(fence, timestamp);
+}
 EXPORT_SYMBOL(dma_fence_signal_timestamp_locked);
 
 /**
@@ -381,17 +398,9 @@ int dma_fence_signal_locked(struct dma_fence *fence)
 }
 EXPORT_SYMBOL(dma_fence_signal_locked);
 
-/**
- * dma_fence_signal_timestamp - signal a fence with a given time
- * @fence: the fence
- * @timestamp: when the work completed, CLOCK_MONOTONIC; may be in the past
- *
- * For drivers whose hardware records the time.
- *
- * Context: Any, without &dma_fence.lock.
- * Return: As dma_fence_signal().
- */
-int dma_fence_signal_timestamp(struct dma_fence *fence, ktime_t timestamp)
+/* As dma_fence_signal_timestamp(), inline for the same reason as above. */
+static __always_inline int dma_fence_signal_unlocked(struct dma_fence *fence,
+						     ktime_t timestamp)
 {
 	unsigned long flags;
 	spinlock_t *lock; /* a copy: the fence may be gone at the unlock */
@@ -404,11 +413,26 @@ int dma_fence_signal_timestamp(struct dma_fence *fence, ktime_t timestamp)
 	cookie = dma_fence_begin_signalling();
 	lock = fence->lock;
 	spin_lock_irqsave(lock, flags);
-	ret = dma_fence_signal_timestamp_locked(fence, timestamp);
+	ret = dma_fence_signal_at(fence, timestamp);
 	spin_unlock_irqrestore(lock, flags);
 	dma_fence_end_signalling(cookie);
 
 	return ret;
+}
+
+/**
+ * dma_fence_signal_timestamp - signal a fence with a given time
+ * @fence: the fence
+ * @timestamp: when the work completed, CLOCK_MONOTONIC; may be in the past
+ *
+ * For drivers whose hardware records the time.
+ *
+ * Context: Any, without &dma_fence.lock.
+ * Return: As dma_fence_signal().
+ */
+int dma_fence_signal_timestamp(struct dma_fence *fence, ktime_t timestamp)
+{
+	return dma_fence_signal_unlocked(fence, timestamp);
 }
 EXPORT_SYMBOL(dma_fence_signal_timestamp);
 
@@ -425,26 +449,22 @@ EXPORT_SYMBOL(dma_fence_signal_timestamp);
  */
 int dma_fence_signal(struct dma_fence *fence)
 {
-	return dma_fence_signal_timestamp(fence, ktime_get());
+	return dma_fence_signal_unlocked(fence, ktime_get());
 }
 EXPORT_SYMBOL(dma_fence_signal);
 
 /* -- callbacks ------------------------------------------------------------- */
 
-/* Call the op. As dma_fence_enable(). */
-static bool dma_fence_enable_driver(struct dma_fence *fence)
+static void dma_fence_enable_driver(struct dma_fence *fence)
 {
 	lockdep_assert_held(fence->lock);
 
 	if (dma_fence_test_signaled_flag(fence))
-		return false;
+		return;
 
 	trace_dma_fence_enable_signal(fence);
 	if (!fence->ops->enable_signaling(fence))
 		dma_fence_signal_locked(fence);
-
-	/* The op may itself have signalled. */
-	return !dma_fence_test_signaled_flag(fence);
 }
 
 /*
@@ -452,15 +472,17 @@ static bool dma_fence_enable_driver(struct dma_fence *fence)
  * signalled. Inside an rcu_read_lock() section in which the fence was pending,
  * so that the ops stay.
  */
-static bool dma_fence_enable(struct dma_fence *fence)
+static __always_inline bool dma_fence_enable(struct dma_fence *fence)
 {
 	lockdep_assert_held(fence->lock);
 
-	if (test_and_set_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags) ||
-	    !fence->ops->enable_signaling)
-		return !dma_fence_test_signaled_flag(fence);
+	if (!test_and_set_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT,
+			      &fence->flags) &&
+	    fence->ops->enable_signaling)
+		dma_fence_enable_driver(fence);
 
-	return dma_fence_enable_driver(fence);
+	/* The op may itself have signalled. */
+	return !dma_fence_test_signaled_flag(fence);
 }
 
 /**
@@ -487,6 +509,51 @@ void dma_fence_enable_sw_signaling(struct dma_fence *fence)
 }
 EXPORT_SYMBOL(dma_fence_enable_sw_signaling);
 
+/* Returns false when the fence has signalled. Inside rcu_read_lock(). */
+static __always_inline bool
+dma_fence_insert_callback(struct dma_fence *fence, struct dma_fence_cb *cb,
+			  dma_fence_func_t func)
+{
+	unsigned long flags;
+	bool waiting;
+
+	if (dma_fence_test_signaled_flag(fence))
+		goto signaled;
+
+	spin_lock_irqsave(fence->lock, flags);
+	waiting = dma_fence_enable(fence);
+	if (waiting) {
+		cb->func = func;
+		list_add_tail(&cb->node, &fence->cb_list);
+	}
+	spin_unlock_irqrestore(fence->lock, flags);
+	if (waiting)
+		return true;
+
+signaled:
+	INIT_LIST_HEAD(&cb->node);
+	return false;
+}
+
+/**
+ * dma_fence_add_callback_rcu - add a callback, inside rcu_read_lock()
+ * @fence: the fence
+ * @cb: memory for the callback
+ * @func: the function
+ *
+ * As dma_fence_add_callback(), for containers, which add many at a time.
+ *
+ * Context: Any, inside rcu_read_lock(), without &dma_fence.lock.
+ * Return: true when @func will be called, false when the fence has signalled.
+ */
+bool dma_fence_add_callback_rcu(struct dma_fence *fence,
+				struct dma_fence_cb *cb, dma_fence_func_t func)
+{
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "no RCU read-side section");
+
+	return dma_fence_insert_callback(fence, cb, func);
+}
+
 /**
  * dma_fence_add_callback - add a function to call when a fence signals
  * @fence: the fence. The caller has a reference, and ensures that there is one
@@ -505,27 +572,11 @@ EXPORT_SYMBOL(dma_fence_enable_sw_signaling);
 int dma_fence_add_callback(struct dma_fence *fence, struct dma_fence_cb *cb,
 			   dma_fence_func_t func)
 {
-	unsigned long flags;
-	bool waiting;
-
 	if (dma_buf_misuse(!fence || !cb || !func))
 		return -EINVAL;
 
-	INIT_LIST_HEAD(&cb->node);
-
 	guard(rcu)();
-	if (dma_fence_test_signaled_flag(fence))
-		return -ENOENT;
-
-	spin_lock_irqsave(fence->lock, flags);
-	waiting = dma_fence_enable(fence);
-	if (waiting) {
-		cb->func = func;
-		list_add_tail(&cb->node, &fence->cb_list);
-	}
-	spin_unlock_irqrestore(fence->lock, flags);
-
-	return waiting ? 0 : -ENOENT;
+	return dma_fence_insert_callback(fence, cb, func) ? 0 : -ENOENT;
 }
 EXPORT_SYMBOL(dma_fence_add_callback);
 
