@@ -244,7 +244,8 @@ struct dma_fence_array *dma_fence_array_alloc(int num_fences)
 	if (dma_buf_misuse(num_fences <= 0))
 		return NULL;
 
-	return kzalloc(struct_size(array, callbacks, num_fences), GFP_KERNEL);
+	/* Callbacks are initialized when they are added. */
+	return kmalloc(struct_size(array, callbacks, num_fences), GFP_KERNEL);
 }
 EXPORT_SYMBOL(dma_fence_array_alloc);
 

@@ -14,8 +14,8 @@
 #include <linux/dma-fence-chain.h>
 #include <linux/dma-fence-unwrap.h>
 #include <linux/export.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 /* -- the cursor ------------------------------------------------------------ */
 
@@ -91,26 +91,32 @@ struct dma_fence_merge {
 /* Most merges are of a few fences. */
 #define DMA_FENCE_MERGE_MIN	8
 
-static int dma_fence_merge_add(struct dma_fence_merge *merge,
-			       struct dma_fence *fence)
+static int dma_fence_merge_grow(struct dma_fence_merge *merge)
 {
 	unsigned int room = max(2 * merge->room, DMA_FENCE_MERGE_MIN);
 	struct dma_fence **fences;
 
+	fences = krealloc_array(merge->fences, room, sizeof(*fences),
+				GFP_KERNEL);
+	if (!fences)
+		return -ENOMEM;
+
+	merge->fences = fences;
+	merge->room = room;
+	return 0;
+}
+
+static int dma_fence_merge_add(struct dma_fence_merge *merge,
+			       struct dma_fence *fence)
+{
 	if (dma_fence_is_signaled(fence)) {
 		merge->latest = max(merge->latest,
 				    dma_fence_timestamp(fence));
 		return 0;
 	}
 
-	if (merge->count == merge->room) {
-		fences = krealloc_array(merge->fences, room, sizeof(*fences),
-					GFP_KERNEL);
-		if (!fences)
-			return -ENOMEM;
-		merge->fences = fences;
-		merge->room = room;
-	}
+	if (merge->count == merge->room && dma_fence_merge_grow(merge))
+		return -ENOMEM;
 
 	merge->fences[merge->count++] = dma_fence_get(fence);
 	return 0;
@@ -134,35 +140,98 @@ static int dma_fence_merge_collect(struct dma_fence_merge *merge,
 	return 0;
 }
 
-/* Order by context, and the latest first within each. */
-static int dma_fence_merge_cmp(const void *a, const void *b)
+/*
+ * Return the length of the run that @fences begins with, of at most @count. In
+ * a run contexts rise from each fence to the next, so none occurs twice.
+ */
+static unsigned int dma_fence_merge_run(struct dma_fence **fences,
+					unsigned int count)
 {
-	struct dma_fence *left = *(struct dma_fence *const *)a;
-	struct dma_fence *right = *(struct dma_fence *const *)b;
+	unsigned int len = min(count, 1);
 
-	if (left->context != right->context)
-		return left->context < right->context ? -1 : 1;
-
-	return dma_fence_is_later(right, left) -
-	       dma_fence_is_later(left, right);
+	while (len < count && fences[len - 1]->context < fences[len]->context)
+		len++;
+	return len;
 }
 
-/* Keep only the latest fence of each context. */
-static void dma_fence_merge_dedup(struct dma_fence_merge *merge)
+/* Return the later of two fences of one context and put the other. */
+static struct dma_fence *dma_fence_merge_latest(struct dma_fence *left,
+						struct dma_fence *right)
 {
-	unsigned int found = merge->count, kept = 0;
-	struct dma_fence **fences = merge->fences;
+	if (dma_fence_is_later(right, left))
+		swap(left, right);
 
-	sort(fences, found, sizeof(*fences), dma_fence_merge_cmp, NULL);
+	dma_fence_put(right);
+	return left;
+}
 
-	for (unsigned int i = 0; i < found; i++) {
-		if (kept && fences[kept - 1]->context == fences[i]->context)
-			dma_fence_put(fences[i]);
+/* Merge two runs to one at @to. Returns the length of that. */
+static unsigned int dma_fence_merge_pair(struct dma_fence **to,
+					 struct dma_fence **left,
+					 unsigned int num_left,
+					 struct dma_fence **right,
+					 unsigned int num_right)
+{
+	unsigned int l = 0, r = 0, len = 0;
+
+	while (l < num_left && r < num_right) {
+		if (left[l]->context < right[r]->context)
+			to[len++] = left[l++];
+		else if (left[l]->context > right[r]->context)
+			to[len++] = right[r++];
 		else
-			fences[kept++] = fences[i];
+			to[len++] = dma_fence_merge_latest(left[l++],
+							   right[r++]);
+	}
+	while (l < num_left)
+		to[len++] = left[l++];
+	while (r < num_right)
+		to[len++] = right[r++];
+
+	return len;
+}
+
+/* Merge the runs in @from pair by pair. Returns how many fences are left. */
+static unsigned int dma_fence_merge_pass(struct dma_fence **to,
+					 struct dma_fence **from,
+					 unsigned int count)
+{
+	unsigned int left, right, kept = 0;
+
+	for (; count; from += left + right, count -= left + right) {
+		left = dma_fence_merge_run(from, count);
+		right = dma_fence_merge_run(from + left, count - left);
+		kept += dma_fence_merge_pair(to + kept, from, left,
+					     from + left, right);
 	}
 
-	merge->count = kept;
+	return kept;
+}
+
+/*
+ * Sort by context, and keep only the latest fence of each: merge runs until one
+ * is left. What an earlier merge has returned is a run already, so this takes
+ * linear time for merges of merges, and none if their contexts do not overlap.
+ */
+static int dma_fence_merge_dedup(struct dma_fence_merge *merge)
+{
+	struct dma_fence **spare = NULL;
+
+	while (dma_fence_merge_run(merge->fences, merge->count) <
+	       merge->count) {
+		if (!spare)
+			spare = kmalloc_array(merge->count, sizeof(*spare),
+					      GFP_KERNEL);
+		if (!spare)
+			return -ENOMEM;
+
+		merge->count = dma_fence_merge_pass(spare, merge->fences,
+						    merge->count);
+		swap(spare, merge->fences);
+	}
+
+	kfree(spare);
+	return 0;
 }
 
 static void dma_fence_merge_discard(struct dma_fence_merge *merge)
@@ -203,7 +272,8 @@ struct dma_fence *__dma_fence_unwrap_merge(unsigned int num_fences,
 	if (!merge.count)
 		return dma_fence_allocate_private_stub(merge.latest);
 
-	dma_fence_merge_dedup(&merge);
+	if (dma_fence_merge_dedup(&merge))
+		goto err_discard;
 	if (merge.count == 1) {
 		merged = merge.fences[0];
 		kfree(merge.fences);

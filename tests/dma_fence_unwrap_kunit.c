@@ -8,6 +8,7 @@
 #include <linux/dma-fence-array.h>
 #include <linux/dma-fence-chain.h>
 #include <linux/dma-fence-unwrap.h>
+#include <linux/prandom.h>
 #include <linux/slab.h>
 
 #include "mock_fence.h"
@@ -335,6 +336,59 @@ static void dma_fence_unwrap_test_merge_complex(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_fence_live(test), 0);
 }
 
+/* Fences of a large merge, and the contexts that they share. */
+#define MANY		1000
+#define MANY_CONTEXTS	300
+#define MANY_ARRAYS	3
+
+/*
+ * Merge arrays of fences in no particular order and with a third as many
+ * contexts, then merge the result with itself and with one more array. Each
+ * time the result is ordered by context and has the latest fence of each.
+ */
+static void dma_fence_unwrap_test_merge_many(struct kunit *test)
+{
+	struct dma_fence **fence, **expected, *array[MANY_ARRAYS];
+	u64 context = dma_fence_context_alloc(MANY_CONTEXTS);
+	unsigned int len = MANY / MANY_ARRAYS, count = 0;
+	struct dma_fence *once, *again;
+	struct rnd_state random;
+
+	fence = kunit_kcalloc(test, MANY, sizeof(*fence), GFP_KERNEL);
+	expected = kunit_kcalloc(test, MANY_CONTEXTS, sizeof(*expected),
+				 GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	KUNIT_ASSERT_NOT_NULL(test, expected);
+
+	prandom_seed_state(&random, 1);
+	for (unsigned int i = 0; i < len * MANY_ARRAYS; i++) {
+		u32 line = prandom_u32_state(&random) % MANY_CONTEXTS;
+
+		/* Every number occurs once, and in no order on a timeline. */
+		fence[i] = mock_fence_create_on(test, context + line,
+						1 + i * 7 % MANY);
+		if (!expected[line] || fence[i]->seqno > expected[line]->seqno)
+			expected[line] = fence[i];
+	}
+	for (unsigned int i = 0; i < MANY_CONTEXTS; i++)
+		if (expected[i])
+			expected[count++] = dma_fence_get(expected[i]);
+	for (unsigned int i = 0; i < MANY_ARRAYS; i++)
+		array[i] = wrap_array(test, len, fence + i * len);
+
+	once = dma_fence_unwrap_merge(array[0], array[1], array[2]);
+	expect_contents(test, dma_fence_get(once), count, expected);
+	again = dma_fence_unwrap_merge(once, array[1], once);
+	expect_contents(test, again, count, expected);
+
+	dma_fence_put(once);
+	for (unsigned int i = 0; i < MANY_ARRAYS; i++)
+		dma_fence_put(array[i]);
+	while (count--)
+		dma_fence_put(expected[count]);
+	KUNIT_EXPECT_EQ(test, mock_fence_live(test), 0);
+}
+
 static void dma_fence_unwrap_test_merge_64bit_seqno(struct kunit *test)
 {
 	u64 context = dma_fence_context_alloc(1);
@@ -413,6 +467,7 @@ static struct kunit_case dma_fence_unwrap_cases[] = {
 	KUNIT_CASE(dma_fence_unwrap_test_leave_early),
 	KUNIT_CASE_PARAM(dma_fence_unwrap_test_merge, merge_gen_params),
 	KUNIT_CASE(dma_fence_unwrap_test_merge_complex),
+	KUNIT_CASE(dma_fence_unwrap_test_merge_many),
 	KUNIT_CASE(dma_fence_unwrap_test_merge_64bit_seqno),
 	KUNIT_CASE(dma_fence_unwrap_test_merge_wrapped_seqno),
 	KUNIT_CASE(dma_fence_unwrap_test_merge_timestamp),
