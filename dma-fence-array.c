@@ -8,8 +8,13 @@
  *
  * Counting: num_pending is how many members still have to report. Each callback
  * lowers it by one, atomically, and the one that reaches zero signals; so no
- * two callbacks can both be the last, and none is missed. The count may go
- * below zero when any one member is enough.
+ * two callbacks can both be the last, and none is missed. The count goes below
+ * zero when any one member is enough.
+ *
+ * References: all callbacks together hold two to the array, not one each. The
+ * one that brings the count to zero passes one on to the irq_work, the last to
+ * report drops the other. All that are neither must not access the array once
+ * they have lowered the count. Members without a callback count as reported.
  *
  * Result: dma_fence.error is undecided until the result is known, and the first
  * to replace it by cmpxchg() decides. That happens before anything signals the
@@ -25,6 +30,7 @@
 #include <linux/slab.h>
 
 #include "dma-buf-misuse.h"
+#include "dma-fence-private.h"
 
 /*
  * dma_fence.error of an array whose result is not known yet. Positive, so that
@@ -43,6 +49,11 @@ static const char *dma_fence_array_driver_name(struct dma_fence *fence)
 static const char *dma_fence_array_timeline_name(struct dma_fence *fence)
 {
 	return "unbound";
+}
+
+static bool dma_fence_array_is_any(const struct dma_fence_array *array)
+{
+	return test_bit(DMA_FENCE_ARRAY_ANY_BIT, &array->base.flags);
 }
 
 /* -- the result ------------------------------------------------------------ */
@@ -71,15 +82,17 @@ static ktime_t dma_fence_array_when(struct dma_fence *member)
  */
 static struct dma_fence *dma_fence_array_decisive(struct dma_fence_array *array)
 {
-	bool any = test_bit(DMA_FENCE_ARRAY_ANY_BIT, &array->base.flags);
+	bool any = dma_fence_array_is_any(array);
+	struct dma_fence **fences = array->fences;
 	struct dma_fence *member, *first = NULL;
+	unsigned int num = array->num_fences;
 	ktime_t earliest = KTIME_MAX, when;
-	unsigned int i;
 
-	dma_fence_array_for_each(member, i, &array->base) {
-		if (!dma_fence_test_signaled_flag(member))
-			continue;
-		if (!any && !member->error)
+	for (unsigned int i = 0; i < num; i++) {
+		member = fences[i];
+		/* Unless any one is enough, all have signalled by now. */
+		if (any ? !dma_fence_test_signaled_flag(member) :
+			  !member->error)
 			continue;
 		/* Read once: the time may be stored meanwhile. */
 		when = dma_fence_array_when(member);
@@ -118,46 +131,93 @@ static void dma_fence_array_work(struct irq_work *work)
 	dma_fence_put(&array->base);
 }
 
+/* The count when all members have reported. */
+static int dma_fence_array_all_reported(const struct dma_fence_array *array)
+{
+	return dma_fence_array_is_any(array) ? 1 - (int)array->num_fences : 0;
+}
+
+/* Handle the report that has lowered the count to @pending, 0 or below. */
+static noinline void dma_fence_array_reported(struct dma_fence_array *array,
+					      int pending, int all)
+{
+	/* First, as on PREEMPT_RT the irq_work may run at once, and put its own. */
+	if (pending == all)
+		dma_fence_put(&array->base);
+	if (!pending)
+		irq_work_queue(&array->work);
+}
+
 static void dma_fence_array_member_signaled(struct dma_fence *member,
 					    struct dma_fence_cb *cb)
 {
 	struct dma_fence_array_cb *waiting =
 		container_of(cb, struct dma_fence_array_cb, cb);
 	struct dma_fence_array *array = waiting->array;
+	int all = dma_fence_array_all_reported(array);
+	int pending;
 
 	/*
-	 * One operation lowers and tests, so of members that signal at the same
-	 * time exactly one is the last. Fully ordered: the irq_work sees what
-	 * all members wrote. Its reference is that of this callback.
+	 * One operation lowers and reads, so of members that signal at the same
+	 * time exactly one finds zero. Fully ordered: the irq_work sees what
+	 * all members wrote.
 	 */
-	if (!atomic_dec_and_test(&array->num_pending))
+	pending = atomic_dec_return(&array->num_pending);
+	if (pending <= 0)
+		dma_fence_array_reported(array, pending, all);
+}
+
+/*
+ * Count @num members that get no callback as reported. Returns true when the
+ * array has to signal. Only while signalling is being enabled, so the caller
+ * has a reference of its own.
+ */
+static bool dma_fence_array_skip(struct dma_fence_array *array, int num)
+{
+	int pending = atomic_sub_return(num, &array->num_pending);
+
+	/* The irq_work is not needed: the core signals. */
+	if (pending <= 0 && pending + num > 0)
 		dma_fence_put(&array->base);
-	else
-		irq_work_queue(&array->work);
+	if (pending == dma_fence_array_all_reported(array))
+		dma_fence_put(&array->base);
+	return pending <= 0;
+}
+
+/*
+ * Add a callback to each member. Returns false when the array has signalled.
+ * The core calls this inside rcu_read_lock().
+ */
+static bool dma_fence_array_watch(struct dma_fence_array *array)
+{
+	bool any = dma_fence_array_is_any(array);
+	unsigned int num = array->num_fences;
+
+	/* For the irq_work, and for the last to report. */
+	dma_fence_get(&array->base);
+	dma_fence_get(&array->base);
+	for (unsigned int i = 0; i < num; i++) {
+		struct dma_fence_array_cb *waiting = &array->callbacks[i];
+
+		waiting->array = array;
+		if (dma_fence_add_callback_rcu(array->fences[i], &waiting->cb,
+					       dma_fence_array_member_signaled))
+			continue;
+
+		/* It has signalled already. If that is enough, skip the rest. */
+		if (dma_fence_array_skip(array, any ? num - i : 1))
+			return false;
+	}
+
+	/* Orders what follows, reading errors, after the last report. */
+	return atomic_read_acquire(&array->num_pending) > 0;
 }
 
 static bool dma_fence_array_enable_signaling(struct dma_fence *fence)
 {
 	struct dma_fence_array *array = to_dma_fence_array(fence);
-	struct dma_fence *member;
-	unsigned int i;
 
-	dma_fence_array_for_each(member, i, fence) {
-		struct dma_fence_array_cb *waiting = &array->callbacks[i];
-
-		waiting->array = array;
-		dma_fence_get(fence);
-		if (!dma_fence_add_callback(member, &waiting->cb,
-					    dma_fence_array_member_signaled))
-			continue;
-
-		/* It has signalled already, and its callback will not run. */
-		dma_fence_put(fence);
-		if (atomic_dec_return(&array->num_pending) <= 0)
-			break;
-	}
-
-	if (atomic_read(&array->num_pending) > 0)
+	if (array->num_fences && dma_fence_array_watch(array))
 		return true;
 
 	dma_fence_array_decide(array);
@@ -175,12 +235,11 @@ static bool dma_fence_array_signaled(struct dma_fence *fence)
 {
 	struct dma_fence_array *array = to_dma_fence_array(fence);
 	int pending = atomic_read_acquire(&array->num_pending);
-	struct dma_fence *member;
-	unsigned int i;
 
 	if (!test_bit(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT, &fence->flags)) {
-		dma_fence_array_for_each(member, i, fence)
-			if (pending > 0 && dma_fence_is_signaled(member))
+		for (unsigned int i = 0; i < array->num_fences; i++)
+			if (pending > 0 &&
+			    dma_fence_is_signaled(array->fences[i]))
 				pending--;
 	}
 
@@ -194,13 +253,13 @@ static bool dma_fence_array_signaled(struct dma_fence *fence)
 static void dma_fence_array_release(struct dma_fence *fence)
 {
 	struct dma_fence_array *array = to_dma_fence_array(fence);
-	struct dma_fence *member;
-	unsigned int i;
+	struct dma_fence **fences = array->fences;
+	unsigned int num = array->num_fences;
 
-	dma_fence_array_for_each(member, i, fence)
-		dma_fence_put(member);
+	for (unsigned int i = 0; i < num; i++)
+		dma_fence_put(fences[i]);
 
-	kfree(array->fences);
+	kfree(fences);
 	dma_fence_free(fence);
 }
 

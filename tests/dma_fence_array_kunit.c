@@ -267,7 +267,7 @@ static void dma_fence_array_test_enabled_late(struct kunit *test)
 	fixture_put(&fix);
 }
 
-/* Succeeds if a callback on a member holds a reference to the array. */
+/* Succeeds if the callbacks on the members hold a reference to the array. */
 static void dma_fence_array_test_outlives_its_user(struct kunit *test)
 {
 	struct fixture fix;
@@ -275,7 +275,7 @@ static void dma_fence_array_test_outlives_its_user(struct kunit *test)
 	fixture_create(test, &fix, false);
 	dma_fence_enable_sw_signaling(fix.base);
 	dma_fence_put(dma_fence_get(fix.base));
-	KUNIT_EXPECT_EQ(test, kref_read(&fix.base->refcount), 1 + MEMBERS);
+	KUNIT_EXPECT_EQ(test, kref_read(&fix.base->refcount), 1 + 2);
 
 	dma_fence_put(fix.base);
 	for (int i = 0; i < MEMBERS; i++)
@@ -283,6 +283,35 @@ static void dma_fence_array_test_outlives_its_user(struct kunit *test)
 	for (int i = 0; i < MEMBERS; i++)
 		dma_fence_put(fix.member[i]);
 	/* The mock fences must be released when the case ends. */
+}
+
+/*
+ * Succeeds if an array that signals with the first member stays until no
+ * callback can run any more, whether a callback signals it or the first member
+ * has signalled before.
+ */
+static void dma_fence_array_test_any_outlives_its_user(struct kunit *test)
+{
+	static const int first[] = { 0, 2 };
+
+	for (int i = 0; i < ARRAY_SIZE(first); i++) {
+		struct fixture fix;
+
+		fixture_create(test, &fix, true);
+		if (first[i])
+			dma_fence_signal(fix.member[first[i]]);
+		dma_fence_enable_sw_signaling(fix.base);
+		dma_fence_signal(fix.member[first[i]]);
+		KUNIT_EXPECT_EQ(test, dma_fence_wait(fix.base, false), 0);
+		irq_work_sync(&fix.array->work);
+		/* The caller's, and that of the callbacks that are left. */
+		KUNIT_EXPECT_EQ(test, kref_read(&fix.base->refcount), 2);
+
+		for (int j = 0; j < MEMBERS; j++)
+			dma_fence_signal(fix.member[j]);
+		KUNIT_EXPECT_EQ(test, kref_read(&fix.base->refcount), 1);
+		fixture_put(&fix);
+	}
 }
 
 /* -- the result ------------------------------------------------------------ */
@@ -611,6 +640,7 @@ static struct kunit_case dma_fence_array_cases[] = {
 	KUNIT_CASE_PARAM(dma_fence_array_test_calls_back, mode_gen_params),
 	KUNIT_CASE_PARAM(dma_fence_array_test_enabled_late, mode_gen_params),
 	KUNIT_CASE(dma_fence_array_test_outlives_its_user),
+	KUNIT_CASE(dma_fence_array_test_any_outlives_its_user),
 	KUNIT_CASE_PARAM(dma_fence_array_test_result_waited, result_gen_params),
 	KUNIT_CASE_PARAM(dma_fence_array_test_result_peeked, result_gen_params),
 	KUNIT_CASE(dma_fence_array_test_any_takes_the_earlier),

@@ -13,7 +13,8 @@
 /**
  * struct dma_fence_array_cb - callback of an array on one member
  * @cb: the callback
- * @array: the array it belongs to; a reference while the callback is waiting
+ * @array: the array it belongs to, which stays while the callback is waiting:
+ *	all callbacks of an array share a reference to it
  */
 struct dma_fence_array_cb {
 	struct dma_fence_cb cb;

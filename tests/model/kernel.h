@@ -115,6 +115,7 @@ typedef struct { s64 counter; } atomic64_t;
 #define atomic_read(v)			((v)->counter)
 #define atomic_read_acquire(v)		((v)->counter)
 #define atomic_dec_return(v)		(--(v)->counter)
+#define atomic_sub_return(i, v)		((v)->counter -= (i))
 #define atomic_dec_and_test(v)		(--(v)->counter == 0)
 #define atomic64_inc_return(v)		(++(v)->counter)
 #define atomic64_fetch_add(i, v)	(((v)->counter += (i)) - (s64)(i))
