@@ -231,8 +231,10 @@ static void dma_fence_chain_set_deadline(struct dma_fence *fence,
  * the node would drop the next one, and so on, by recursion. So take the link
  * of each node before its reference is dropped. A reference that is the only
  * one proves that no other CPU can reach the link.
+ *
+ * Not inline: the nodes that this releases have no link any more.
  */
-static void dma_fence_chain_drop(struct dma_fence *rest)
+static noinline void dma_fence_chain_drop(struct dma_fence *rest)
 {
 	struct dma_fence *next;
 
@@ -249,9 +251,12 @@ static void dma_fence_chain_drop(struct dma_fence *rest)
 
 static void dma_fence_chain_release(struct dma_fence *fence)
 {
-	struct dma_fence_chain *node = to_dma_fence_chain(fence);
+	struct dma_fence_chain *node =
+		container_of(fence, struct dma_fence_chain, base);
+	struct dma_fence *rest = rcu_dereference_protected(node->prev, true);
 
-	dma_fence_chain_drop(rcu_dereference_protected(node->prev, true));
+	if (rest)
+		dma_fence_chain_drop(rest);
 	dma_fence_put(node->fence);
 	dma_fence_free(fence);
 }
