@@ -70,19 +70,22 @@ static void sync_file_free(struct sync_file *sync_file)
 	kfree(sync_file);
 }
 
-/* Takes a reference to @fence. @user_name may be empty, but not NULL. */
+/* Takes a reference to @fence. @user_name is NULL if there is none. */
 static struct sync_file *sync_file_alloc(struct dma_fence *fence,
 					 const char *user_name)
 {
 	struct sync_file *sync_file;
 
-	sync_file = kzalloc(sizeof(*sync_file), GFP_KERNEL);
+	sync_file = kmalloc(sizeof(*sync_file), GFP_KERNEL);
 	if (!sync_file)
 		return NULL;
 
-	strscpy(sync_file->user_name, user_name);
+	if (user_name)
+		strscpy(sync_file->user_name, user_name);
+	else
+		sync_file->user_name[0] = '\0';
 	init_waitqueue_head(&sync_file->wq);
-	INIT_LIST_HEAD(&sync_file->cb.node);
+	sync_file->flags = 0;
 	sync_file->fence = dma_fence_get(fence);
 
 	sync_file->file = anon_inode_getfile("sync_file", &sync_file_fops,
@@ -109,7 +112,7 @@ static struct sync_file *sync_file_alloc(struct dma_fence *fence,
  */
 struct sync_file *sync_file_create(struct dma_fence *fence)
 {
-	return sync_file_alloc(fence, "");
+	return sync_file_alloc(fence, NULL);
 }
 EXPORT_SYMBOL(sync_file_create);
 
