@@ -553,21 +553,16 @@ EXPORT_SYMBOL(dma_resv_replace_fences);
 
 /* ---- walking without the lock ------------------------------------------- */
 
-/*
- * Restart a walk at the first slot of the current list. Inside rcu_read_lock().
- */
-static struct dma_resv_list *
-dma_resv_iter_restart(struct dma_resv_iter *cursor)
+/* Restart a walk at the first slot of @list. Inside rcu_read_lock(). */
+static void dma_resv_iter_restart(struct dma_resv_iter *cursor,
+				  struct dma_resv_list *list)
 {
-	struct dma_resv_list *list = rcu_dereference(cursor->obj->fences);
-
 	cursor->fences = list;
 	cursor->index = 0;
 	cursor->is_restarted = true;
 	cursor->serial = list ? READ_ONCE(list->serial) : DMA_RESV_NO_LIST;
 	/* Count before slots; pairs with dma_resv_list_append(). */
 	cursor->num_fences = list ? smp_load_acquire(&list->num_fences) : 0;
-	return list;
 }
 
 /*
@@ -661,11 +656,12 @@ struct dma_fence *dma_resv_iter_next_unlocked(struct dma_resv_iter *cursor)
 	list = rcu_dereference(cursor->obj->fences);
 	if (!list || list != cursor->fences ||
 	    READ_ONCE(list->serial) != cursor->serial)
-		list = dma_resv_iter_restart(cursor);
+		dma_resv_iter_restart(cursor, list);
 
 	while (!dma_resv_iter_advance(cursor, list)) {
 		dma_fence_put(cursor->fence);
-		list = dma_resv_iter_restart(cursor);
+		list = rcu_dereference(cursor->obj->fences);
+		dma_resv_iter_restart(cursor, list);
 	}
 	return cursor->fence;
 }
@@ -837,10 +833,12 @@ static struct dma_fence **dma_resv_list_to_array(struct dma_resv_list *list)
 int dma_resv_get_fences(struct dma_resv *obj, enum dma_resv_usage usage,
 			unsigned int *num_fences, struct dma_fence ***fences)
 {
-	struct dma_resv_list *list;
-	int ret;
+	struct dma_resv_list *list = NULL;
+	int ret = 0;
 
-	ret = dma_resv_list_snapshot(obj, usage, &list);
+	/* Most buffers without implicit fencing never get a list. */
+	if (rcu_access_pointer(obj->fences))
+		ret = dma_resv_list_snapshot(obj, usage, &list);
 	*num_fences = list ? list->num_fences : 0;
 	*fences = list ? dma_resv_list_to_array(list) : NULL;
 	return ret;
