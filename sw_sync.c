@@ -100,11 +100,9 @@ static LIST_HEAD(sync_timelines);
 
 static void sync_timeline_list_add(struct sync_timeline *timeline)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&sync_timelines_lock, flags);
+	spin_lock_irq(&sync_timelines_lock);
 	list_add_tail(&timeline->node, &sync_timelines);
-	spin_unlock_irqrestore(&sync_timelines_lock, flags);
+	spin_unlock_irq(&sync_timelines_lock);
 }
 
 static void sync_timeline_list_remove(struct sync_timeline *timeline)
@@ -223,11 +221,12 @@ VISIBLE_IF_KUNIT struct sync_timeline *sync_timeline_create(const char *name)
 {
 	struct sync_timeline *timeline;
 
-	timeline = kzalloc(sizeof(*timeline), GFP_KERNEL);
+	timeline = kmalloc(sizeof(*timeline), GFP_KERNEL);
 	if (!timeline)
 		return NULL;
 
 	kref_init(&timeline->kref);
+	timeline->value = 0;
 	strscpy(timeline->name, name);
 	timeline->context = dma_fence_context_alloc(1);
 	spin_lock_init(&timeline->lock);
@@ -263,6 +262,18 @@ VISIBLE_IF_KUNIT void sync_timeline_advance(struct sync_timeline *timeline,
 }
 EXPORT_SYMBOL_IF_KUNIT(sync_timeline_advance);
 
+/* Signal the fences that were not reached with -ENOENT. */
+static void sync_timeline_abort(struct sync_timeline *timeline)
+{
+	LIST_HEAD(due);
+
+	spin_lock_irq(&timeline->lock);
+	sync_timeline_pop(timeline, U32_MAX, &due);
+	spin_unlock_irq(&timeline->lock);
+
+	sync_timeline_signal(&due, -ENOENT);
+}
+
 /**
  * sync_timeline_end - end a timeline
  * @timeline: the timeline; the caller's reference is dropped
@@ -275,13 +286,9 @@ EXPORT_SYMBOL_IF_KUNIT(sync_timeline_advance);
  */
 VISIBLE_IF_KUNIT void sync_timeline_end(struct sync_timeline *timeline)
 {
-	LIST_HEAD(due);
-
-	spin_lock_irq(&timeline->lock);
-	sync_timeline_pop(timeline, U32_MAX, &due);
-	spin_unlock_irq(&timeline->lock);
-
-	sync_timeline_signal(&due, -ENOENT);
+	/* A fence holds a reference. Without any, none is pending. */
+	if (kref_read(&timeline->kref) > 1)
+		sync_timeline_abort(timeline);
 	sync_timeline_put(timeline);
 }
 EXPORT_SYMBOL_IF_KUNIT(sync_timeline_end);
@@ -487,10 +494,7 @@ EXPORT_SYMBOL_IF_KUNIT(sync_pt_get_deadline);
 
 static int sw_sync_open(struct inode *inode, struct file *file)
 {
-	char comm[TASK_COMM_LEN];
-
-	get_task_comm(comm, current);
-	file->private_data = sync_timeline_create(comm);
+	file->private_data = sync_timeline_create(current->comm);
 	return file->private_data ? 0 : -ENOMEM;
 }
 
