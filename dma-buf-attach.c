@@ -106,13 +106,14 @@ static void dma_buf_attach_unpin(struct dma_buf_attachment *attach)
 
 /*
  * A static importer knows no fences, so it must not get memory that is still
- * being moved or cleared.
+ * being moved or cleared. Most buffers never are, nor get any other fence.
  */
-static int dma_buf_attach_wait_moves(struct dma_buf_attachment *attach)
+static inline int dma_buf_attach_wait_moves(struct dma_buf_attachment *attach)
 {
 	long ret;
 
-	if (dma_buf_attachment_is_dynamic(attach))
+	if (dma_buf_attachment_is_dynamic(attach) ||
+	    likely(dma_resv_is_unused(attach->dmabuf->resv)))
 		return 0;
 
 	ret = dma_buf_wait_fences(attach->dmabuf, DMA_RESV_USAGE_KERNEL, true,
@@ -121,8 +122,9 @@ static int dma_buf_attach_wait_moves(struct dma_buf_attachment *attach)
 }
 
 /* Have the exporter map the buffer. */
-static struct sg_table *dma_buf_attach_map(struct dma_buf_attachment *attach,
-					   enum dma_data_direction dir)
+static __always_inline struct sg_table *
+dma_buf_attach_map(struct dma_buf_attachment *attach,
+		   enum dma_data_direction dir)
 {
 	const struct dma_buf_ops *ops = attach->dmabuf->ops;
 	struct sg_table *exporters, *sgt;
@@ -148,9 +150,9 @@ out:
 }
 
 /* Undo one dma_buf_attach_map(). */
-static void dma_buf_attach_unmap(struct dma_buf_attachment *attach,
-				 struct sg_table *sgt,
-				 enum dma_data_direction dir)
+static __always_inline void
+dma_buf_attach_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+		     enum dma_data_direction dir)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
 	attach->dmabuf->ops->unmap_dma_buf(attach, dma_buf_pageless_unwrap(sgt),
@@ -400,42 +402,16 @@ static bool dma_buf_attach_map_pins(struct dma_buf_attachment *attach)
 	       dma_buf_is_dynamic(attach->dmabuf);
 }
 
-/**
- * dma_buf_map_attachment - map the buffer for the device
- * @attach: the attachment
- * @dir: what the device will do: write to memory (%DMA_FROM_DEVICE), read from
- *	it (%DMA_TO_DEVICE), or both
- *
- * A dynamic importer has to wait for fences before its device uses the
- * addresses, see &dma_buf.resv. For a static one they are ready for use.
- *
- * Context: Process context, with the reservation lock. May sleep.
- * Return: a table with DMA addresses, for dma_buf_unmap_attachment() with the
- * same direction; the importer may read its DMA addresses and lengths, and
- * nothing else. Or an ERR_PTR():
- *
- * -EINVAL
- *	no attachment
- * -EBUSY
- *	there is a kept mapping, and @dir is not among its directions
- * -ENODEV
- *	the buffer has been revoked
- * -ENOMEM
- *	no memory
- * -ERESTARTSYS
- *	a signal ended the wait for a move; -EINTR from some exporters
- *
- * and any other errno of the exporter's map_dma_buf and pin ops.
+/*
+ * Return a kept mapping, or have one made. Inlined, as importers map for each
+ * frame.
  */
-struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
-					enum dma_data_direction dir)
+static __always_inline struct sg_table *
+dma_buf_attach_begin_use(struct dma_buf_attachment *attach,
+			 enum dma_data_direction dir)
 {
 	struct sg_table *sgt;
 	int ret;
-
-	might_sleep();
-	if (dma_buf_misuse(!attach || !attach->dmabuf))
-		return ERR_PTR(-EINVAL);
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 	if (dma_buf_is_revoked(attach->dmabuf))
@@ -466,6 +442,42 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 	attach->nr_mapped++;
 	return sgt;
 }
+
+/**
+ * dma_buf_map_attachment - map the buffer for the device
+ * @attach: the attachment
+ * @dir: what the device will do: write to memory (%DMA_FROM_DEVICE), read from
+ *	it (%DMA_TO_DEVICE), or both
+ *
+ * A dynamic importer has to wait for fences before its device uses the
+ * addresses, see &dma_buf.resv. For a static one they are ready for use.
+ *
+ * Context: Process context, with the reservation lock. May sleep.
+ * Return: a table with DMA addresses, for dma_buf_unmap_attachment() with the
+ * same direction; the importer may read its DMA addresses and lengths, and
+ * nothing else. Or an ERR_PTR():
+ *
+ * -EINVAL
+ *	no attachment
+ * -EBUSY
+ *	there is a kept mapping, and @dir is not among its directions
+ * -ENODEV
+ *	the buffer has been revoked
+ * -ENOMEM
+ *	no memory
+ * -ERESTARTSYS
+ *	a signal ended the wait for a move; -EINTR from some exporters
+ *
+ * and any other errno of the exporter's map_dma_buf and pin ops.
+ */
+struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
+					enum dma_data_direction dir)
+{
+	might_sleep();
+	if (dma_buf_misuse(!attach || !attach->dmabuf))
+		return ERR_PTR(-EINVAL);
+	return dma_buf_attach_begin_use(attach, dir);
+}
 EXPORT_SYMBOL_NS_GPL(dma_buf_map_attachment, DMA_BUF);
 
 /**
@@ -487,7 +499,7 @@ dma_buf_map_attachment_unlocked(struct dma_buf_attachment *attach,
 		return ERR_PTR(-EINVAL);
 
 	dma_resv_lock(attach->dmabuf->resv, NULL);
-	sgt = dma_buf_map_attachment(attach, dir);
+	sgt = dma_buf_attach_begin_use(attach, dir);
 	dma_resv_unlock(attach->dmabuf->resv);
 	return sgt;
 }
@@ -503,22 +515,11 @@ static void dma_buf_attach_unmap_revoked(struct dma_buf_attachment *attach)
 	dma_buf_wait_wake(attach->dmabuf);
 }
 
-/**
- * dma_buf_unmap_attachment - undo one dma_buf_map_attachment()
- * @attach: the attachment
- * @sgt: the table that was returned then; the caller must not touch it again
- * @dir: the direction that was given then
- *
- * Context: Process context, with the reservation lock. May sleep.
- */
-void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
-			      struct sg_table *sgt,
-			      enum dma_data_direction dir)
+/* Undo one dma_buf_attach_begin_use(). */
+static __always_inline void
+dma_buf_attach_end_use(struct dma_buf_attachment *attach, struct sg_table *sgt,
+		       enum dma_data_direction dir)
 {
-	might_sleep();
-	if (dma_buf_misuse(!attach || !attach->dmabuf || !sgt))
-		return;
-
 	dma_resv_assert_held(attach->dmabuf->resv);
 	/*
 	 * Some importers undo a kept mapping more often than they got it. After
@@ -536,6 +537,24 @@ void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
 	}
 	if (dma_buf_is_revoked(attach->dmabuf))
 		dma_buf_attach_unmap_revoked(attach);
+}
+
+/**
+ * dma_buf_unmap_attachment - undo one dma_buf_map_attachment()
+ * @attach: the attachment
+ * @sgt: the table that was returned then; the caller must not touch it again
+ * @dir: the direction that was given then
+ *
+ * Context: Process context, with the reservation lock. May sleep.
+ */
+void dma_buf_unmap_attachment(struct dma_buf_attachment *attach,
+			      struct sg_table *sgt,
+			      enum dma_data_direction dir)
+{
+	might_sleep();
+	if (dma_buf_misuse(!attach || !attach->dmabuf || !sgt))
+		return;
+	dma_buf_attach_end_use(attach, sgt, dir);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment, DMA_BUF);
 
@@ -556,7 +575,7 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 		return;
 
 	dma_resv_lock(attach->dmabuf->resv, NULL);
-	dma_buf_unmap_attachment(attach, sgt, dir);
+	dma_buf_attach_end_use(attach, sgt, dir);
 	dma_resv_unlock(attach->dmabuf->resv);
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_unmap_attachment_unlocked, DMA_BUF);
