@@ -140,28 +140,33 @@ struct dma_buf_mapcache_device {
 };
 
 /**
- * struct dma_buf_mapcache_lru - idle mappings
- * @list: by &dma_buf_pages_mapping.lru, least recently used first
+ * struct dma_buf_mapcache_totals - what all idle mappings are in sum
  * @count: how many there are
  * @bytes: size of their records and tables
  * @mapped: size of the memory that they map, a buffer as often as it is mapped
+ * @bounced: the part of @mapped that may bounce
  */
-struct dma_buf_mapcache_lru {
-	struct list_head list;
+struct dma_buf_mapcache_totals {
 	unsigned long count;
 	unsigned long bytes;
 	unsigned long mapped;
+	unsigned long bounced;
 };
 
 /* Protects all that follows, and what dma-buf-pages-private.h says. */
 static DEFINE_SPINLOCK(dma_buf_mapcache_lock);
 static DEFINE_HASHTABLE(dma_buf_mapcache_devices, 6);
 
-/* Index is whether the mappings may bounce; the shrinker drops these first. */
-static struct dma_buf_mapcache_lru dma_buf_mapcache_lru[] = {
-	{ .list = LIST_HEAD_INIT(dma_buf_mapcache_lru[0].list) },
-	{ .list = LIST_HEAD_INIT(dma_buf_mapcache_lru[1].list) },
+/*
+ * Idle mappings by &dma_buf_pages_mapping.lru, least recently used first. Index
+ * is whether they may bounce; the shrinker drops these first.
+ */
+static struct list_head dma_buf_mapcache_lru[] = {
+	LIST_HEAD_INIT(dma_buf_mapcache_lru[0]),
+	LIST_HEAD_INIT(dma_buf_mapcache_lru[1]),
 };
+
+static struct dma_buf_mapcache_totals dma_buf_mapcache_idle;
 
 /* How many mappings are being dropped, of all devices and buffers. */
 static unsigned int dma_buf_mapcache_all_dropping;
@@ -292,22 +297,41 @@ dma_buf_mapcache_mapped(const struct dma_buf_pages_mapping *mapping)
 
 /* Return the least recently used mapping of a list, or NULL. */
 static struct dma_buf_pages_mapping *
-dma_buf_mapcache_first(struct dma_buf_mapcache_lru *lru)
+dma_buf_mapcache_first(struct list_head *lru)
 {
-	return list_first_entry_or_null(&lru->list,
-					struct dma_buf_pages_mapping, lru);
+	return list_first_entry_or_null(lru, struct dma_buf_pages_mapping, lru);
+}
+
+/* List a mapping that has become idle. */
+static inline void dma_buf_mapcache_list(struct dma_buf_pages *pages,
+					 struct dma_buf_pages_mapping *mapping)
+{
+	size_t mapped = dma_buf_mapcache_mapped(mapping);
+
+	lockdep_assert_held(&dma_buf_mapcache_lock);
+	dma_buf_mapcache_idle.count++;
+	dma_buf_mapcache_idle.bytes += mapping->size;
+	dma_buf_mapcache_idle.mapped += mapped;
+	if (mapping->bounces)
+		dma_buf_mapcache_idle.bounced += mapped;
+	mapping->stamp = ++dma_buf_mapcache_clock;
+	list_add_tail(&mapping->lru, &dma_buf_mapcache_lru[mapping->bounces]);
+	hlist_add_head(&mapping->sibling, &pages->idle);
+	pages->kept = true;
 }
 
 /* Take an idle mapping off the lists. */
-static void dma_buf_mapcache_unlist(struct dma_buf_pages_mapping *mapping)
+static inline void
+dma_buf_mapcache_unlist(struct dma_buf_pages_mapping *mapping)
 {
-	struct dma_buf_mapcache_lru *lru;
+	size_t mapped = dma_buf_mapcache_mapped(mapping);
 
 	lockdep_assert_held(&dma_buf_mapcache_lock);
-	lru = &dma_buf_mapcache_lru[mapping->bounces];
-	lru->count--;
-	lru->bytes -= mapping->size;
-	lru->mapped -= dma_buf_mapcache_mapped(mapping);
+	dma_buf_mapcache_idle.count--;
+	dma_buf_mapcache_idle.bytes -= mapping->size;
+	dma_buf_mapcache_idle.mapped -= mapped;
+	if (mapping->bounces)
+		dma_buf_mapcache_idle.bounced -= mapped;
 	hlist_del_init(&mapping->sibling);
 	list_del_init(&mapping->lru);
 }
@@ -408,7 +432,7 @@ static unsigned long dma_buf_mapcache_claim_bytes(unsigned long bytes,
 	spin_lock(&dma_buf_mapcache_lock);
 	for (i = ARRAY_SIZE(dma_buf_mapcache_lru) - 1; i >= 0; i--) {
 		list_for_each_entry_safe(mapping, next,
-					 &dma_buf_mapcache_lru[i].list, lru) {
+					 &dma_buf_mapcache_lru[i], lru) {
 			if (done >= bytes)
 				break;
 			done += mapping->size;
@@ -449,7 +473,7 @@ static void dma_buf_mapcache_end_device(struct device *dev, void *res)
 	hash_del(&record->node);
 	for (i = 0; i < ARRAY_SIZE(dma_buf_mapcache_lru); i++)
 		list_for_each_entry_safe(mapping, next,
-					 &dma_buf_mapcache_lru[i].list, lru)
+					 &dma_buf_mapcache_lru[i], lru)
 			if (mapping->record == record)
 				dma_buf_mapcache_claim(mapping, &claimed);
 	spin_unlock(&dma_buf_mapcache_lock);
@@ -488,21 +512,37 @@ dma_buf_mapcache_bounces(const struct dma_buf_pages *pages,
  * struct dma_buf_mapcache_key - what decides how a mapping is made
  * @dev: the device
  * @dir: what the device will do
- * @mask: of the device; its driver may change it at any time, and @limit
- * @limit: longest entry of the table, in pages
+ * @mask: of the device; its driver may change it at any time, and @segment
+ * @segment: longest entry of a table that the driver allows, 0 for no limit
+ *
+ * What else the DMA API limits an entry by does not change while a driver is
+ * bound, but for the mask. To ask it at each map would take long: it may look
+ * whether the device reaches all of the memory that the machine has.
  */
 struct dma_buf_mapcache_key {
 	struct device *dev;
 	enum dma_data_direction dir;
 	u64 mask;
-	unsigned long limit;
+	unsigned int segment;
 };
 
-static bool dma_buf_mapcache_fits(const struct dma_buf_pages_mapping *mapping,
-				  const struct dma_buf_mapcache_key *key)
+static inline struct dma_buf_mapcache_key
+dma_buf_mapcache_key(struct device *dev, enum dma_data_direction dir)
+{
+	return (struct dma_buf_mapcache_key) {
+		.dev = dev,
+		.dir = dir,
+		.mask = dma_get_mask(dev),
+		.segment = dev->dma_parms ? dev->dma_parms->max_segment_size : 0,
+	};
+}
+
+static inline bool
+dma_buf_mapcache_fits(const struct dma_buf_pages_mapping *mapping,
+		      const struct dma_buf_mapcache_key *key)
 {
 	return mapping->dev == key->dev && mapping->dir == key->dir &&
-	       mapping->mask == key->mask && mapping->limit == key->limit;
+	       mapping->mask == key->mask && mapping->segment == key->segment;
 }
 
 /*
@@ -517,7 +557,7 @@ dma_buf_mapcache_is_current(const struct dma_buf_pages_mapping *mapping)
 				 !READ_ONCE(mapping->dev->driver);
 }
 
-static struct dma_buf_pages_mapping *
+static inline struct dma_buf_pages_mapping *
 dma_buf_mapcache_find_shared(struct dma_buf_pages *pages,
 			     const struct dma_buf_mapcache_key *key)
 {
@@ -531,7 +571,7 @@ dma_buf_mapcache_find_shared(struct dma_buf_pages *pages,
 }
 
 /* Find an idle mapping and take it off the lists. */
-static struct dma_buf_pages_mapping *
+static inline struct dma_buf_pages_mapping *
 dma_buf_mapcache_take_idle(struct dma_buf_pages *pages,
 			   const struct dma_buf_mapcache_key *key)
 {
@@ -561,30 +601,34 @@ static void dma_buf_mapcache_forget(struct dma_buf_pages_mapping *mapping)
 	dma_buf_mapcache_put_record(record);
 }
 
-static struct dma_buf_pages_mapping *
-dma_buf_mapcache_make(struct dma_buf_pages *pages,
-		      const struct dma_buf_mapcache_key *key)
+/* Not inlined, so that a map which finds a mapping does not pay for it. */
+static noinline struct dma_buf_pages_mapping *
+dma_buf_mapcache_make(struct dma_buf_pages *pages, struct device *dev,
+		      enum dma_data_direction dir)
 {
+	const struct dma_buf_mapcache_key key = dma_buf_mapcache_key(dev, dir);
 	struct dma_buf_pages_mapping *mapping;
 
-	mapping = dma_buf_pages_map_device(pages, key->dev, key->dir);
+	mapping = dma_buf_pages_map_device(pages, dev, dir);
 	/* Idle mappings may have the addresses or bounce buffers. */
 	if (IS_ERR(mapping) && dma_buf_mapcache_drop_all())
-		mapping = dma_buf_pages_map_device(pages, key->dev, key->dir);
+		mapping = dma_buf_pages_map_device(pages, dev, dir);
 	if (IS_ERR(mapping))
 		return mapping;
 
-	mapping->mask = key->mask;
+	mapping->mask = key.mask;
+	mapping->segment = key.segment;
 	mapping->bounces = dma_buf_mapcache_bounces(pages, mapping);
 	if (READ_ONCE(dma_buf_mapcache_enabled))
-		mapping->record = dma_buf_mapcache_get_record(key->dev) ?:
-				  dma_buf_mapcache_make_record(key->dev);
+		mapping->record = dma_buf_mapcache_get_record(dev) ?:
+				  dma_buf_mapcache_make_record(dev);
 	return mapping;
 }
 
 /* Begin the use of a mapping that has no users. */
-static void dma_buf_mapcache_begin(struct dma_buf_pages *pages,
-				   struct dma_buf_pages_mapping *mapping)
+static inline void
+dma_buf_mapcache_begin(struct dma_buf_pages *pages,
+		       struct dma_buf_pages_mapping *mapping)
 {
 	mapping->users = 1;
 	mapping->lent = true;
@@ -595,7 +639,7 @@ static void dma_buf_mapcache_begin(struct dma_buf_pages *pages,
 }
 
 /* Add a user; return the table for it, or ERR_PTR(-ENOMEM). */
-static struct dma_buf_pages_mapping *
+static noinline struct dma_buf_pages_mapping *
 dma_buf_mapcache_share(struct dma_buf_pages *pages,
 		       struct dma_buf_pages_mapping *mapping)
 {
@@ -633,12 +677,7 @@ dma_buf_mapcache_map(struct dma_buf_pages *pages, struct device *dev,
 		     enum dma_data_direction dir,
 		     enum dma_buf_mapcache_result *result)
 {
-	const struct dma_buf_mapcache_key key = {
-		.dev = dev,
-		.dir = dir,
-		.mask = dma_get_mask(dev),
-		.limit = dma_buf_pages_max_entry(dev),
-	};
+	const struct dma_buf_mapcache_key key = dma_buf_mapcache_key(dev, dir);
 	struct dma_buf_pages_mapping *mapping;
 
 	mapping = dma_buf_mapcache_find_shared(pages, &key);
@@ -658,10 +697,11 @@ dma_buf_mapcache_map(struct dma_buf_pages *pages, struct device *dev,
 	}
 	if (mapping) {
 		*result = DMA_BUF_MAPCACHE_HIT;
-		dma_buf_pages_resume_mapping(pages, mapping);
+		if (mapping->pieces)
+			dma_buf_pages_resume_mapping(pages, mapping);
 	} else {
 		*result = DMA_BUF_MAPCACHE_MISS;
-		mapping = dma_buf_mapcache_make(pages, &key);
+		mapping = dma_buf_mapcache_make(pages, dev, dir);
 		if (IS_ERR(mapping))
 			return mapping;
 	}
@@ -674,99 +714,90 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_map);
 /* -- keeping --------------------------------------------------------------- */
 
 /* Test whether a mapping without users may stay. */
-static bool
+static inline bool
 dma_buf_mapcache_may_keep(const struct dma_buf_pages_mapping *mapping)
 {
+	size_t mapped = dma_buf_mapcache_mapped(mapping);
+
 	lockdep_assert_held(&dma_buf_mapcache_lock);
 	if (!mapping->record || mapping->record->dead ||
 	    !mapping->record->may_stay)
 		return false;
-	if (!dma_buf_mapcache_enabled || !dma_buf_mapcache_shrinker)
+	if (!dma_buf_mapcache_enabled)
 		return false;
-	if (mapping->mapped != DMA_TO_DEVICE && !dma_buf_mapcache_keep_writable)
+	if (!dma_buf_mapcache_keep_writable && mapping->mapped != DMA_TO_DEVICE)
 		return false;
-	if (mapping->bounces &&
-	    dma_buf_mapcache_mapped(mapping) > dma_buf_mapcache_max_bounce)
+	if (mapping->bounces && mapped > dma_buf_mapcache_max_bounce)
 		return false;
-	if (dma_buf_mapcache_mapped(mapping) > dma_buf_mapcache_max_mapped)
-		return false;
-	return dma_buf_mapcache_max_mappings &&
-	       mapping->size <= dma_buf_mapcache_max_bytes;
+	return mapped <= dma_buf_mapcache_max_mapped &&
+	       mapping->size <= dma_buf_mapcache_max_bytes &&
+	       dma_buf_mapcache_max_mappings && dma_buf_mapcache_shrinker;
 }
 
 /* Return the least recently used mapping of all; there is one. */
 static struct dma_buf_pages_mapping *dma_buf_mapcache_oldest(void)
 {
-	struct dma_buf_mapcache_lru *plain = &dma_buf_mapcache_lru[false];
-	struct dma_buf_mapcache_lru *bouncing = &dma_buf_mapcache_lru[true];
 	struct dma_buf_pages_mapping *first, *other;
 
 	lockdep_assert_held(&dma_buf_mapcache_lock);
-	first = dma_buf_mapcache_first(plain);
-	other = dma_buf_mapcache_first(bouncing);
+	first = dma_buf_mapcache_first(&dma_buf_mapcache_lru[false]);
+	other = dma_buf_mapcache_first(&dma_buf_mapcache_lru[true]);
 	if (!first || (other && other->stamp < first->stamp))
 		return other;
 	return first;
 }
 
-/* Claim what is over the bounds, which may have been lowered. */
-static void dma_buf_mapcache_claim_excess(struct list_head *claimed)
+static inline bool dma_buf_mapcache_is_over(void)
 {
-	struct dma_buf_mapcache_lru *plain = &dma_buf_mapcache_lru[false];
-	struct dma_buf_mapcache_lru *bouncing = &dma_buf_mapcache_lru[true];
+	lockdep_assert_held(&dma_buf_mapcache_lock);
+	return dma_buf_mapcache_idle.count > dma_buf_mapcache_max_mappings ||
+	       dma_buf_mapcache_idle.bytes > dma_buf_mapcache_max_bytes ||
+	       dma_buf_mapcache_idle.mapped > dma_buf_mapcache_max_mapped;
+}
+
+/* Claim what is over the bounds, which may have been lowered. */
+static inline void dma_buf_mapcache_claim_excess(struct list_head *claimed)
+{
+	struct list_head *bouncing = &dma_buf_mapcache_lru[true];
 
 	lockdep_assert_held(&dma_buf_mapcache_lock);
-	while (bouncing->mapped > dma_buf_mapcache_max_bounce)
+	while (dma_buf_mapcache_idle.bounced > dma_buf_mapcache_max_bounce)
 		dma_buf_mapcache_claim(dma_buf_mapcache_first(bouncing),
 				       claimed);
-	while (plain->count + bouncing->count > dma_buf_mapcache_max_mappings ||
-	       plain->bytes + bouncing->bytes > dma_buf_mapcache_max_bytes ||
-	       plain->mapped + bouncing->mapped > dma_buf_mapcache_max_mapped)
+	while (dma_buf_mapcache_is_over())
 		dma_buf_mapcache_claim(dma_buf_mapcache_oldest(), claimed);
 }
 
-static void dma_buf_mapcache_list(struct dma_buf_pages *pages,
-				  struct dma_buf_pages_mapping *mapping)
-{
-	struct dma_buf_mapcache_lru *lru;
-
-	lockdep_assert_held(&dma_buf_mapcache_lock);
-	lru = &dma_buf_mapcache_lru[mapping->bounces];
-	lru->count++;
-	lru->bytes += mapping->size;
-	lru->mapped += dma_buf_mapcache_mapped(mapping);
-	mapping->stamp = ++dma_buf_mapcache_clock;
-	list_add_tail(&mapping->lru, &lru->list);
-	hlist_add_head(&mapping->sibling, &pages->idle);
-	pages->kept = true;
-}
-
 /* Make a mapping idle; return false when it has to be unmapped. */
-static bool dma_buf_mapcache_keep(struct dma_buf_pages *pages,
-				  struct dma_buf_pages_mapping *mapping)
+static inline bool dma_buf_mapcache_keep(struct dma_buf_pages *pages,
+					 struct dma_buf_pages_mapping *mapping)
 {
 	LIST_HEAD(claimed);
-	bool keep;
+	bool kept;
 
 	spin_lock(&dma_buf_mapcache_lock);
-	keep = dma_buf_mapcache_may_keep(mapping);
-	if (keep)
+	kept = dma_buf_mapcache_may_keep(mapping);
+	if (kept)
 		dma_buf_mapcache_list(pages, mapping);
 	dma_buf_mapcache_claim_excess(&claimed);
 	spin_unlock(&dma_buf_mapcache_lock);
 
-	dma_buf_mapcache_drop(&claimed);
-	return keep;
+	if (!list_empty(&claimed))
+		dma_buf_mapcache_drop(&claimed);
+	return kept;
 }
 
 /* End the use of a mapping. */
-static void dma_buf_mapcache_end(struct dma_buf_pages *pages,
-				 struct dma_buf_pages_mapping *mapping)
+static inline void dma_buf_mapcache_end(struct dma_buf_pages *pages,
+					struct dma_buf_pages_mapping *mapping)
 {
 	hlist_del_init(&mapping->sibling);
-	kvfree(mapping->spare);
-	mapping->spare = NULL;
-	dma_buf_pages_suspend_mapping(pages, mapping);
+	if (mapping->spare) {
+		kvfree(mapping->spare);
+		mapping->spare = NULL;
+	}
+	if (mapping->pieces)
+		dma_buf_pages_suspend_mapping(pages, mapping);
 	if (!dma_buf_mapcache_keep(pages, mapping))
 		dma_buf_mapcache_forget(mapping);
 }
@@ -802,11 +833,9 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_unmap);
 VISIBLE_IF_KUNIT unsigned long
 dma_buf_mapcache_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	unsigned long bytes;
-
 	/* A guess for reclaim. */
-	bytes = data_race(dma_buf_mapcache_lru[false].bytes +
-			  dma_buf_mapcache_lru[true].bytes);
+	unsigned long bytes = data_race(dma_buf_mapcache_idle.bytes);
+
 	return DIV_ROUND_UP(bytes, PAGE_SIZE) ?: SHRINK_EMPTY;
 }
 EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_count);
@@ -861,12 +890,10 @@ static unsigned long dma_buf_mapcache_sum(unsigned int event)
 /* A name and a number per line; sizes are in bytes. */
 static int dma_buf_mapcache_show(struct seq_file *s, void *unused)
 {
-	struct dma_buf_mapcache_lru plain, bouncing;
+	struct dma_buf_mapcache_totals idle;
 
-	scoped_guard(spinlock, &dma_buf_mapcache_lock) {
-		plain = dma_buf_mapcache_lru[false];
-		bouncing = dma_buf_mapcache_lru[true];
-	}
+	scoped_guard(spinlock, &dma_buf_mapcache_lock)
+		idle = dma_buf_mapcache_idle;
 	seq_printf(s, "hits %lu\n", dma_buf_mapcache_sum(DMA_BUF_MAPCACHE_HIT));
 	seq_printf(s, "shared %lu\n",
 		   dma_buf_mapcache_sum(DMA_BUF_MAPCACHE_SHARED));
@@ -874,11 +901,10 @@ static int dma_buf_mapcache_show(struct seq_file *s, void *unused)
 		   dma_buf_mapcache_sum(DMA_BUF_MAPCACHE_MISS));
 	seq_printf(s, "drops %lu\n",
 		   dma_buf_mapcache_sum(DMA_BUF_MAPCACHE_DROPS));
-	seq_printf(s, "idle_mappings %lu\n", plain.count + bouncing.count);
-	seq_printf(s, "idle_table_bytes %lu\n", plain.bytes + bouncing.bytes);
-	seq_printf(s, "idle_mapped_bytes %lu\n",
-		   plain.mapped + bouncing.mapped);
-	seq_printf(s, "idle_bounce_bytes %lu\n", bouncing.mapped);
+	seq_printf(s, "idle_mappings %lu\n", idle.count);
+	seq_printf(s, "idle_table_bytes %lu\n", idle.bytes);
+	seq_printf(s, "idle_mapped_bytes %lu\n", idle.mapped);
+	seq_printf(s, "idle_bounce_bytes %lu\n", idle.bounced);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(dma_buf_mapcache);

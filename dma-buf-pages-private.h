@@ -60,6 +60,7 @@ struct dma_buf_pages_segment {
  * @segments: the DMA side of @sgt as it was made, behind @entries; NULL in a
  *	table from dma_buf_pages_copy_mapping()
  * @nr_segments: how many they are
+ * @segment: of dma-buf-mapcache.c: longest entry that the driver allowed
  * @pages: the memory
  * @debug: entry of a list of dma-buf-pages-debug.c
  * @has_twice: a page may be in the list twice; for DMA API debugging
@@ -89,6 +90,7 @@ struct dma_buf_pages_mapping {
 	struct list_head node;
 	struct dma_buf_pages_segment *segments;
 	unsigned int nr_segments;
+	unsigned int segment;
 	struct dma_buf_pages *pages;
 #ifdef CONFIG_DMA_API_DEBUG
 	struct list_head debug;

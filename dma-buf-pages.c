@@ -446,17 +446,17 @@ void dma_buf_pages_restore_table(struct dma_buf_pages_mapping *table,
 				 const struct dma_buf_pages_mapping *mapping)
 {
 	const struct dma_buf_pages_segment *segment = mapping->segments;
-	struct scatterlist *sg;
-	int i;
+	struct scatterlist *sg = table->entries;
+	unsigned int i;
 
 	table->sgt.nents = mapping->nr_segments;
-	for_each_sgtable_dma_sg(&table->sgt, sg, i) {
+	/* The entries are one array; a walk by sg_next() would take longer. */
+	for (i = 0; i < mapping->nr_segments; i++, sg++, segment++) {
 		sg_dma_address(sg) = segment->addr;
 		sg_dma_len(sg) = segment->length;
 #ifdef CONFIG_NEED_SG_DMA_FLAGS
 		sg->dma_flags = segment->flags;
 #endif
-		segment++;
 	}
 }
 
