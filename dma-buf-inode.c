@@ -45,7 +45,6 @@ static struct inode *dma_buf_alloc_inode(struct super_block *sb)
 	if (!info)
 		return NULL;
 	memset(&info->buf, 0, sizeof(info->buf));
-	info->uring_waits = NULL;
 	return &info->vfs_inode;
 }
 

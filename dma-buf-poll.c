@@ -20,7 +20,6 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/poll.h>
-#include <linux/slab.h>
 #include <linux/wait.h>
 
 #include "dma-buf-private.h"
@@ -41,37 +40,10 @@
  * descriptor is not ready any more.
  */
 
-/**
- * struct dma_buf_poll_cb - what waits for a fence in one direction
- * @cb: on the fence, while @active
- * @poll: the state that this is part of
- * @active: EPOLLIN or EPOLLOUT while armed, else 0; under the lock of the wait
- *	queue
- */
-struct dma_buf_poll_cb {
-	struct dma_fence_cb cb;
-	struct dma_buf_poll *poll;
-	__poll_t active;
-};
-
-/**
- * struct dma_buf_poll - the pollers of a buffer
- * @wait: where they wait; its lock protects &dma_buf_poll_cb.active, too
- * @dmabuf: the buffer
- * @in: for EPOLLIN; armed with the reservation lock held, disarmed by the fence
- * @out: the same for EPOLLOUT
- */
-struct dma_buf_poll {
-	wait_queue_head_t wait;
-	struct dma_buf *dmabuf;
-	struct dma_buf_poll_cb in;
-	struct dma_buf_poll_cb out;
-};
-
 /* Disarm a callback, and wake those who wait for its event. */
 static void dma_buf_poll_wake(struct dma_buf_poll_cb *waiter)
 {
-	wait_queue_head_t *wait = &waiter->poll->wait;
+	wait_queue_head_t *wait = &waiter->waiters->poll;
 	unsigned long flags;
 	__poll_t ready;
 
@@ -88,7 +60,7 @@ static void dma_buf_poll_signaled(struct dma_fence *fence,
 {
 	struct dma_buf_poll_cb *waiter =
 		container_of(cb, struct dma_buf_poll_cb, cb);
-	struct dma_buf *dmabuf = waiter->poll->dmabuf;
+	struct dma_buf *dmabuf = waiter->waiters->dmabuf;
 
 	dma_buf_poll_wake(waiter);
 	dma_fence_put(fence);
@@ -99,7 +71,7 @@ static void dma_buf_poll_signaled(struct dma_fence *fence,
 /* Mark @waiter as armed, unless it is; return whether it was. */
 static bool dma_buf_poll_mark(struct dma_buf_poll_cb *waiter, __poll_t event)
 {
-	wait_queue_head_t *wait = &waiter->poll->wait;
+	wait_queue_head_t *wait = &waiter->waiters->poll;
 	bool before;
 
 	spin_lock_irq(&wait->lock);
@@ -138,12 +110,12 @@ static bool dma_buf_poll_arm(struct dma_buf *dmabuf,
  * Test whether the buffer is ready for @event. If it is not, a callback is
  * armed that will wake the wait queue.
  */
-static bool dma_buf_poll_ready(struct dma_buf *dmabuf, __poll_t event)
+static bool dma_buf_poll_ready(struct dma_buf_waiters *waiters, __poll_t event)
 {
 	bool write = event == EPOLLOUT;
+	struct dma_buf_poll_cb *waiter = write ? &waiters->out : &waiters->in;
 	enum dma_resv_usage usage = dma_resv_usage_rw(write);
-	struct dma_buf_poll_cb *waiter = write ? &dmabuf->poll->out :
-						 &dmabuf->poll->in;
+	struct dma_buf *dmabuf = waiters->dmabuf;
 
 	dma_resv_assert_held(dmabuf->resv);
 
@@ -162,31 +134,6 @@ static bool dma_buf_poll_ready(struct dma_buf *dmabuf, __poll_t event)
 	return true;
 }
 
-/*
- * Return the polling state of a buffer, made at its first poll: most buffers
- * are never polled and need not carry a hundred bytes for it. poll(2) cannot
- * report a lack of memory, hence __GFP_NOFAIL.
- */
-static struct dma_buf_poll *dma_buf_poll_get(struct dma_buf *dmabuf)
-{
-	struct dma_buf_poll *poll = READ_ONCE(dmabuf->poll), *other;
-
-	if (poll)
-		return poll;
-
-	poll = kzalloc(sizeof(*poll), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
-	init_waitqueue_head(&poll->wait);
-	poll->dmabuf = dmabuf;
-	poll->in.poll = poll;
-	poll->out.poll = poll;
-	/* Another thread may have been faster; its state is the one in use. */
-	other = cmpxchg(&dmabuf->poll, NULL, poll);
-	if (!other)
-		return poll;
-	kfree(poll);
-	return other;
-}
-
 /**
  * dma_buf_poll - carry out poll(2) on the descriptor
  * @file: of a buffer
@@ -199,19 +146,20 @@ static struct dma_buf_poll *dma_buf_poll_get(struct dma_buf *dmabuf)
 __poll_t dma_buf_poll(struct file *file, struct poll_table_struct *wait)
 {
 	struct dma_buf *dmabuf = file->private_data;
+	struct dma_buf_waiters *waiters = dma_buf_waiters_get(dmabuf);
 	__poll_t asked = poll_requested_events(wait);
 	__poll_t ready = 0;
 
-	poll_wait(file, &dma_buf_poll_get(dmabuf)->wait, wait);
+	poll_wait(file, &waiters->poll, wait);
 	if (dma_buf_is_revoked(dmabuf))
 		return EPOLLERR;
 	if (!(asked & (EPOLLIN | EPOLLOUT)))
 		return 0;
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	if (asked & EPOLLIN && dma_buf_poll_ready(dmabuf, EPOLLIN))
+	if (asked & EPOLLIN && dma_buf_poll_ready(waiters, EPOLLIN))
 		ready |= EPOLLIN;
-	if (asked & EPOLLOUT && dma_buf_poll_ready(dmabuf, EPOLLOUT))
+	if (asked & EPOLLOUT && dma_buf_poll_ready(waiters, EPOLLOUT))
 		ready |= EPOLLOUT;
 	dma_resv_unlock(dmabuf->resv);
 	return ready;
@@ -232,19 +180,8 @@ void dma_buf_poll_revoke(struct dma_buf *dmabuf)
 	 * has seen the flag, or is woken. Exclusive pollers as well: each of
 	 * them has to hear of it.
 	 */
-	__wake_up(&dma_buf_poll_get(dmabuf)->wait, TASK_NORMAL, 0,
+	__wake_up(&dma_buf_waiters_get(dmabuf)->poll, TASK_NORMAL, 0,
 		  poll_to_key(EPOLLERR));
-}
-
-/**
- * dma_buf_poll_fini - free the polling state of a buffer
- * @dmabuf: the buffer, which is being released
- *
- * Context: Any.
- */
-void dma_buf_poll_fini(struct dma_buf *dmabuf)
-{
-	kfree(dmabuf->poll);
 }
 
 /**
@@ -256,7 +193,7 @@ void dma_buf_poll_fini(struct dma_buf *dmabuf)
  */
 bool dma_buf_poll_armed(struct dma_buf *dmabuf)
 {
-	struct dma_buf_poll *poll = dmabuf->poll;
+	struct dma_buf_waiters *waiters = dma_buf_waiters(dmabuf);
 
-	return poll && (poll->in.active || poll->out.active);
+	return waiters && (waiters->in.active || waiters->out.active);
 }

@@ -16,13 +16,15 @@
 #include <linux/dma-resv.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
+#include <linux/list.h>
 #include <linux/math.h>
 #include <linux/mm.h>
 #include <linux/poll.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
 
 #include <uapi/linux/dma-buf.h>
 
-struct dma_buf_uring_waits;
 struct io_uring_cmd;
 struct ioctl_call;
 struct work_struct;
@@ -31,16 +33,15 @@ struct work_struct;
 
 /**
  * struct dma_buf_inode_info - a buffer and its inode
- * @vfs_inode: the inode, whose references keep the memory of the buffer
+ * @vfs_inode: the inode, whose references keep the memory of the buffer; its
+ *	i_private is the &struct dma_buf_waiters, NULL until there is one
  * @buf: the buffer
  * @resv: used when the exporter brings no reservation object
- * @uring_waits: of dma-buf-uring.c; NULL until a command waits
  */
 struct dma_buf_inode_info {
 	struct inode vfs_inode;
 	struct dma_buf buf;
 	struct dma_resv resv;
-	struct dma_buf_uring_waits *uring_waits;
 };
 
 static inline struct dma_buf_inode_info *DMA_BUF_I(struct inode *inode)
@@ -57,6 +58,48 @@ bool dma_buf_name_copy(struct dma_buf *dmabuf, char name[DMA_BUF_NAME_LEN]);
 long dma_buf_name_ioctl_set(struct ioctl_call *call, void *args);
 
 /* dma-buf-wait.c */
+
+/**
+ * struct dma_buf_poll_cb - what waits for a fence in one direction
+ * @cb: on the fence, while @active
+ * @waiters: the state that this is part of
+ * @active: EPOLLIN or EPOLLOUT while armed, else 0; under the lock of the wait
+ *	queue
+ */
+struct dma_buf_poll_cb {
+	struct dma_fence_cb cb;
+	struct dma_buf_waiters *waiters;
+	__poll_t active;
+};
+
+/**
+ * struct dma_buf_waiters - what waits for fences of a buffer without a thread
+ * @dmabuf: the buffer
+ * @poll: where pollers wait; its lock protects &dma_buf_poll_cb.active, too
+ * @in: for EPOLLIN; armed with the reservation lock held, disarmed by the fence
+ * @out: the same for EPOLLOUT
+ * @uring: waits of dma-buf-uring.c
+ * @uring_lock: protects @uring
+ */
+struct dma_buf_waiters {
+	struct dma_buf *dmabuf;
+	wait_queue_head_t poll;
+	struct dma_buf_poll_cb in;
+	struct dma_buf_poll_cb out;
+	struct hlist_head uring;
+	spinlock_t uring_lock;	/* of @uring */
+};
+
+/* Return the state of a buffer; NULL if dma_buf_waiters_get() has made none. */
+static inline struct dma_buf_waiters *dma_buf_waiters(struct dma_buf *dmabuf)
+{
+	struct dma_buf_inode_info *info =
+		container_of(dmabuf, struct dma_buf_inode_info, buf);
+
+	return READ_ONCE(info->vfs_inode.i_private);
+}
+
+struct dma_buf_waiters *dma_buf_waiters_get(struct dma_buf *dmabuf);
 long dma_buf_wait_fence(struct dma_buf *dmabuf, struct dma_fence *fence,
 			bool intr, long timeout);
 long dma_buf_wait_fences(struct dma_buf *dmabuf, enum dma_resv_usage usage,
@@ -64,7 +107,6 @@ long dma_buf_wait_fences(struct dma_buf *dmabuf, enum dma_resv_usage usage,
 void dma_buf_wait_wake(struct dma_buf *dmabuf);
 
 /* dma-buf-poll.c */
-void dma_buf_poll_fini(struct dma_buf *dmabuf);
 bool dma_buf_poll_armed(struct dma_buf *dmabuf);
 void dma_buf_poll_revoke(struct dma_buf *dmabuf);
 __poll_t dma_buf_poll(struct file *file, struct poll_table_struct *wait);
@@ -336,10 +378,8 @@ static inline long dma_buf_sync_file_ioctl_import(struct ioctl_call *call,
 int dma_buf_uring_issue(struct io_uring_cmd *cmd, unsigned int issue_flags);
 #ifdef CONFIG_IO_URING
 void dma_buf_uring_revoke(struct dma_buf *dmabuf);
-void dma_buf_uring_fini(struct dma_buf *dmabuf);
 #else
 static inline void dma_buf_uring_revoke(struct dma_buf *dmabuf) {}
-static inline void dma_buf_uring_fini(struct dma_buf *dmabuf) {}
 #endif
 
 /* dma-buf-revoke.c */

@@ -31,7 +31,7 @@
  * task work and cancels it, protects struct dma_buf_uring_wait. Worker threads
  * issue without it, and never wait by callback. The callback runs with the lock
  * of the fence, which nests inside, and changes nothing but what io_uring
- * allows in interrupts. &dma_buf_uring_waits.lock protects the list; it nests
+ * allows in interrupts. &dma_buf_waiters.uring_lock protects the list; it nests
  * inside the lock of the ring, and no fence is touched with it.
  */
 #include <linux/array_size.h>
@@ -94,25 +94,15 @@ struct dma_buf_uring_op {
  * @cb: on the fence of @access
  * @cmd: the command, which holds the file of the buffer
  * @access: what it begins
- * @node: entry of &dma_buf_uring_waits.list while it waits
+ * @node: entry of &dma_buf_waiters.uring while it waits
  * @ended: set by what ends the wait, which then goes on with the command
  */
 struct dma_buf_uring_wait {
 	struct dma_fence_cb cb;
 	struct io_uring_cmd *cmd;
 	struct dma_buf_cpu_access access;
-	struct list_head node;
+	struct hlist_node node;
 	atomic_t ended;
-};
-
-/**
- * struct dma_buf_uring_waits - what waits for a fence of one buffer
- * @lock: protects @list
- * @list: of &struct dma_buf_uring_wait, for dma_buf_uring_revoke()
- */
-struct dma_buf_uring_waits {
-	spinlock_t lock;	/* of @list */
-	struct list_head list;
 };
 
 /* How many waits a revocation ends before it lets go of the lock. */
@@ -124,42 +114,6 @@ static struct dma_buf *dma_buf_uring_buffer(const struct io_uring_cmd *cmd)
 }
 
 /* -- waiting for fences ---------------------------------------------------- */
-
-static struct dma_buf_uring_waits **dma_buf_uring_slot(struct dma_buf *dmabuf)
-{
-	return &container_of(dmabuf, struct dma_buf_inode_info,
-			     buf)->uring_waits;
-}
-
-/* Return the list of a buffer, made for the first wait; NULL without memory. */
-static struct dma_buf_uring_waits *
-dma_buf_uring_get_waits(struct dma_buf *dmabuf)
-{
-	struct dma_buf_uring_waits **slot = dma_buf_uring_slot(dmabuf);
-	struct dma_buf_uring_waits *waits = READ_ONCE(*slot), *other;
-
-	if (waits)
-		return waits;
-
-	waits = kmalloc(sizeof(*waits), GFP_KERNEL_ACCOUNT);
-	if (!waits)
-		return NULL;
-	spin_lock_init(&waits->lock);
-	INIT_LIST_HEAD(&waits->list);
-	/* Another thread may have been faster; its list is the one in use. */
-	other = cmpxchg(slot, NULL, waits);
-	if (!other)
-		return waits;
-	kfree(waits);
-	return other;
-}
-
-/* The list exists while there is a wait. */
-static struct dma_buf_uring_waits *
-dma_buf_uring_waits_of(const struct dma_buf_uring_wait *wait)
-{
-	return READ_ONCE(*dma_buf_uring_slot(wait->access.dmabuf));
-}
 
 static struct dma_buf_uring_wait **dma_buf_uring_pdu(struct io_uring_cmd *cmd)
 {
@@ -201,12 +155,12 @@ static void dma_buf_uring_signaled(struct dma_fence *fence,
 /* Begin a wait, which may be ended at once by dma_buf_uring_revoke(). */
 static void dma_buf_uring_list(struct dma_buf_uring_wait *wait)
 {
-	struct dma_buf_uring_waits *waits = dma_buf_uring_waits_of(wait);
+	struct dma_buf_waiters *waiters = dma_buf_waiters(wait->access.dmabuf);
 
 	INIT_LIST_HEAD(&wait->cb.node);
 	atomic_set(&wait->ended, false);
-	scoped_guard(spinlock, &waits->lock)
-		list_add(&wait->node, &waits->list);
+	scoped_guard(spinlock, &waiters->uring_lock)
+		hlist_add_head(&wait->node, &waiters->uring);
 	/*
 	 * Before the caller tests for a revocation. Pairs with the barrier of
 	 * dma_buf_revoke(), for one that does not see a list which another
@@ -218,8 +172,10 @@ static void dma_buf_uring_list(struct dma_buf_uring_wait *wait)
 /* After the end of a wait. The callback is still there after a revocation. */
 static void dma_buf_uring_unlist(struct dma_buf_uring_wait *wait)
 {
-	scoped_guard(spinlock, &dma_buf_uring_waits_of(wait)->lock)
-		list_del(&wait->node);
+	struct dma_buf_waiters *waiters = dma_buf_waiters(wait->access.dmabuf);
+
+	scoped_guard(spinlock, &waiters->uring_lock)
+		hlist_del_init(&wait->node);
 	dma_fence_remove_callback(wait->access.fence, &wait->cb);
 }
 
@@ -290,26 +246,25 @@ static int dma_buf_uring_cancel(struct io_uring_cmd *cmd,
 }
 
 /* End a bounded number of waits; return true if there may be more. */
-static bool dma_buf_uring_end_some(struct dma_buf_uring_waits *waits)
+static bool dma_buf_uring_end_some(struct dma_buf_waiters *waiters)
 {
 	struct dma_buf_uring_wait *wait;
 	unsigned int n;
 
 	/* With the lock, no command goes on and frees what it waits with. */
-	spin_lock(&waits->lock);
+	spin_lock(&waiters->uring_lock);
 	for (n = 0; n < DMA_BUF_URING_REVOKE_BATCH; n++) {
-		wait = list_first_entry_or_null(&waits->list,
-						struct dma_buf_uring_wait,
-						node);
+		wait = hlist_entry_safe(waiters->uring.first,
+					struct dma_buf_uring_wait, node);
 		if (!wait)
 			break;
-		/* Its own list_del() follows. */
-		list_del_init(&wait->node);
+		/* Its own hlist_del_init() follows. */
+		hlist_del_init(&wait->node);
 		if (dma_buf_uring_claim(wait))
 			io_uring_cmd_complete_in_task(wait->cmd,
 						      dma_buf_uring_resume);
 	}
-	spin_unlock(&waits->lock);
+	spin_unlock(&waiters->uring_lock);
 	return n == DMA_BUF_URING_REVOKE_BATCH;
 }
 
@@ -323,22 +278,10 @@ static bool dma_buf_uring_end_some(struct dma_buf_uring_waits *waits)
  */
 void dma_buf_uring_revoke(struct dma_buf *dmabuf)
 {
-	struct dma_buf_uring_waits *waits;
+	struct dma_buf_waiters *waiters = dma_buf_waiters(dmabuf);
 
-	waits = READ_ONCE(*dma_buf_uring_slot(dmabuf));
-	while (waits && dma_buf_uring_end_some(waits))
+	while (waiters && dma_buf_uring_end_some(waiters))
 		cond_resched();
-}
-
-/**
- * dma_buf_uring_fini - free the list of what waits for a buffer
- * @dmabuf: the buffer, which is being released: each wait holds its file
- *
- * Context: Any.
- */
-void dma_buf_uring_fini(struct dma_buf *dmabuf)
-{
-	kfree(*dma_buf_uring_slot(dmabuf));
 }
 
 /* Complete @access later: it has a fence to wait for. */
@@ -351,11 +294,11 @@ static int dma_buf_uring_queue(struct io_uring_cmd *cmd,
 
 	/* For as long as a device takes, so charged to the program. */
 	wait = kmalloc(sizeof(*wait), GFP_KERNEL_ACCOUNT);
-	if (!wait || !dma_buf_uring_get_waits(access->dmabuf)) {
-		kfree(wait);
+	if (!wait) {
 		dma_buf_cpu_access_abort(access);
 		return -ENOMEM;
 	}
+	dma_buf_waiters_get(access->dmabuf);
 	wait->cmd = cmd;
 	wait->access = *access;
 	*dma_buf_uring_pdu(cmd) = wait;

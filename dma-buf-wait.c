@@ -2,6 +2,9 @@
 /*
  * Waits for fences that end when the buffer is revoked
  *
+ * What waits without a thread, in poll(2) and io_uring, has its state in struct
+ * dma_buf_waiters, which is made for the first of them. The others are here.
+ *
  * A task that waits for devices on behalf of a buffer must not wait any longer
  * once the buffer is revoked. So it sleeps on two things: a callback on the
  * fence, which wakes the task, and the hashed wait queue of dma_buf.revoked,
@@ -27,12 +30,47 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/wait_bit.h>
 
 #include <trace/events/dma_fence.h>
 
 #include "dma-buf-misuse.h"
 #include "dma-buf-private.h"
+
+/**
+ * dma_buf_waiters_get - return what waits without a thread, made at first use
+ * @dmabuf: the buffer
+ *
+ * Most buffers are never waited for in this way, and need not carry a hundred
+ * bytes for it. poll(2) cannot report a lack of memory, hence __GFP_NOFAIL.
+ *
+ * Context: Process context. May sleep.
+ * Return: the state, which exists until the buffer is released.
+ */
+struct dma_buf_waiters *dma_buf_waiters_get(struct dma_buf *dmabuf)
+{
+	struct dma_buf_inode_info *info =
+		container_of(dmabuf, struct dma_buf_inode_info, buf);
+	struct dma_buf_waiters *waiters = dma_buf_waiters(dmabuf), *other;
+
+	if (waiters)
+		return waiters;
+
+	waiters = kzalloc(sizeof(*waiters), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	waiters->dmabuf = dmabuf;
+	init_waitqueue_head(&waiters->poll);
+	waiters->in.waiters = waiters;
+	waiters->out.waiters = waiters;
+	INIT_HLIST_HEAD(&waiters->uring);
+	spin_lock_init(&waiters->uring_lock);
+	/* Another thread may have been faster; its state is the one in use. */
+	other = cmpxchg(&info->vfs_inode.i_private, NULL, waiters);
+	if (!other)
+		return waiters;
+	kfree(waiters);
+	return other;
+}
 
 /**
  * struct dma_buf_wait_sleeper - a task that waits for a fence of a buffer

@@ -153,9 +153,11 @@ static void dma_buf_teardown(struct dma_buf *dmabuf)
 
 	if (dmabuf->resv == &info->resv)
 		dma_resv_fini(&info->resv);
-	dma_buf_uring_fini(dmabuf);
-	dma_buf_poll_fini(dmabuf);
-	kfree(dmabuf->name);
+	/* Most buffers have neither. */
+	if (dma_buf_waiters(dmabuf) || dmabuf->name) {
+		kfree(dma_buf_waiters(dmabuf));
+		kfree(dmabuf->name);
+	}
 }
 
 /* From here on the file releases the buffer. */

@@ -455,12 +455,6 @@ struct dma_buf {
 	struct dma_resv *resv;
 
 	/**
-	 * @poll: state of dma-buf-poll.c; NULL until the first poll(2) of the
-	 * buffer. Set once, without a lock, by cmpxchg().
-	 */
-	struct dma_buf_poll *poll;
-
-	/**
 	 * @nr_attached: number of @attachments. Changed with it by
 	 * dma-buf-attach.c, under @resv; read without the lock, as the next two.
 	 */
