@@ -20,15 +20,18 @@
  */
 #include <kunit/visibility.h>
 
+#include <linux/build_bug.h>
 #include <linux/cpumask.h>
 #include <linux/dma-buf.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/init.h>
+#include <linux/limits.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/smp.h>
+#include <linux/threads.h>
 
 #include "dma-buf-private.h"
 
@@ -43,6 +46,9 @@ struct dma_buf_list {
 };
 
 static DEFINE_PER_CPU_ALIGNED(struct dma_buf_list, dma_buf_lists);
+
+/* For dma_buf.list_cpu. */
+static_assert(CONFIG_NR_CPUS - 1 <= USHRT_MAX);
 
 /**
  * dma_buf_list_add - list a new buffer

@@ -383,6 +383,9 @@ struct dma_buf {
 	 */
 	unsigned int vmapping_counter;
 
+	/** @name_lock: innermost lock; protects @name and the string. */
+	spinlock_t name_lock;
+
 	/**
 	 * @vmap_ptr: address of the buffer in the kernel, while
 	 * @vmapping_counter is not zero. Changed with it, under @resv.
@@ -402,9 +405,6 @@ struct dma_buf {
 	 */
 	const char *name;
 
-	/** @name_lock: innermost lock; protects @name and the string. */
-	spinlock_t name_lock;
-
 	/**
 	 * @owner: module of the exporter, held until the buffer is released.
 	 * Set by the export.
@@ -417,9 +417,6 @@ struct dma_buf {
 	 * dma-buf-list.c, under the lock of that list.
 	 */
 	struct list_head list_node;
-
-	/** @list_cpu: whose list that is. Set by the export. */
-	unsigned int list_cpu;
 #endif
 
 	/** @priv: private pointer of the exporter. */
@@ -465,6 +462,11 @@ struct dma_buf {
 
 	/** @nr_pinned: pins of a dynamic exporter's buffer. */
 	unsigned int nr_pinned;
+
+#ifdef CONFIG_DMABUF_LIST
+	/** @list_cpu: whose list @list_node is in. Set by the export. */
+	unsigned short list_cpu;
+#endif
 
 	/**
 	 * @revoked: there may be no new users, see dma_buf_revoke(). Set once
