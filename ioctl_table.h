@@ -311,10 +311,17 @@ static inline long ioctl_table_dispatch(const struct ioctl_entry *table,
 					size_t count, struct file *file,
 					unsigned int cmd, unsigned long arg)
 {
-	const struct ioctl_entry *entry;
+	const struct ioctl_entry *entry = table;
 	u64 value;
 
-	for (entry = table; entry < table + count; entry++)
+	/* What the first entry is, the compiler knows. */
+	if (table->kind == IOCTL_ARG_VALUE && likely(cmd == table->cmd)) {
+		if (get_user(value, (u64 __user *)arg))
+			return -EFAULT;
+		return table->value_handler(file, value);
+	}
+
+	for (; entry < table + count; entry++)
 		if (ioctl_entry_matches(entry, cmd))
 			break;
 	if (entry == table + count)
