@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -654,6 +657,93 @@ static __s64 round_alloc_batch(size_t count)
 	return ret;
 }
 
+/* ---- several CPUs ------------------------------------------------------- */
+
+#define TOGETHER_CPUS	2
+#define TOGETHER_RUNS	500
+#define TOGETHER_EXPORTS 64
+
+struct together {
+	atomic_int arrived;
+	atomic_int failed;
+	__s64 took[TOGETHER_CPUS][TOGETHER_RUNS];
+};
+
+/* Each run begins on all CPUs at once. */
+static void together_child(struct together *shared, int cpu, int count)
+{
+	struct dma_buf_bench_run run = {
+		.op = DMA_BUF_BENCH_EXPORT, .fd = -1, .rounds = TOGETHER_EXPORTS,
+	};
+	int fd = open("/dev/dma_buf_bench", O_RDWR | O_CLOEXEC);
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		atomic_store(&shared->failed, errno);
+	for (int i = 0; i < TOGETHER_RUNS; i++) {
+		__s64 start;
+
+		atomic_fetch_add(&shared->arrived, 1);
+		while (atomic_load(&shared->arrived) < count * (i + 1))
+			;
+		start = now();
+		if (ioctl(fd, DMA_BUF_BENCH_RUN, &run))
+			atomic_store(&shared->failed, errno);
+		shared->took[cpu][i] = now() - start;
+	}
+	_exit(0);
+}
+
+static __s64 together_best(const struct together *shared, int count)
+{
+	__s64 best = 0;
+
+	for (int i = 0; i < TOGETHER_RUNS; i++) {
+		__s64 took = shared->took[0][i];
+
+		for (int cpu = 1; cpu < count; cpu++)
+			if (shared->took[cpu][i] > took)
+				took = shared->took[cpu][i];
+		if (!best || took < best)
+			best = took;
+	}
+	return best / (count * TOGETHER_EXPORTS);
+}
+
+/*
+ * Nanoseconds for an export and its release, on so many CPUs at once: the best
+ * of many short runs, as the CPUs of a guest do not always run together.
+ */
+static __s64 round_export_together(size_t count)
+{
+	struct together *shared;
+	__s64 took;
+
+	if (module_fd < 0 || sysconf(_SC_NPROCESSORS_ONLN) < (long)count)
+		return ABSENT;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return -errno;
+	for (size_t cpu = 0; cpu < count; cpu++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			together_child(shared, cpu, count);
+		/* The others wait for it, for ever. */
+		if (pid < 0)
+			abort();
+	}
+	while (wait(NULL) > 0)
+		;
+	took = atomic_load(&shared->failed);
+	took = took ? -took : together_best(shared, count);
+	munmap(shared, sizeof(*shared));
+	return took;
+}
+
 /* ---- sync files --------------------------------------------------------- */
 
 /* sw_sync has no uAPI header. */
@@ -809,6 +899,7 @@ static const struct bench_case cases[] = {
 	{ "alloc_batch",		round_alloc_batch,	5, SIZES(1000) },
 	{ "alloc_close_among",		round_alloc_close_among, 3,
 	  SIZES(1, 10, 100, 1000, LIVE_BUFFERS) },
+	{ "export_together",		round_export_together,	1, SIZES(1, 2) },
 	{ "bytes_per_buffer",		round_bytes_per_buffer,	1, SIZES(LIVE_BUFFERS) },
 	{ 0 }
 };
