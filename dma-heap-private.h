@@ -8,14 +8,26 @@
 #ifndef _DMA_HEAP_PRIVATE_H
 #define _DMA_HEAP_PRIVATE_H
 
-#include <linux/atomic.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/dma-heap.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
+#include <linux/percpu.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
+
+/**
+ * struct dma_heap_totals - buffers exported less those released, on one CPU
+ * @buffers: how many; may be negative, unlike the sum of all CPUs
+ * @pages: memory of these buffers, in pages
+ *
+ * For each CPU, so that allocations on several share no cache line for it.
+ */
+struct dma_heap_totals {
+	long buffers;
+	long pages;
+};
 
 /**
  * struct dma_heap - one heap
@@ -24,8 +36,7 @@
  * @in_use: held for reading while an op of the owner runs, for writing to set
  *	@removed. After that no op is called: the owner's code and data may go
  * @removed: the owner has removed the heap; under @in_use
- * @buffers: number of its buffers whose memory is not back yet
- * @bytes: memory of these buffers
+ * @totals: its buffers whose memory is not back yet
  * @stats: its directory in sysfs; holds a reference to @dev
  * @dev: the device; its reference count is the heap's
  * @cdev: the node in /dev; an open file holds it, and with it @dev
@@ -35,8 +46,7 @@ struct dma_heap {
 	struct list_head node;
 	struct rw_semaphore in_use;
 	bool removed;
-	atomic_long_t buffers;
-	atomic64_t bytes;
+	struct dma_heap_totals __percpu *totals;
 	struct kobject stats;
 	struct device dev;
 	struct cdev cdev;

@@ -11,14 +11,18 @@
  * be open while the heap is removed. It is taken inside the reference that
  * sysfs holds while a file is read or written.
  */
-#include <linux/atomic.h>
 #include <linux/cleanup.h>
+#include <linux/compiler.h>
+#include <linux/cpumask.h>
 #include <linux/device.h>
 #include <linux/dma-heap.h>
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/kobject.h>
 #include <linux/kstrtox.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/rwsem.h>
 #include <linux/stddef.h>
 #include <linux/sysfs.h>
@@ -48,14 +52,33 @@ static struct dma_heap *dma_heap_of_kobj(struct kobject *kobj)
 	return container_of(kobj, struct dma_heap, stats);
 }
 
+/* A buffer that is exported or released meanwhile may be counted or not. */
+static struct dma_heap_totals dma_heap_sum(struct dma_heap *heap)
+{
+	struct dma_heap_totals sum = { };
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct dma_heap_totals *totals =
+			per_cpu_ptr(heap->totals, cpu);
+
+		sum.buffers += READ_ONCE(totals->buffers);
+		sum.pages += READ_ONCE(totals->pages);
+	}
+	/* The release may have been seen, and the export on another CPU not. */
+	sum.buffers = max(sum.buffers, 0L);
+	sum.pages = max(sum.pages, 0L);
+	return sum;
+}
+
 static u64 allocated_bytes_show(struct dma_heap *heap)
 {
-	return atomic64_read(&heap->bytes);
+	return (u64)dma_heap_sum(heap).pages << PAGE_SHIFT;
 }
 
 static u64 buffers_show(struct dma_heap *heap)
 {
-	return atomic_long_read(&heap->buffers);
+	return dma_heap_sum(heap).buffers;
 }
 
 #define DMA_HEAP_ATTR(_name)						\
@@ -166,14 +189,14 @@ static const struct kobj_type dma_heap_sysfs_type = {
 /**
  * dma_heap_buffer_exported - count a buffer of a heap
  * @heap: the heap
- * @size: of the buffer, in bytes
+ * @size: of the buffer, in bytes, a multiple of PAGE_SIZE
  *
  * Context: Any.
  */
 void dma_heap_buffer_exported(struct dma_heap *heap, size_t size)
 {
-	atomic_long_inc(&heap->buffers);
-	atomic64_add(size, &heap->bytes);
+	this_cpu_inc(heap->totals->buffers);
+	this_cpu_add(heap->totals->pages, size >> PAGE_SHIFT);
 }
 EXPORT_SYMBOL_GPL(dma_heap_buffer_exported);
 
@@ -189,8 +212,8 @@ EXPORT_SYMBOL_GPL(dma_heap_buffer_exported);
  */
 void dma_heap_buffer_released(struct dma_heap *heap, size_t size)
 {
-	atomic_long_dec(&heap->buffers);
-	atomic64_sub(size, &heap->bytes);
+	this_cpu_dec(heap->totals->buffers);
+	this_cpu_sub(heap->totals->pages, size >> PAGE_SHIFT);
 }
 EXPORT_SYMBOL_GPL(dma_heap_buffer_released);
 

@@ -501,6 +501,7 @@ static void dma_heap_free(struct device *dev)
 
 	if (dev->devt)
 		ida_free(&heap_minors, MINOR(dev->devt) - MINOR(heap_devt));
+	free_percpu(heap->totals);
 	kfree(heap);
 }
 
@@ -552,6 +553,12 @@ dma_heap_new(const struct dma_heap_export_info *exp_info)
 	heap = kzalloc(sizeof(*heap), GFP_KERNEL);
 	if (!heap)
 		return ERR_PTR(-ENOMEM);
+
+	heap->totals = alloc_percpu(struct dma_heap_totals);
+	if (!heap->totals) {
+		kfree(heap);
+		return ERR_PTR(-ENOMEM);
+	}
 
 	heap->info = *exp_info;
 	init_rwsem(&heap->in_use);
