@@ -13,6 +13,7 @@
 #include <linux/dma-direction.h>
 #include <linux/gfp_types.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
@@ -144,18 +145,97 @@ struct dma_buf_pages_iter {
 	pgoff_t index;
 	unsigned long nr_pages;
 
-	/* private: where the walk ends, its longest step, and its run */
+	/* private: ends of the walk and of this run; longest step; next run */
 	const struct dma_buf_pages *pages;
 	pgoff_t end;
+	pgoff_t run_end;
 	unsigned long limit;
-	unsigned int run;
+	unsigned int next_run;
 };
 
-void dma_buf_pages_iter_init(struct dma_buf_pages_iter *iter,
-			     const struct dma_buf_pages *pages, pgoff_t first,
-			     pgoff_t end, unsigned long limit);
-bool dma_buf_pages_iter_next(struct dma_buf_pages_iter *iter);
-struct folio *dma_buf_pages_iter_next_folio(struct dma_buf_pages_iter *iter);
+/**
+ * dma_buf_pages_iter_init - prepare a walk over contiguous pages
+ * @iter: the walk; dma_buf_pages_iter_next() makes the first step
+ * @pages: the memory
+ * @first: index of the first page of the walk
+ * @end: index behind the last page; what lies behind the buffer is ignored
+ * @limit: longest step, in pages, at least one
+ *
+ * See dma_buf_pages_for_each().
+ *
+ * Context: Any.
+ */
+static inline void
+dma_buf_pages_iter_init(struct dma_buf_pages_iter *iter,
+			const struct dma_buf_pages *pages, pgoff_t first,
+			pgoff_t end, unsigned long limit)
+{
+	*iter = (struct dma_buf_pages_iter) {
+		.index = first,
+		.pages = pages,
+		.end = min(end, pages->nr_pages),
+		.limit = limit,
+		.next_run = dma_buf_pages_find_run(pages, first),
+	};
+}
+
+/**
+ * dma_buf_pages_iter_next - make the next step of a walk
+ * @iter: the walk
+ *
+ * Context: Any.
+ * Return: true, or false at the end of the walk: @iter names no page then.
+ */
+static inline bool dma_buf_pages_iter_next(struct dma_buf_pages_iter *iter)
+{
+	const struct dma_buf_pages *pages = iter->pages;
+	const struct dma_buf_pages_run *run;
+
+	iter->index += iter->nr_pages;
+	if (iter->index < iter->run_end) {
+		iter->page = nth_page(iter->page, iter->nr_pages);
+	} else if (iter->index < iter->end) {
+		run = &pages->runs[iter->next_run];
+		iter->run_end = min(dma_buf_pages_run_end(pages, iter->next_run),
+				    iter->end);
+		iter->next_run++;
+		iter->page = run->page;
+		/* The walk may begin amid its first run. */
+		if (iter->index != run->start)
+			iter->page = nth_page(run->page,
+					      iter->index - run->start);
+	} else {
+		return false;
+	}
+	iter->nr_pages = min(iter->run_end - iter->index, iter->limit);
+	return true;
+}
+
+/**
+ * dma_buf_pages_iter_next_folio - make the next step, not beyond a folio
+ * @iter: the walk
+ *
+ * See dma_buf_pages_for_each_folio().
+ *
+ * Context: Any.
+ * Return: the folio of the pages of this step, or NULL at the end of the walk.
+ */
+static inline struct folio *
+dma_buf_pages_iter_next_folio(struct dma_buf_pages_iter *iter)
+{
+	struct folio *folio;
+	unsigned long left;
+
+	if (!dma_buf_pages_iter_next(iter))
+		return NULL;
+
+	folio = page_folio(iter->page);
+	left = folio_nr_pages(folio);
+	if (iter->page != &folio->page)
+		left -= folio_page_idx(folio, iter->page);
+	iter->nr_pages = min(iter->nr_pages, left);
+	return folio;
+}
 
 /**
  * dma_buf_pages_for_each - walk over contiguous pages

@@ -45,7 +45,7 @@ enum dma_data_direction {
 
 /* Pages have nothing but a place; each is a folio. */
 struct page { char nothing; };
-struct folio;
+struct folio { struct page page; };
 extern struct page model_pages[];
 
 #define page_to_pfn(page)	((unsigned long)((page) - model_pages))
