@@ -142,25 +142,21 @@ int dma_buf_pages_append(struct dma_buf_pages *pages, struct page *page,
 {
 	struct dma_buf_pages_run *last = pages->runs + pages->nr_runs - 1;
 	pgoff_t start = pages->nr_pages;
+	bool follows;
 	int ret;
 
 	if (WARN_ON_ONCE(!nr_pages ||
 			 nr_pages > (SIZE_MAX >> PAGE_SHIFT) - start))
 		return -EINVAL;
 
-	if (!pages->nr_runs || page_to_pfn(last->page) + start - last->start !=
-			       page_to_pfn(page)) {
-		if (pages->nr_runs == pages->max_runs) {
-			ret = dma_buf_pages_reserve(pages, 1, GFP_KERNEL);
-			if (ret)
-				return ret;
-		}
-		pages->runs[pages->nr_runs++] = (struct dma_buf_pages_run) {
-			.page = page,
-			.start = start,
-		};
+	follows = pages->nr_runs && page_to_pfn(last->page) + start -
+				    last->start == page_to_pfn(page);
+	if (!follows && pages->nr_runs == pages->max_runs) {
+		ret = dma_buf_pages_reserve(pages, 1, GFP_KERNEL);
+		if (ret)
+			return ret;
 	}
-	pages->nr_pages += nr_pages;
+	dma_buf_pages_append_reserved(pages, page, nr_pages, follows);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(dma_buf_pages_append, DMA_BUF);

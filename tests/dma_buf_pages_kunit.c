@@ -19,6 +19,7 @@
 #include <linux/highmem.h>
 #include <linux/iosys-map.h>
 #include <linux/limits.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
@@ -297,6 +298,36 @@ static void dma_buf_pages_test_folios(struct kunit *test)
 	folio_put(two);
 	__free_page(single);
 	__free_page(single + 1);
+}
+
+/* An exporter that says what follows gets the list that others get. */
+static void dma_buf_pages_test_append_reserved(struct kunit *test)
+{
+	struct layout *layout = layout_create(test, test->param_value);
+	struct dma_buf_pages *pages = &layout->pages, same;
+	struct page *page, *before = NULL;
+	unsigned int i;
+	pgoff_t index;
+
+	dma_buf_pages_init(&same);
+	KUNIT_ASSERT_EQ(test, 0, dma_buf_pages_reserve(&same, pages->nr_runs,
+						       GFP_KERNEL));
+	for (index = 0; index < pages->nr_pages; index++) {
+		page = dma_buf_pages_page(pages, index);
+		dma_buf_pages_append_reserved(&same, page, 1, before &&
+					      page_to_pfn(page) ==
+					      page_to_pfn(before) + 1);
+		before = page;
+	}
+	KUNIT_EXPECT_EQ(test, same.nr_pages, pages->nr_pages);
+	KUNIT_EXPECT_EQ(test, same.nr_runs, pages->nr_runs);
+	for (i = 0; i < min(same.nr_runs, pages->nr_runs); i++) {
+		KUNIT_EXPECT_PTR_EQ(test, same.runs[i].page,
+				    pages->runs[i].page);
+		KUNIT_EXPECT_EQ(test, same.runs[i].start,
+				pages->runs[i].start);
+	}
+	dma_buf_pages_fini(&same);
 }
 
 /* What has been reserved is not allocated again, and what was there stays. */
@@ -719,6 +750,7 @@ static struct kunit_case dma_buf_pages_cases[] = {
 	KUNIT_CASE_PARAM(dma_buf_pages_test_walk, layout_gen_params),
 	KUNIT_CASE(dma_buf_pages_test_folios),
 	KUNIT_CASE(dma_buf_pages_test_reserve),
+	KUNIT_CASE_PARAM(dma_buf_pages_test_append_reserved, layout_gen_params),
 	KUNIT_CASE_PARAM(dma_buf_pages_test_table, layout_gen_params),
 	KUNIT_CASE_PARAM(dma_buf_pages_test_max_entry, segment_gen_params),
 	KUNIT_CASE_PARAM(dma_buf_pages_test_pieces, pieces_gen_params),

@@ -99,6 +99,32 @@ int dma_buf_pages_append(struct dma_buf_pages *pages, struct page *page,
 void dma_buf_pages_end(struct dma_buf_pages *pages);
 void dma_buf_pages_fini(struct dma_buf_pages *pages);
 
+/**
+ * dma_buf_pages_append_reserved - append pages, with room for a run
+ * @pages: the memory, of a buffer that is not exported yet
+ * @page: the first page
+ * @nr_pages: how many physically contiguous pages, at least one
+ * @follows: @page follows the last page of the list in memory
+ *
+ * What dma_buf_pages_append() does, for an exporter that has called
+ * dma_buf_pages_reserve() and knows frames and sizes of many pages: nothing is
+ * checked here.
+ *
+ * Context: Any.
+ */
+static inline void dma_buf_pages_append_reserved(struct dma_buf_pages *pages,
+						 struct page *page,
+						 unsigned long nr_pages,
+						 bool follows)
+{
+	if (!follows)
+		pages->runs[pages->nr_runs++] = (struct dma_buf_pages_run) {
+			.page = page,
+			.start = pages->nr_pages,
+		};
+	pages->nr_pages += nr_pages;
+}
+
 unsigned int dma_buf_pages_find_run(const struct dma_buf_pages *pages,
 				    pgoff_t index);
 
