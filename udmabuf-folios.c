@@ -75,24 +75,35 @@ static bool udmabuf_folios_has_pin(const struct dma_buf_pages *pages,
 }
 
 /*
- * Append what @folio has from page @index of its file to before @end. There is
- * room, and a pin.
+ * Append @nr pages of @folio, whose frame is @pfn, from its page @first on.
+ * There is room, and a pin. @next is the frame behind the list, 0 if it is not
+ * known yet. As frames are known for their pageblocks, to compare them here
+ * spares most of what dma_buf_pages_append() does.
  */
-static void udmabuf_folios_append(struct dma_buf_pages *pages,
-				  struct folio *folio, pgoff_t index, pgoff_t end)
+static inline void udmabuf_folios_append(struct dma_buf_pages *pages,
+					 struct folio *folio,
+					 unsigned long pfn, unsigned long first,
+					 unsigned long nr, unsigned long *next)
 {
-	WARN_ON_ONCE(dma_buf_pages_append(pages,
-					  folio_page(folio, index - folio->index),
-					  min(folio_next_index(folio), end) - index));
+	struct page *page = first ? folio_page(folio, first) : &folio->page;
+
+	if (*next)
+		dma_buf_pages_append_reserved(pages, page, nr,
+					      pfn + first == *next);
+	else
+		WARN_ON_ONCE(dma_buf_pages_append(pages, page, nr));
+	*next = pfn + first + nr;
 }
 
 /*
- * Test whether the folio may stay where it is for as long as it is pinned. That
- * depends on the pageblock: @block is the last one of which it was found true.
+ * Test whether the folio at @pfn may stay where it is for as long as it is
+ * pinned. That depends on the pageblock: @block is the last one of which it was
+ * found true.
  */
-static bool udmabuf_folio_may_stay(struct folio *folio, unsigned long *block)
+static bool udmabuf_folio_may_stay(struct folio *folio, unsigned long pfn,
+				   unsigned long *block)
 {
-	unsigned long this = folio_pfn(folio) >> pageblock_order;
+	unsigned long this = pfn >> pageblock_order;
 
 	if (this == *block)
 		return true;
@@ -154,6 +165,27 @@ static int udmabuf_folio_check(struct folio *folio)
 	if (dma_buf_memory_has_errors() && udmabuf_folio_is_poisoned(folio))
 		return -EIO;
 	return 0;
+}
+
+static int udmabuf_folio_read(struct folio *folio, struct file *memfd)
+{
+	struct folio *same;
+
+	same = shmem_read_folio(memfd->f_mapping, folio->index);
+	if (IS_ERR(same))
+		return PTR_ERR(same);
+	folio_put(same);
+	return WARN_ON_ONCE(same != folio) ? -EIO : 0;
+}
+
+/*
+ * A memfd may have pages which fallocate(2) has reserved and no program has
+ * touched: they hold what their last owner left. Reading is what clears them.
+ * The caller has a reference, so that the folio stays in its file.
+ */
+static int udmabuf_folio_clear(struct folio *folio, struct file *memfd)
+{
+	return folio_test_uptodate(folio) ? 0 : udmabuf_folio_read(folio, memfd);
 }
 
 /*
@@ -232,7 +264,7 @@ static int udmabuf_append_present(struct dma_buf_pages *pages,
 				  struct file *memfd, pgoff_t index, pgoff_t end)
 {
 	struct udmabuf_pin_count count = { .item = NR_FOLL_PIN_ACQUIRED };
-	unsigned long block = ULONG_MAX;
+	unsigned long block = ULONG_MAX, next_pfn = 0;
 	struct folio_batch batch;
 	pgoff_t next = index;
 	unsigned int found, i;
@@ -252,23 +284,31 @@ static int udmabuf_append_present(struct dma_buf_pages *pages,
 
 	for (i = 0; i < found; i++) {
 		struct folio *folio = batch.folios[i];
+		unsigned long pfn = folio_pfn(folio);
+		pgoff_t start = folio->index;
+		pgoff_t behind = folio_next_index(folio);
 
 		ret = udmabuf_folio_check(folio);
 		if (ret)
 			break;
 		/* One after the other, or the buffer would not be the file. */
-		if (folio->index > index || folio_next_index(folio) <= index)
+		if (start > index || behind <= index)
 			break;
-		if (!udmabuf_folio_may_stay(folio, &block))
+		if (!udmabuf_folio_may_stay(folio, pfn, &block))
 			break;
-		if (udmabuf_folios_has_pin(pages, folio, index)) {
+		ret = udmabuf_folio_clear(folio, memfd);
+		if (ret)
+			break;
+		if (index > start &&
+		    udmabuf_folios_has_pin(pages, folio, index)) {
 			folio_put(folio);
 		} else {
 			udmabuf_folio_pin_reference(folio);
 			udmabuf_count_pin(&count, folio);
 		}
-		udmabuf_folios_append(pages, folio, index, end);
-		index = folio_next_index(folio);
+		udmabuf_folios_append(pages, folio, pfn, index - start,
+				      min(behind, end) - index, &next_pfn);
+		index = behind;
 	}
 	udmabuf_count_flush(&count);
 	for (; i < found; i++)
@@ -277,15 +317,18 @@ static int udmabuf_append_present(struct dma_buf_pages *pages,
 }
 
 /*
- * memfd_pin_folios() pins as long as the count does not wrap: check that here.
+ * memfd_pin_folios() pins as long as the count does not wrap, and does not
+ * read: check and clear what it has found here.
  */
-static int udmabuf_folios_check(struct folio **folios, long nr)
+static int udmabuf_folios_check(struct folio **folios, long nr,
+				struct file *memfd)
 {
 	int ret = 0;
 	long i;
 
 	for (i = 0; i < nr && !ret; i++)
-		ret = udmabuf_folio_check(folios[i]);
+		ret = udmabuf_folio_check(folios[i]) ?:
+		      udmabuf_folio_clear(folios[i], memfd);
 	return ret;
 }
 
@@ -320,7 +363,8 @@ static int udmabuf_append_absent(struct dma_buf_pages *pages,
 				 struct file *memfd, pgoff_t index, pgoff_t end)
 {
 	struct folio *batch[PAGEVEC_SIZE];
-	pgoff_t offset;
+	unsigned long next_pfn = 0;
+	pgoff_t offset, next;
 	long nr, i;
 	int ret;
 
@@ -334,7 +378,7 @@ static int udmabuf_append_absent(struct dma_buf_pages *pages,
 	if (nr <= 0)
 		return nr ?: -EINVAL;
 
-	ret = udmabuf_folios_check(batch, nr) ?:
+	ret = udmabuf_folios_check(batch, nr, memfd) ?:
 	      udmabuf_folios_reserve(pages, nr, 1, 0);
 	if (ret) {
 		unpin_folios(batch, nr);
@@ -344,33 +388,11 @@ static int udmabuf_append_absent(struct dma_buf_pages *pages,
 	for (i = 0; i < nr; i++) {
 		if (udmabuf_folios_has_pin(pages, batch[i], index))
 			unpin_folio(batch[i]);
-		udmabuf_folios_append(pages, batch[i], index, end);
-		index = folio_next_index(batch[i]);
-	}
-	return 0;
-}
-
-/*
- * A memfd may have pages which fallocate(2) has reserved and no program has
- * touched: they hold what their last owner left. Reading is what clears them.
- * @from is the index of the first page that is new in the list.
- */
-static int udmabuf_folios_clear(const struct dma_buf_pages *pages, pgoff_t from,
-				struct file *memfd)
-{
-	struct dma_buf_pages_iter iter;
-	struct folio *folio, *same;
-
-	dma_buf_pages_iter_init(&iter, pages, from, ULONG_MAX, ULONG_MAX);
-	while ((folio = dma_buf_pages_iter_next_folio(&iter))) {
-		if (folio_test_uptodate(folio))
-			continue;
-		same = shmem_read_folio(memfd->f_mapping, folio->index);
-		if (IS_ERR(same))
-			return PTR_ERR(same);
-		folio_put(same);
-		if (WARN_ON_ONCE(same != folio))
-			return -EIO;
+		next = folio_next_index(batch[i]);
+		udmabuf_folios_append(pages, batch[i], folio_pfn(batch[i]),
+				      index - batch[i]->index,
+				      min(next, end) - index, &next_pfn);
+		index = next;
 	}
 	return 0;
 }
@@ -388,7 +410,7 @@ static int udmabuf_folios_pin_some(struct dma_buf_pages *pages,
 	ret = udmabuf_append_present(pages, memfd, index, end);
 	if (!ret && pages->nr_pages == before)
 		ret = udmabuf_append_absent(pages, memfd, index, end);
-	return ret ?: udmabuf_folios_clear(pages, before, memfd);
+	return ret;
 }
 
 /* End of a range which is neither empty, nor unaligned, nor beyond any file. */

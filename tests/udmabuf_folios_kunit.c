@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/limits.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/module.h>
@@ -115,6 +116,34 @@ static void udmabuf_folios_test_order(struct kunit *test)
 	for (i = 1; i < MANY; i++)
 		KUNIT_EXPECT_EQ(test, page_number(dma_buf_pages_page(list, 2 + i)),
 				i);
+}
+
+/* However many pages are appended together, neighbours make one run. */
+static void udmabuf_folios_test_runs(struct kunit *test)
+{
+	struct dma_buf_pages *list = list_create(test), single;
+	struct file *file = file_create(test, MANY);
+	u32 i;
+
+	file_number_pages(test, file, MANY);
+	KUNIT_ASSERT_EQ(test, 0,
+			udmabuf_folios_pin(list, file, 0, MANY * PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, list->nr_pages, MANY);
+
+	dma_buf_pages_init(&single);
+	for (i = 0; i < MANY; i++)
+		KUNIT_EXPECT_EQ(test, 0,
+				dma_buf_pages_append(&single,
+						     dma_buf_pages_page(list, i),
+						     1));
+	KUNIT_EXPECT_EQ(test, list->nr_runs, single.nr_runs);
+	for (i = 0; i < min(list->nr_runs, single.nr_runs); i++) {
+		KUNIT_EXPECT_PTR_EQ(test, list->runs[i].page,
+				    single.runs[i].page);
+		KUNIT_EXPECT_EQ(test, list->runs[i].start,
+				single.runs[i].start);
+	}
+	dma_buf_pages_fini(&single);
 }
 
 static void udmabuf_folios_test_pins(struct kunit *test)
@@ -286,28 +315,57 @@ static void udmabuf_folios_test_sparse(struct kunit *test)
  * Pages which have been reserved and never written hold what their last owner
  * left there. Here that is the test.
  */
-static void udmabuf_folios_test_never_written(struct kunit *test)
+static void file_reserve_pages(struct kunit *test, struct file *file, u32 pages)
 {
-	struct dma_buf_pages *list = list_create(test);
-	struct file *file = file_create(test, MANY);
 	struct folio *folio;
 	u32 i;
 
-	KUNIT_ASSERT_EQ(test, 0, vfs_fallocate(file, 0, 0, MANY * PAGE_SIZE));
-	for (i = 0; i < MANY; i += folio_nr_pages(folio)) {
+	KUNIT_ASSERT_EQ(test, 0,
+			vfs_fallocate(file, 0, 0, (loff_t)pages << PAGE_SHIFT));
+	for (i = 0; i < pages; i += folio_nr_pages(folio)) {
 		folio = filemap_get_folio(file->f_mapping, i);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, folio);
 		KUNIT_EXPECT_FALSE(test, folio_test_uptodate(folio));
 		memcpy_to_folio(folio, 0, "secret", 6);
 		folio_put(folio);
 	}
+}
 
+static void udmabuf_folios_test_never_written(struct kunit *test)
+{
+	struct dma_buf_pages *list = list_create(test);
+	struct file *file = file_create(test, MANY);
+	u32 i;
+
+	file_reserve_pages(test, file, MANY);
 	KUNIT_ASSERT_EQ(test, 0,
 			udmabuf_folios_pin(list, file, 0, MANY * PAGE_SIZE));
 	for (i = 0; i < MANY; i++) {
 		KUNIT_EXPECT_EQ(test, page_number(dma_buf_pages_page(list, i)), 0);
 		KUNIT_EXPECT_TRUE(test, PageUptodate(dma_buf_pages_page(list, i)));
 	}
+}
+
+/* A page that a program has written stays, among others that none has. */
+static void udmabuf_folios_test_some_written(struct kunit *test)
+{
+	struct dma_buf_pages *list = list_create(test);
+	struct file *file = file_create(test, 3);
+	struct page *page;
+
+	file_reserve_pages(test, file, 3);
+	page = shmem_read_mapping_page(file->f_mapping, 1);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+	memset_page(page, 0, 0x11, sizeof(u32));
+	set_page_dirty(page);
+	put_page(page);
+
+	KUNIT_ASSERT_EQ(test, 0,
+			udmabuf_folios_pin(list, file, 0, 3 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, page_number(dma_buf_pages_page(list, 0)), 0);
+	KUNIT_EXPECT_EQ(test, page_number(dma_buf_pages_page(list, 1)),
+			0x11111111);
+	KUNIT_EXPECT_EQ(test, page_number(dma_buf_pages_page(list, 2)), 0);
 }
 
 /* A file may have pages behind its end. They are not part of it. */
@@ -523,6 +581,7 @@ static void udmabuf_folios_test_behind_a_hole(struct kunit *test)
 
 static struct kunit_case udmabuf_folios_cases[] = {
 	KUNIT_CASE(udmabuf_folios_test_order),
+	KUNIT_CASE(udmabuf_folios_test_runs),
 	KUNIT_CASE(udmabuf_folios_test_pins),
 	KUNIT_CASE(udmabuf_folios_test_pin_is_a_pin),
 	KUNIT_CASE(udmabuf_folios_test_last_pin),
@@ -530,6 +589,7 @@ static struct kunit_case udmabuf_folios_cases[] = {
 	KUNIT_CASE(udmabuf_folios_test_behind_a_hole),
 	KUNIT_CASE(udmabuf_folios_test_sparse),
 	KUNIT_CASE(udmabuf_folios_test_never_written),
+	KUNIT_CASE(udmabuf_folios_test_some_written),
 	KUNIT_CASE(udmabuf_folios_test_behind_the_end),
 	KUNIT_CASE(udmabuf_folios_test_populate),
 	KUNIT_CASE(udmabuf_folios_test_truncated),
