@@ -167,6 +167,22 @@ static int udmabuf_folio_check(struct folio *folio)
 	return 0;
 }
 
+/*
+ * Unlock a folio on which the caller has a reference. Return whether it is page
+ * @index of the file, and stays so for the reference: swap and khugepaged take a
+ * folio out of its file while it is locked, after a look at its references, so
+ * that one which comes later does not hold it.
+ */
+static bool udmabuf_folio_unlock_settled(struct folio *folio,
+					 struct file *memfd, pgoff_t index)
+{
+	bool settled = folio->mapping == memfd->f_mapping &&
+		       folio->index <= index && index < folio_next_index(folio);
+
+	folio_unlock(folio);
+	return settled;
+}
+
 static int udmabuf_folio_read(struct folio *folio, struct file *memfd)
 {
 	struct folio *same;
@@ -181,7 +197,7 @@ static int udmabuf_folio_read(struct folio *folio, struct file *memfd)
 /*
  * A memfd may have pages which fallocate(2) has reserved and no program has
  * touched: they hold what their last owner left. Reading is what clears them.
- * The caller has a reference, so that the folio stays in its file.
+ * The folio is settled, so that it is the one which is read.
  */
 static int udmabuf_folio_clear(struct folio *folio, struct file *memfd)
 {
@@ -288,11 +304,12 @@ static int udmabuf_append_present(struct dma_buf_pages *pages,
 		pgoff_t start = folio->index;
 		pgoff_t behind = folio_next_index(folio);
 
+		/* One after the other, or the buffer would not be the file. */
+		if (!folio_trylock(folio) ||
+		    !udmabuf_folio_unlock_settled(folio, memfd, index))
+			break;
 		ret = udmabuf_folio_check(folio);
 		if (ret)
-			break;
-		/* One after the other, or the buffer would not be the file. */
-		if (start > index || behind <= index)
 			break;
 		if (!udmabuf_folio_may_stay(folio, pfn, &block))
 			break;
@@ -317,20 +334,45 @@ static int udmabuf_append_present(struct dma_buf_pages *pages,
 }
 
 /*
- * memfd_pin_folios() pins as long as the count does not wrap, and does not
- * read: check and clear what it has found here.
+ * Append folios that memfd_pin_folios() has pinned, from page @index of the
+ * file to before @end, and unpin those that are not appended. There is room.
+ *
+ * memfd_pin_folios() leaves out a folio that is on its way to swap, and all that
+ * follow it in its look-up: so there may be a gap, before which this ends. Nor
+ * does it test whether a folio is still in the file when it has the pin, whether
+ * that is one too many, or whether the folio has been cleared.
  */
-static int udmabuf_folios_check(struct folio **folios, long nr,
-				struct file *memfd)
+VISIBLE_IF_KUNIT int
+udmabuf_append_pinned(struct dma_buf_pages *pages, struct file *memfd,
+		      struct folio **folios, long nr, pgoff_t index,
+		      pgoff_t end)
 {
+	unsigned long next_pfn = 0;
+	pgoff_t next;
 	int ret = 0;
 	long i;
 
-	for (i = 0; i < nr && !ret; i++)
+	for (i = 0; i < nr; i++) {
+		folio_lock(folios[i]);
+		if (!udmabuf_folio_unlock_settled(folios[i], memfd, index))
+			break;
 		ret = udmabuf_folio_check(folios[i]) ?:
 		      udmabuf_folio_clear(folios[i], memfd);
+		if (ret)
+			break;
+		if (udmabuf_folios_has_pin(pages, folios[i], index))
+			unpin_folio(folios[i]);
+		next = folio_next_index(folios[i]);
+		udmabuf_folios_append(pages, folios[i], folio_pfn(folios[i]),
+				      index - folios[i]->index,
+				      min(next, end) - index, &next_pfn);
+		index = next;
+	}
+	if (i < nr)
+		unpin_folios(folios + i, nr - i);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(udmabuf_append_pinned);
 
 /*
  * Test what is there from page @index of the file to before @end, as far as
@@ -363,9 +405,8 @@ static int udmabuf_append_absent(struct dma_buf_pages *pages,
 				 struct file *memfd, pgoff_t index, pgoff_t end)
 {
 	struct folio *batch[PAGEVEC_SIZE];
-	unsigned long next_pfn = 0;
-	pgoff_t offset, next;
-	long nr, i;
+	pgoff_t offset;
+	long nr;
 	int ret;
 
 	ret = udmabuf_check_present(memfd, index, end);
@@ -378,28 +419,19 @@ static int udmabuf_append_absent(struct dma_buf_pages *pages,
 	if (nr <= 0)
 		return nr ?: -EINVAL;
 
-	ret = udmabuf_folios_check(batch, nr, memfd) ?:
-	      udmabuf_folios_reserve(pages, nr, 1, 0);
+	ret = udmabuf_folios_reserve(pages, nr, 1, 0);
 	if (ret) {
 		unpin_folios(batch, nr);
 		return ret;
 	}
 
-	for (i = 0; i < nr; i++) {
-		if (udmabuf_folios_has_pin(pages, batch[i], index))
-			unpin_folio(batch[i]);
-		next = folio_next_index(batch[i]);
-		udmabuf_folios_append(pages, batch[i], folio_pfn(batch[i]),
-				      index - batch[i]->index,
-				      min(next, end) - index, &next_pfn);
-		index = next;
-	}
-	return 0;
+	return udmabuf_append_pinned(pages, memfd, batch, nr, index, end);
 }
 
 /*
  * Append some of the pages from @index of the file to before @end, at least
- * one. When it fails, what was appended may be more than nothing.
+ * one unless the file is changing. When it fails, what was appended may be more
+ * than nothing.
  */
 static int udmabuf_folios_pin_some(struct dma_buf_pages *pages,
 				   struct file *memfd, pgoff_t index, pgoff_t end)

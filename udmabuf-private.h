@@ -7,6 +7,7 @@
 #define _DMA_BUF_UDMABUF_PRIVATE_H
 
 #include <linux/bits.h>
+#include <linux/kconfig.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -24,12 +25,18 @@
 struct dma_buf;
 struct dma_buf_pages;
 struct file;
+struct folio;
 struct udmabuf;
 
 int udmabuf_folios_populate(struct file *memfd, u64 offset, u64 size);
 int udmabuf_folios_pin(struct dma_buf_pages *pages, struct file *memfd,
 		       u64 offset, u64 size);
 void udmabuf_folios_unpin(struct dma_buf_pages *pages);
+#if IS_ENABLED(CONFIG_KUNIT)
+int udmabuf_append_pinned(struct dma_buf_pages *pages, struct file *memfd,
+			  struct folio **folios, long nr, pgoff_t index,
+			  pgoff_t end);
+#endif
 
 struct udmabuf *udmabuf_new(void);
 int udmabuf_add(struct udmabuf *buf, struct file *memfd, u64 offset, u64 size);

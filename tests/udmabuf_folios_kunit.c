@@ -25,6 +25,7 @@
 #include <linux/vmstat.h>
 
 #include "../udmabuf-private.h"
+#include "mock_call.h"
 
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 
@@ -579,6 +580,122 @@ static void udmabuf_folios_test_behind_a_hole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), before);
 }
 
+/* Pin one page of a file as memfd_pin_folios() does. */
+static struct folio *file_pin_page(struct kunit *test, struct file *file,
+				   pgoff_t index)
+{
+	struct folio *folio;
+	pgoff_t offset;
+
+	KUNIT_ASSERT_EQ(test, 1, memfd_pin_folios(file, index << PAGE_SHIFT,
+						  ((index + 1) << PAGE_SHIFT) - 1,
+						  &folio, 1, &offset));
+	if (folio_test_large(folio)) {
+		unpin_folio(folio);
+		kunit_skip(test, "no small folios");
+	}
+	return folio;
+}
+
+#define GAP	3
+
+/*
+ * Succeeds if folios are appended as far as they follow each other, and the
+ * others are unpinned: memfd_pin_folios() passes over one on its way to swap.
+ */
+static void udmabuf_folios_test_gap(struct kunit *test)
+{
+	struct dma_buf_pages *list = list_create(test);
+	struct file *file = file_create(test, MANY);
+	struct folio *folios[8];
+	int i, before[8];
+
+	file_number_pages(test, file, MANY);
+	KUNIT_ASSERT_EQ(test, 0, dma_buf_pages_reserve(list, 8, GFP_KERNEL));
+	for (i = 0; i < 8; i++) {
+		folios[i] = file_pin_page(test, file, i < GAP ? i : i + 1);
+		before[i] = folio_ref_count(folios[i]);
+	}
+
+	KUNIT_EXPECT_EQ(test, 0, udmabuf_append_pinned(list, file, folios, 8, 0,
+						       9));
+	KUNIT_EXPECT_EQ(test, list->nr_pages, GAP);
+	for (i = 0; i < GAP; i++)
+		KUNIT_EXPECT_EQ(test, page_number(dma_buf_pages_page(list, i)),
+				i);
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, folio_ref_count(folios[i]), i < GAP ?
+				before[i] : before[i] - GUP_PIN_COUNTING_BIAS);
+}
+
+/* Succeeds if a folio that has left its file meanwhile is not appended. */
+static void udmabuf_folios_test_replaced(struct kunit *test)
+{
+	struct dma_buf_pages *list = list_create(test);
+	struct file *file = file_create(test, MANY);
+	struct folio *folio;
+
+	file_number_pages(test, file, MANY);
+	KUNIT_ASSERT_EQ(test, 0, dma_buf_pages_reserve(list, 1, GFP_KERNEL));
+	folio = file_pin_page(test, file, 0);
+	folio_get(folio);
+	shmem_truncate_range(file_inode(file), 0, PAGE_SIZE - 1);
+
+	KUNIT_EXPECT_EQ(test, 0, udmabuf_append_pinned(list, file, &folio, 1, 0,
+						       MANY));
+	KUNIT_EXPECT_EQ(test, list->nr_pages, 0);
+	KUNIT_EXPECT_FALSE(test, folio_maybe_dma_pinned(folio));
+	folio_put(folio);
+}
+
+struct pin_all {
+	struct dma_buf_pages *list;
+	struct file *file;
+};
+
+static void unlock_folio(void *data)
+{
+	struct folio *folio = data;
+
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+static long pin_all(void *data)
+{
+	struct pin_all *all = data;
+
+	return udmabuf_folios_pin(all->list, all->file, 0, MANY * PAGE_SIZE);
+}
+
+/* Succeeds if a folio that may be about to be replaced is waited for. */
+static void udmabuf_folios_test_locked(struct kunit *test)
+{
+	struct pin_all all = {
+		.list = list_create(test),
+		.file = file_create(test, MANY),
+	};
+	struct mock_call call;
+	struct folio *folio;
+	u32 i;
+
+	file_number_pages(test, all.file, MANY);
+	folio = filemap_get_folio(all.file->f_mapping, GAP);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, folio);
+	folio_lock(folio);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, unlock_folio,
+							   folio));
+	mock_call_start(test, &call, pin_all, &all);
+	mock_call_expect_waits(&call);
+	kunit_release_action(test, unlock_folio, folio);
+
+	KUNIT_EXPECT_EQ(test, 0, mock_call_finish(&call));
+	KUNIT_ASSERT_EQ(test, all.list->nr_pages, MANY);
+	for (i = 0; i < MANY; i++)
+		KUNIT_EXPECT_EQ(test, i,
+				page_number(dma_buf_pages_page(all.list, i)));
+}
+
 static struct kunit_case udmabuf_folios_cases[] = {
 	KUNIT_CASE(udmabuf_folios_test_order),
 	KUNIT_CASE(udmabuf_folios_test_runs),
@@ -587,6 +704,9 @@ static struct kunit_case udmabuf_folios_cases[] = {
 	KUNIT_CASE(udmabuf_folios_test_last_pin),
 	KUNIT_CASE(udmabuf_folios_test_negative_count),
 	KUNIT_CASE(udmabuf_folios_test_behind_a_hole),
+	KUNIT_CASE(udmabuf_folios_test_gap),
+	KUNIT_CASE(udmabuf_folios_test_replaced),
+	KUNIT_CASE(udmabuf_folios_test_locked),
 	KUNIT_CASE(udmabuf_folios_test_sparse),
 	KUNIT_CASE(udmabuf_folios_test_never_written),
 	KUNIT_CASE(udmabuf_folios_test_some_written),
