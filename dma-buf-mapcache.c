@@ -76,8 +76,8 @@
 
 /*
  * Without, each map makes a mapping of its own and each unmap undoes it. What
- * is shared already stays so until its last unmap, what is idle until the next
- * map or unmap of the buffer.
+ * is shared already stays so until its last unmap, but gets no further user;
+ * what is idle goes with the next unmap of any buffer.
  */
 VISIBLE_IF_KUNIT bool dma_buf_mapcache_enabled = true;
 module_param_named(enabled, dma_buf_mapcache_enabled, bool, 0644);
@@ -125,7 +125,8 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_keep_writable);
  * struct dma_buf_mapcache_device - a device whose idle mappings are kept
  * @node: entry of dma_buf_mapcache_devices, until the driver is unbound
  * @dev: the device; valid until then
- * @may_stay: the device may see memory that its driver does not use
+ * @may_stay: the device may see memory that its driver does not use; constant,
+ *	as a strict IOMMU can only become lazy while a driver is bound
  * @dead: the driver is unbound: share and keep nothing more
  * @dropping: how many mappings of the device are being unmapped
  * @refs: one of each mapping, and one of the devres action
@@ -515,9 +516,10 @@ dma_buf_mapcache_bounces(const struct dma_buf_pages *pages,
  * @mask: of the device; its driver may change it at any time, and @segment
  * @segment: longest entry of a table that the driver allows, 0 for no limit
  *
- * What else the DMA API limits an entry by does not change while a driver is
- * bound, but for the mask. To ask it at each map would take long: it may look
- * whether the device reaches all of the memory that the machine has.
+ * What else the DMA API limits an entry by decides only how a mapping is made:
+ * one that exists has its addresses and stays valid. To ask for it at each map
+ * would take long: that may look whether the device reaches all of the memory
+ * that the machine has.
  */
 struct dma_buf_mapcache_key {
 	struct device *dev;
@@ -563,6 +565,8 @@ dma_buf_mapcache_find_shared(struct dma_buf_pages *pages,
 {
 	struct dma_buf_pages_mapping *mapping;
 
+	if (!READ_ONCE(dma_buf_mapcache_enabled))
+		return NULL;
 	hlist_for_each_entry(mapping, &pages->shared, sibling)
 		if (dma_buf_mapcache_fits(mapping, key) &&
 		    dma_buf_mapcache_is_current(mapping))
@@ -750,6 +754,8 @@ static struct dma_buf_pages_mapping *dma_buf_mapcache_oldest(void)
 static inline bool dma_buf_mapcache_is_over(void)
 {
 	lockdep_assert_held(&dma_buf_mapcache_lock);
+	if (!dma_buf_mapcache_enabled)
+		return dma_buf_mapcache_idle.count;
 	return dma_buf_mapcache_idle.count > dma_buf_mapcache_max_mappings ||
 	       dma_buf_mapcache_idle.bytes > dma_buf_mapcache_max_bytes ||
 	       dma_buf_mapcache_idle.mapped > dma_buf_mapcache_max_mapped;

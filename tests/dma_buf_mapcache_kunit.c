@@ -550,7 +550,7 @@ static void dma_buf_mapcache_test_turn_off(struct kunit *test)
 	struct device *dev = mock_device_create(test);
 	struct dma_buf *idle = buffer_create(test);
 	struct dma_buf *used = buffer_create(test);
-	struct use one, two;
+	struct use one, two, three;
 
 	use_once(test, idle, dev, DMA_TO_DEVICE);
 	KUNIT_ASSERT_EQ(test, count_idle(idle), 1);
@@ -561,8 +561,12 @@ static void dma_buf_mapcache_test_turn_off(struct kunit *test)
 	dma_buf_mapcache_enabled = false;
 	KUNIT_EXPECT_EQ(test, use_once(test, idle, dev, DMA_TO_DEVICE),
 			DMA_BUF_MAPCACHE_MISS);
+	KUNIT_EXPECT_EQ(test, count_idle(idle), 0);
+	three = use_map(test, used, dev, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, three.result, DMA_BUF_MAPCACHE_MISS);
 	use_unmap(&one);
 	use_unmap(&two);
+	use_unmap(&three);
 	KUNIT_EXPECT_EQ(test, count_idle(used), 0);
 }
 
