@@ -436,7 +436,7 @@ ssize_t dma_buf_splice_read(struct file *in, loff_t *ppos,
 		return copy_splice_read(in, ppos, pipe, len, flags);
 	}
 
-	len = min(len, dmabuf->size - *ppos);
+	len = min_t(u64, len, dmabuf->size - *ppos);
 	ret = dma_buf_cpu_begin_copy(dmabuf, DMA_FROM_DEVICE, *ppos, len,
 				     wait ? DMA_BUF_CPU_WAIT_FENCES :
 					    DMA_BUF_CPU_WAIT_LOCKS);
