@@ -257,8 +257,8 @@ static __s64 round_attach_map(size_t size)
 	return module_on_buffer(DMA_BUF_BENCH_ATTACH_MAP, size, 16);
 }
 
-/* While another attachment of the device is mapped. */
-static __s64 round_attach_map_shared(size_t size)
+/* Measure on a buffer that an attachment of the device has mapped. */
+static __s64 round_held(size_t size, __s64 (*measure)(int fd))
 {
 	int fd = heap_alloc(size);
 	__s64 took;
@@ -267,10 +267,20 @@ static __s64 round_attach_map_shared(size_t size)
 		return fd;
 	took = module_run(DMA_BUF_BENCH_HOLD, fd, 1, 0);
 	if (took >= 0)
-		took = module_run(DMA_BUF_BENCH_ATTACH_MAP, fd, 16, 0);
+		took = measure(fd);
 	module_run(DMA_BUF_BENCH_LET_GO, -1, 1, 0);
 	close(fd);
 	return took;
+}
+
+static __s64 attach_map(int fd)
+{
+	return module_run(DMA_BUF_BENCH_ATTACH_MAP, fd, 16, 0);
+}
+
+static __s64 round_attach_map_shared(size_t size)
+{
+	return round_held(size, attach_map);
 }
 
 /* With the release, which comes when the call returns. */
@@ -364,17 +374,7 @@ static __s64 sync_pair(int fd)
 
 static __s64 round_sync_pair(size_t size)
 {
-	int fd = heap_alloc(size);
-	__s64 took;
-
-	if (fd < 0)
-		return fd;
-	took = module_run(DMA_BUF_BENCH_HOLD, fd, 1, 0);
-	if (took >= 0)
-		took = sync_pair(fd);
-	module_run(DMA_BUF_BENCH_LET_GO, -1, 1, 0);
-	close(fd);
-	return took;
+	return round_held(size, sync_pair);
 }
 
 /* ---- a DRM importer ----------------------------------------------------- */
@@ -799,14 +799,22 @@ static int sync_of_many(int *timelines, size_t count)
 		int fence, merged;
 
 		timelines[i] = timeline_open();
-		if (timelines[i] < 0)
+		if (timelines[i] < 0) {
+			if (all >= 0)
+				close(all);
 			return timelines[i];
+		}
 		fence = timeline_fence(timelines[i], 1);
-		merged = all < 0 ? dup(fence) : sync_merge(all, fence);
-		close(all);
-		close(fence);
+		if (all < 0) {
+			merged = fence;
+		} else {
+			merged = fence < 0 ? fence : sync_merge(all, fence);
+			close(all);
+			if (fence >= 0)
+				close(fence);
+		}
 		if (merged < 0)
-			return -errno;
+			return merged;
 		all = merged;
 	}
 	return all;
