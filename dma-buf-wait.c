@@ -2,8 +2,9 @@
 /*
  * Waits for fences that end when the buffer is revoked
  *
- * What waits without a thread, in poll(2) and io_uring, has its state in struct
- * dma_buf_waiters, which is made for the first of them. The others are here.
+ * poll(2) and io_uring wait without a task. Their state is in struct
+ * dma_buf_waiters, which is made when one of them waits first. What follows is
+ * about tasks that wait.
  *
  * A task that waits for devices on behalf of a buffer must not wait any longer
  * once the buffer is revoked. So it sleeps on two things: a callback on the
@@ -20,8 +21,7 @@
  * Invariant: a sleeper tests dma_buf.revoked after it is on the wait queue, and
  * dma_buf_revoke() sets it before it wakes the queue. So no wake-up is lost.
  *
- * Locks: none. As for other waits, the caller must not hold one that signalling
- * needs.
+ * As for other waits, the caller must not hold a lock that signalling needs.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
@@ -105,8 +105,9 @@ static bool dma_buf_wait_is_over(struct dma_buf *dmabuf,
 }
 
 /*
- * Sleep until one of both, a signal of the task, or the timeout. As for other
- * waits a signal has precedence over the timeout, also over one of 0.
+ * Sleep until the fence signals, the buffer is revoked, the task gets a signal,
+ * or the time is over. As for other waits a signal of the task has precedence
+ * over the timeout, also over one of 0.
  */
 static long dma_buf_wait_sleep(struct dma_buf *dmabuf, struct dma_fence *fence,
 			       bool intr, long timeout)

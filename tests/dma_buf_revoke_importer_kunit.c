@@ -24,17 +24,32 @@
 
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
 
-/* Succeeds if a mapping that is kept, and not in use, goes at once. */
-static void dma_buf_revoke_importer_test_kept_mapping(struct kunit *test)
+/* Attach a device to a new buffer whose mappings are kept. */
+static struct dma_buf_attachment *attach_caching(struct kunit *test)
 {
 	static const struct mock_exporter_params caches = { .cache_sgt = true };
-	struct dma_buf *dmabuf = mock_exporter_create(test, &caches);
-	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
+
+	return mock_importer_attach(test, mock_exporter_create(test, &caches));
+}
+
+static struct sg_table *map_attached(struct kunit *test,
+				     struct dma_buf_attachment *attach)
+{
 	struct sg_table *sgt;
 
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	return sgt;
+}
+
+/* Succeeds if a mapping that is kept, and not in use, goes at once. */
+static void dma_buf_revoke_importer_test_kept_mapping(struct kunit *test)
+{
+	struct dma_buf_attachment *attach = attach_caching(test);
+	struct dma_buf *dmabuf = attach->dmabuf;
+	struct mock_exporter *mock = to_mock_exporter(dmabuf);
+	struct sg_table *sgt = map_attached(test, attach);
+
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 0);
 
@@ -53,14 +68,11 @@ static void dma_buf_revoke_importer_test_kept_mapping(struct kunit *test)
  */
 static void dma_buf_revoke_importer_test_extra_unmap(struct kunit *test)
 {
-	static const struct mock_exporter_params caches = { .cache_sgt = true };
-	struct dma_buf *dmabuf = mock_exporter_create(test, &caches);
+	struct dma_buf_attachment *attach = attach_caching(test);
+	struct dma_buf *dmabuf = attach->dmabuf;
 	struct mock_exporter *mock = to_mock_exporter(dmabuf);
-	struct dma_buf_attachment *attach = mock_importer_attach(test, dmabuf);
-	struct sg_table *sgt;
+	struct sg_table *sgt = map_attached(test, attach);
 
-	sgt = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	KUNIT_EXPECT_EQ(test, dma_buf_revoke(dmabuf, false), -EBUSY);
 	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_TO_DEVICE);
 	expect_mock_calls(test, mock, MOCK_OP_MAP, MOCK_OP_UNMAP, 1, 1);

@@ -23,7 +23,7 @@
 #define BUFFER_PAGES	16
 #define PATIENCE_MS	20000
 #define HUGE_SIZE	(4UL << 20)
-#define NOBODY		65534
+#define OTHER_UID		65534
 
 /* -- access to memory ------------------------------------------------------ */
 
@@ -245,8 +245,8 @@ TEST_F(revoke, other_users_may_not)
 
 	if (geteuid())
 		SKIP(return, "not root");
-	EXPECT_EQ(-EPERM, revoke_as(self->fd, NOBODY, false));
-	ret = revoke_as(self->fd, NOBODY, true);
+	EXPECT_EQ(-EPERM, revoke_as(self->fd, OTHER_UID, false));
+	ret = revoke_as(self->fd, OTHER_UID, true);
 	EXPECT_TRUE(ret == -EPERM || ret == -127);
 	EXPECT_EQ(0, dmabuf_begin(self->fd, DMA_BUF_SYNC_READ));
 }
@@ -262,7 +262,8 @@ TEST_F(revoke, owner_and_root_may)
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
 	pid = fork();
 	if (!pid) {
-		if (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
+		if (setresgid(OTHER_UID, OTHER_UID, OTHER_UID) ||
+		    setresuid(OTHER_UID, OTHER_UID, OTHER_UID))
 			_exit(1);
 		fd = heap_alloc(self->heap, page_size());
 		second = heap_alloc(self->heap, page_size());
@@ -280,7 +281,7 @@ TEST_F(revoke, owner_and_root_may)
 	ASSERT_GIVES(second, fd_receive(pair[0]));
 	EXPECT_REFUSED(ENODEV, dmabuf_begin(second, DMA_BUF_SYNC_READ));
 	EXPECT_EQ(0, dmabuf_begin(fd, DMA_BUF_SYNC_READ));
-	EXPECT_EQ(-EPERM, revoke_as(fd, NOBODY - 1, false));
+	EXPECT_EQ(-EPERM, revoke_as(fd, OTHER_UID - 1, false));
 	EXPECT_EQ(0, dmabuf_revoke(fd));
 	close(fd);
 	close(second);
