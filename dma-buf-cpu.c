@@ -323,8 +323,7 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_cpu_can_wait_first);
  * Return: 0, and &dma_buf_cpu_access.fence is a reference to a fence to wait
  * for, or NULL when the access has begun, for dma_buf_cpu_end_copy() to follow;
  * -ENODEV when the buffer is revoked; or what the exporter's op returned. After
- * an error, or instead of another
- * call, dma_buf_cpu_access_abort().
+ * an error, or instead of another call, dma_buf_cpu_access_abort().
  */
 int dma_buf_cpu_access_begin(struct dma_buf_cpu_access *access)
 {
@@ -590,9 +589,8 @@ long dma_buf_cpu_ioctl_sync_partial(struct ioctl_call *call, void *args)
 
 /*
  * Check that the buffer may be mapped, and that the pages from @pgoff on are
- * within it. A last page that
- * the buffer fills only in part is not, as a program would see what is behind
- * it.
+ * within it. A last page that the buffer fills only in part is not, as a
+ * program would see what is behind it.
  */
 static int dma_buf_cpu_check_range(struct dma_buf *dmabuf,
 				   struct vm_area_struct *vma,
