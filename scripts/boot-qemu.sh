@@ -31,15 +31,16 @@ make_disks() {
 }
 
 start_guest() {
-	local accel=${ACCEL:-tcg} cpu=max cpus=2 tar=$out/out.tar result=0 i
+	local accel=${ACCEL:-tcg} cpu cpus=2 tar=$out/out.tar result=0 i
 	local -a qemu line words clock=()
 	local share
 
-	case $accel in
 	# Emulated string instructions, which the kernel and libc use to set and
-	# copy memory where ERMS says that they are fast, take a round for each
-	# byte.
-	tcg)	accel="tcg,thread=multi" cpu=max,-erms ;;
+	# copy memory where ERMS and FSRM say that they are fast, take a round for
+	# each byte, and -icount counts each round.
+	cpu=max,-erms,-fsrm
+	case $accel in
+	tcg)	accel="tcg,thread=multi" ;;
 	kvm)	cpu=host ;;
 	icount)	accel="tcg,thread=single" cpus=1 clock=(-icount "shift=0,sleep=off") ;;
 	esac
