@@ -6,6 +6,8 @@
 #ifndef FUZZ_OPS_URING_H
 #define FUZZ_OPS_URING_H
 
+#include <stdalign.h>
+
 static const __u32 uring_modes[] = {
 	0, 0, IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER,
 	IORING_SETUP_COOP_TASKRUN, IORING_SETUP_SQE128 | IORING_SETUP_CQE32,
@@ -19,7 +21,7 @@ static const __u32 uring_commands[] = {
 };
 
 /* A ring that the kernel maps may get a hole of the arena, and others unmap it. */
-static _Alignas(4096) char uring_places[THREADS_MAX][2 * 4096];
+static alignas(4096) char uring_places[THREADS_MAX][2 * 4096];
 
 /*
  * Number @user_data of a ring, its arguments from one random number. With @later,

@@ -28,19 +28,33 @@ FIXTURE_VARIANT(userptr) {
 	int ret;
 };
 
-#define USERPTR(_name, _heap, _type, _capability, _touched, _ret)	\
-	FIXTURE_VARIANT_ADD(userptr, _name) {				\
-		_heap, V4L2_BUF_TYPE_VIDEO_##_type,			\
-		V4L2_CAP_VIDEO_##_capability, _touched, _ret		\
-	}
+FIXTURE_VARIANT_ADD(userptr, system_out) {
+	"system", V4L2_BUF_TYPE_VIDEO_OUTPUT, V4L2_CAP_VIDEO_OUTPUT, true, 0
+};
 
-USERPTR(system_out, "system", OUTPUT, OUTPUT, true, 0);
-USERPTR(system_in, "system", CAPTURE, CAPTURE, true, 0);
-USERPTR(system_out_untouched, "system", OUTPUT, OUTPUT, false, 0);
-USERPTR(cma_out, "default_cma_region", OUTPUT, OUTPUT, true, -EFAULT);
-USERPTR(cma_in, "default_cma_region", CAPTURE, CAPTURE, true, -EFAULT);
-USERPTR(cma_out_untouched, "default_cma_region", OUTPUT, OUTPUT, false, -EFAULT);
-USERPTR(cma_in_untouched, "default_cma_region", CAPTURE, CAPTURE, false, -EFAULT);
+FIXTURE_VARIANT_ADD(userptr, system_in) {
+	"system", V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_CAP_VIDEO_CAPTURE, true, 0
+};
+
+FIXTURE_VARIANT_ADD(userptr, system_out_untouched) {
+	"system", V4L2_BUF_TYPE_VIDEO_OUTPUT, V4L2_CAP_VIDEO_OUTPUT, false, 0
+};
+
+FIXTURE_VARIANT_ADD(userptr, cma_out) {
+	"default_cma_region", V4L2_BUF_TYPE_VIDEO_OUTPUT, V4L2_CAP_VIDEO_OUTPUT, true, -EFAULT
+};
+
+FIXTURE_VARIANT_ADD(userptr, cma_in) {
+	"default_cma_region", V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_CAP_VIDEO_CAPTURE, true, -EFAULT
+};
+
+FIXTURE_VARIANT_ADD(userptr, cma_out_untouched) {
+	"default_cma_region", V4L2_BUF_TYPE_VIDEO_OUTPUT, V4L2_CAP_VIDEO_OUTPUT, false, -EFAULT
+};
+
+FIXTURE_VARIANT_ADD(userptr, cma_in_untouched) {
+	"default_cma_region", V4L2_BUF_TYPE_VIDEO_CAPTURE, V4L2_CAP_VIDEO_CAPTURE, false, -EFAULT
+};
 
 /* A node of vivid for this direction that takes USERPTR, or -ENODEV. */
 static int video_open(__u32 capability, __u32 type, size_t *size)
