@@ -95,24 +95,24 @@ struct system_request {
 };
 
 /**
- * struct system_take - a buffer that is being filled
+ * struct system_take - what is taken for a buffer, or for some of a page each
  * @request: what it is a part of
- * @buffer: the buffer that gets the folios
- * @nr_pages: size of the buffer
- * @left: how many pages the buffer still needs
+ * @nr_pages: how many pages they need
+ * @left: how many of them are missing
+ * @top_order: the largest order that is of use
  * @order: the largest order that is worth asking for
  * @zero_last: zeroing is left to the end
- * @ready: folios for the buffer, linked by their lru, all zero
- * @unzeroed: folios for the buffer which are not
+ * @ready: folios, linked by their lru, all zero
+ * @unzeroed: folios which are not
  * @nr_unzeroed: how many pages these are
  * @nr_large: how many folios of both lists are large
  * @nr_small: how many are single pages
  */
 struct system_take {
 	struct system_request *request;
-	struct heap_buffer *buffer;
 	unsigned long nr_pages;
 	unsigned long left;
+	unsigned int top_order;
 	unsigned int order;
 	bool zero_last;
 	struct list_head ready;
@@ -192,7 +192,7 @@ static int system_heap_check(struct system_take *take)
 /* Return the largest order that does not exceed what is granted at a time. */
 static unsigned int system_take_top_order(const struct system_take *take)
 {
-	return min_t(unsigned int, HEAP_TOP_ORDER,
+	return min_t(unsigned int, take->top_order,
 		     ilog2(heap_headroom_step(&take->request->room)));
 }
 
@@ -326,7 +326,8 @@ static int system_folio_cmp(void *unused, const struct list_head *a,
 }
 
 /* Make room for the runs of many folios, which are one each at most. */
-static int system_take_reserve(struct system_take *take)
+static int system_take_reserve(struct system_take *take,
+			       struct heap_buffer *buffer)
 {
 	unsigned long nr_runs = take->nr_large + take->nr_small;
 	gfp_t gfp = GFP_KERNEL_ACCOUNT;
@@ -337,7 +338,7 @@ static int system_take_reserve(struct system_take *take)
 		return -ENOMEM;
 	if (nr_runs <= SYSTEM_HEAP_RESERVE_RUNS)
 		gfp = GFP_KERNEL;
-	return dma_buf_pages_reserve(&take->buffer->pages, nr_runs,
+	return dma_buf_pages_reserve(&buffer->pages, nr_runs,
 				     gfp | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
@@ -346,19 +347,20 @@ static int system_take_reserve(struct system_take *take)
  * have often been neighbours before, and few runs are quickly mapped for a
  * device. For single pages the sorting would take longer than it saves.
  */
-static int system_take_append(struct system_take *take)
+static int system_take_append(struct system_take *take,
+			      struct heap_buffer *buffer)
 {
 	struct folio *folio, *next;
 	int ret;
 
-	ret = system_take_reserve(take);
+	ret = system_take_reserve(take, buffer);
 	if (ret)
 		return ret;
 	if (take->nr_large > 1 && take->nr_large >= take->nr_small)
 		list_sort(NULL, &take->ready, system_folio_cmp);
 	list_for_each_entry_safe(folio, next, &take->ready, lru) {
 		ret = heap_headroom_interrupted(&take->request->room) ?:
-		      heap_buffer_append(take->buffer, &folio->page,
+		      heap_buffer_append(buffer, &folio->page,
 					 folio_nr_pages(folio));
 		if (ret)
 			return ret;
@@ -368,33 +370,47 @@ static int system_take_append(struct system_take *take)
 	return heap_headroom_confirm(&take->request->room);
 }
 
-static int system_heap_fill(struct heap_buffer *buffer,
-			    struct system_request *request,
-			    unsigned long nr_pages)
+static void system_take_init(struct system_take *take,
+			     struct system_request *request,
+			     unsigned long nr_pages, unsigned int top_order)
 {
-	struct system_take take = {
+	*take = (struct system_take) {
 		.request = request,
-		.buffer = buffer,
 		.nr_pages = nr_pages,
 		.left = nr_pages,
-		.order = HEAP_TOP_ORDER,
-		.ready = LIST_HEAD_INIT(take.ready),
-		.unzeroed = LIST_HEAD_INIT(take.unzeroed),
+		.top_order = top_order,
+		.order = top_order,
+		.ready = LIST_HEAD_INIT(take->ready),
+		.unzeroed = LIST_HEAD_INIT(take->unzeroed),
 	};
-	int ret;
 
 	request->rest -= nr_pages;
 	/* The last check may have been for a buffer of the batch before. */
 	if (request->room.tight)
-		take.order = system_take_top_order(&take);
-	take.zero_last = nr_pages >= SYSTEM_HEAP_SHARE_PAGES &&
-			 num_online_cpus() > 1 &&
-			 !want_init_on_alloc(GFP_HIGHUSER);
-	ret = system_heap_take_all(&take) ?: system_take_append(&take);
-	if (ret) {
-		list_splice_init(&take.unzeroed, &take.ready);
-		heap_free_folios(&take.ready);
-	}
+		take->order = system_take_top_order(take);
+	take->zero_last = nr_pages >= SYSTEM_HEAP_SHARE_PAGES &&
+			  num_online_cpus() > 1 &&
+			  !want_init_on_alloc(GFP_HIGHUSER);
+}
+
+/* Free what has been taken and is in no buffer. */
+static void system_take_abort(struct system_take *take)
+{
+	list_splice_init(&take->unzeroed, &take->ready);
+	heap_free_folios(&take->ready);
+}
+
+static int system_heap_fill(struct heap_buffer *buffer,
+			    struct system_request *request,
+			    unsigned long nr_pages)
+{
+	struct system_take take;
+	int ret;
+
+	system_take_init(&take, request, nr_pages, HEAP_TOP_ORDER);
+	ret = system_heap_take_all(&take) ?: system_take_append(&take, buffer);
+	if (ret)
+		system_take_abort(&take);
 	this_cpu_add(system_used, buffer->pages.nr_pages);
 	return ret;
 }
@@ -505,12 +521,51 @@ static int system_batch_charge(struct dma_heap *heap, unsigned long len,
 	return 0;
 }
 
+/* Append a folio to each buffer of a list. */
+static int system_take_share_out(struct system_take *take,
+				 struct heap_buffer *list)
+{
+	struct heap_buffer *buffer;
+	struct folio *folio;
+	int ret;
+
+	for (buffer = list; buffer; buffer = buffer->backing_priv) {
+		folio = list_first_entry(&take->ready, struct folio, lru);
+		ret = heap_headroom_interrupted(&take->request->room) ?:
+		      heap_buffer_append(buffer, &folio->page, 1);
+		if (ret)
+			return ret;
+		list_del_init(&folio->lru);
+		this_cpu_inc(system_used);
+	}
+	return heap_headroom_confirm(&take->request->room);
+}
+
+/*
+ * Fill buffers of a page each: many pages are taken at once. The one run that
+ * each needs is in the record, so appending it allocates nothing.
+ */
+static int system_batch_fill_singles(struct heap_buffer *list,
+				     struct system_request *request)
+{
+	struct system_take take;
+	int ret;
+
+	system_take_init(&take, request, request->rest, 0);
+	ret = system_heap_take_all(&take) ?: system_take_share_out(&take, list);
+	if (ret)
+		system_take_abort(&take);
+	return ret;
+}
+
 static int system_batch_fill(struct heap_buffer *list, unsigned long nr_pages,
 			     struct system_request *request)
 {
 	struct heap_buffer *buffer;
 	int ret;
 
+	if (nr_pages == 1)
+		return system_batch_fill_singles(list, request);
 	for (buffer = list; buffer; buffer = buffer->backing_priv) {
 		ret = system_heap_fill(buffer, request, nr_pages);
 		if (ret)
