@@ -326,7 +326,6 @@ static __s64 round_fence_callback(size_t count)
 	return module_run(DMA_BUF_BENCH_FENCE_CALLBACK, -1, count, 0);
 }
 
-/* So many fences that the slabs are refilled some times in each round, not in one. */
 static __s64 round_resv_add(size_t count)
 {
 	return module_run(DMA_BUF_BENCH_RESV_ADD, -1, 4096 / count, count);
@@ -344,7 +343,7 @@ static __s64 round_resv_test(size_t count)
 
 static __s64 round_chain(size_t count)
 {
-	return module_run(DMA_BUF_BENCH_CHAIN, -1, 1, count);
+	return module_run(DMA_BUF_BENCH_CHAIN, -1, 4, count);
 }
 
 static __s64 round_array(size_t count)

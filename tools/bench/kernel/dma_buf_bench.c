@@ -79,25 +79,33 @@ static int bench_attach(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
 	return 0;
 }
 
+static int bench_map_times(struct dma_buf_attachment *attach, u32 times)
+{
+	for (u32 i = 0; i < times; i++) {
+		struct sg_table *table =
+			dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+
+		if (IS_ERR(table))
+			return PTR_ERR(table);
+		dma_buf_unmap_attachment_unlocked(attach, table, DMA_BIDIRECTIONAL);
+	}
+	return 0;
+}
+
+/* The first map is not counted: a kernel may keep what it has made. */
 static int bench_map(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
 {
 	struct dma_buf_attachment *attach;
-	struct sg_table *table;
-	int ret = 0;
 	u64 start;
+	int ret;
 
 	attach = dma_buf_attach(dmabuf, &bench_pdev->dev);
 	if (IS_ERR(attach))
 		return PTR_ERR(attach);
+	ret = bench_map_times(attach, 1);
 	start = ktime_get_ns();
-	for (u32 i = 0; i < run->rounds; i++) {
-		table = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
-		if (IS_ERR(table)) {
-			ret = PTR_ERR(table);
-			break;
-		}
-		dma_buf_unmap_attachment_unlocked(attach, table, DMA_BIDIRECTIONAL);
-	}
+	if (!ret)
+		ret = bench_map_times(attach, run->rounds);
 	run->ns = ktime_get_ns() - start;
 	dma_buf_detach(dmabuf, attach);
 	return ret;
@@ -106,15 +114,13 @@ static int bench_map(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
 static int bench_attach_map_once(struct dma_buf *dmabuf)
 {
 	struct dma_buf_attachment *attach = dma_buf_attach(dmabuf, &bench_pdev->dev);
-	struct sg_table *table;
+	int ret;
 
 	if (IS_ERR(attach))
 		return PTR_ERR(attach);
-	table = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
-	if (!IS_ERR(table))
-		dma_buf_unmap_attachment_unlocked(attach, table, DMA_BIDIRECTIONAL);
+	ret = bench_map_times(attach, 1);
 	dma_buf_detach(dmabuf, attach);
-	return PTR_ERR_OR_ZERO(table);
+	return ret;
 }
 
 static int bench_attach_map(struct dma_buf *dmabuf, struct dma_buf_bench_run *run)
@@ -261,27 +267,52 @@ static int bench_fence(struct dma_buf_bench_run *run, bool callback)
 	return 0;
 }
 
-static int bench_resv_fill(struct dma_resv *resv, u64 context, u32 count)
+static void bench_fences_free(struct dma_fence **fences, u32 count)
+{
+	if (!fences)
+		return;
+	for (u32 i = 0; i < count; i++)
+		dma_fence_put(fences[i]);
+	kfree(fences);
+}
+
+/* Create @count fences, each of a context of its own, from @context on. */
+static struct dma_fence **bench_fences_create(u64 context, u32 count)
+{
+	struct dma_fence **fences = kcalloc(count, sizeof(*fences), GFP_KERNEL);
+
+	for (u32 i = 0; fences && i < count; i++) {
+		fences[i] = bench_fence_create(context + i, 1);
+		if (!fences[i]) {
+			bench_fences_free(fences, count);
+			return NULL;
+		}
+	}
+	return fences;
+}
+
+static int bench_resv_add_all(struct dma_resv *resv, struct dma_fence **fences, u32 count)
 {
 	int ret = dma_resv_lock(resv, NULL);
 
 	if (ret)
 		return ret;
 	for (u32 i = 0; i < count; i++) {
-		struct dma_fence *fence;
-
 		ret = dma_resv_reserve_fences(resv, 1);
 		if (ret)
 			break;
-		fence = bench_fence_create(context + i, 1);
-		if (!fence) {
-			ret = -ENOMEM;
-			break;
-		}
-		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_READ);
-		dma_fence_put(fence);
+		dma_resv_add_fence(resv, fences[i], DMA_RESV_USAGE_READ);
 	}
 	dma_resv_unlock(resv);
+	return ret;
+}
+
+static int bench_resv_fill(struct dma_resv *resv, u64 context, u32 count)
+{
+	struct dma_fence **fences = bench_fences_create(context, count);
+	int ret = fences ? bench_resv_add_all(resv, fences, count) : -ENOMEM;
+
+	bench_fences_free(fences, count);
 	return ret;
 }
 
@@ -297,25 +328,31 @@ static void bench_resv_drain(struct dma_resv *resv)
 	dma_resv_fini(resv);
 }
 
+/*
+ * Always the same fences: what creating them costs, and freeing them after a
+ * grace period, is not the point, and differs from run to run.
+ */
 static int bench_resv_add(struct dma_buf_bench_run *run)
 {
 	u64 context = dma_fence_context_alloc(run->arg);
+	struct dma_fence **fences = bench_fences_create(context, run->arg);
+	int ret = fences ? 0 : -ENOMEM;
 
 	run->ns = 0;
-	for (u32 i = 0; i < run->rounds; i++) {
+	for (u32 i = 0; !ret && i < run->rounds; i++) {
 		struct dma_resv resv;
 		u64 start;
-		int ret;
 
 		dma_resv_init(&resv);
 		start = ktime_get_ns();
-		ret = bench_resv_fill(&resv, context, run->arg);
+		ret = bench_resv_add_all(&resv, fences, run->arg);
 		run->ns += ktime_get_ns() - start;
-		bench_resv_drain(&resv);
-		if (ret)
-			return ret;
+		dma_resv_fini(&resv);
 	}
-	return 0;
+	for (u32 i = 0; fences && i < run->arg; i++)
+		dma_fence_signal(fences[i]);
+	bench_fences_free(fences, run->arg);
+	return ret;
 }
 
 static int bench_resv_iter(struct dma_buf_bench_run *run)
@@ -371,67 +408,66 @@ static int bench_resv_test(struct dma_buf_bench_run *run)
 	return ret;
 }
 
-/* Each link's fence has signaled, so links behind the head are collected. */
-static struct dma_fence *bench_chain_append(struct dma_fence *head, u64 context,
-					    u64 seqno)
+/* Append a link for each fence. */
+static struct dma_fence *bench_chain_append(struct dma_fence **fences, u32 count)
 {
-	struct dma_fence_chain *chain = dma_fence_chain_alloc();
-	struct dma_fence *fence = bench_fence_create(context, seqno);
+	struct dma_fence *head = NULL;
 
-	if (!chain || !fence) {
-		dma_fence_chain_free(chain);
-		dma_fence_put(fence);
-		return NULL;
+	for (u32 i = 0; i < count; i++) {
+		struct dma_fence_chain *chain = dma_fence_chain_alloc();
+
+		if (!chain) {
+			dma_fence_put(head);
+			return NULL;
+		}
+		dma_fence_chain_init(chain, head, dma_fence_get(fences[i]), i + 1);
+		head = &chain->base;
 	}
-	dma_fence_signal(fence);
-	dma_fence_chain_init(chain, head, fence, seqno);
-	return &chain->base;
+	return head;
 }
 
+/*
+ * Each link's fence has signaled, so the links behind the head can be collected.
+ * The fences are there before: appending is the point.
+ */
 static int bench_chain(struct dma_buf_bench_run *run)
 {
-	u64 context = dma_fence_context_alloc(1), start = ktime_get_ns();
+	u64 context = dma_fence_context_alloc(run->arg);
+	struct dma_fence **fences = bench_fences_create(context, run->arg);
+	int ret = fences ? 0 : -ENOMEM;
 
-	for (u32 i = 0; i < run->rounds; i++) {
-		struct dma_fence *head = NULL;
+	for (u32 i = 0; fences && i < run->arg; i++)
+		dma_fence_signal(fences[i]);
+	run->ns = 0;
+	for (u32 i = 0; !ret && i < run->rounds; i++) {
+		u64 start;
+		struct dma_fence *head;
 
-		for (u32 n = 1; n <= run->arg; n++) {
-			struct dma_fence *next = bench_chain_append(head, context, n);
-
-			if (!next) {
-				dma_fence_put(head);
-				return -ENOMEM;
-			}
-			head = next;
-		}
+		/* What earlier rounds have freed is back in the slabs. */
+		rcu_barrier();
+		start = ktime_get_ns();
+		head = bench_chain_append(fences, run->arg);
+		if (!head)
+			ret = -ENOMEM;
 		dma_fence_put(head);
+		run->ns += ktime_get_ns() - start;
 	}
-	run->ns = ktime_get_ns() - start;
-	return 0;
+	bench_fences_free(fences, run->arg);
+	return ret;
 }
 
 /* An array of new fences, each of a context of its own, from @context on. */
 static struct dma_fence *bench_array_create(u64 context, u32 count)
 {
-	struct dma_fence **fences = kcalloc(count, sizeof(*fences), GFP_KERNEL);
-	struct dma_fence_array *array = NULL;
-	u32 i;
+	struct dma_fence **fences = bench_fences_create(context, count);
+	struct dma_fence_array *array;
 
 	if (!fences)
 		return NULL;
-	for (i = 0; i < count; i++) {
-		fences[i] = bench_fence_create(context + i, 1);
-		if (!fences[i])
-			break;
-	}
-	if (i == count)
-		array = dma_fence_array_create(count, fences, dma_fence_context_alloc(1),
-					       1, false);
+	array = dma_fence_array_create(count, fences, dma_fence_context_alloc(1), 1, false);
 	if (array)
 		return &array->base;
-	while (i--)
-		dma_fence_put(fences[i]);
-	kfree(fences);
+	bench_fences_free(fences, count);
 	return NULL;
 }
 
