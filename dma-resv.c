@@ -154,23 +154,25 @@ static struct dma_resv_list *dma_resv_list_alloc(unsigned int capacity,
 
 	if (capacity <= DMA_RESV_LIST_MIN) {
 		/* The common case; kmalloc() of a constant size is cheaper. */
+		capacity = DMA_RESV_LIST_MIN;
 		bytes = struct_size_t(struct dma_resv_list, slots,
 				      DMA_RESV_LIST_MIN);
 		list = kmalloc(bytes, gfp);
 	} else {
+		/* Use what the allocator rounds up to. */
 		bytes = struct_size(list, slots, capacity);
 		bytes = kmalloc_size_roundup(bytes);
+		capacity = min_t(size_t, UINT_MAX,
+				 (bytes - sizeof(*list)) /
+				 sizeof(list->slots[0]));
 		list = kmalloc(bytes, gfp);
 	}
 	if (!list)
 		return NULL;
 
 	list->num_fences = 0;
-	/* Use what the allocator rounds up to. */
-	list->capacity = min_t(size_t, UINT_MAX,
-			       (bytes - sizeof(*list)) /
-			       sizeof(list->slots[0]));
-	list->reserved = list->capacity;
+	list->capacity = capacity;
+	list->reserved = capacity;
 	return list;
 }
 
@@ -303,28 +305,37 @@ static void dma_resv_list_free_moved(struct dma_resv_list *old,
 	kfree_rcu(old, rcu);
 }
 
-/* Replace the list by one with @room free slots. */
-static int dma_resv_list_grow(struct dma_resv *obj, unsigned int room,
-			      gfp_t gfp)
+/* Publish the first list of an object, with @room free slots. */
+static int dma_resv_list_create(struct dma_resv *obj, unsigned int room,
+				gfp_t gfp)
 {
-	struct dma_resv_list *old = dma_resv_list_of(obj), *list;
-	unsigned int need = room;
+	struct dma_resv_list *list = dma_resv_list_alloc(room, gfp);
 
-	if (old) {
-		if (check_add_overflow(old->num_fences, room, &need))
-			return -ENOMEM;
-		/* At least double it, so that adding n fences copies O(n). */
-		need = max(need, min(old->capacity, UINT_MAX / 2) * 2);
-	}
+	if (!list)
+		return -ENOMEM;
+
+	dma_resv_list_publish(obj, list);
+	return 0;
+}
+
+/* Replace the list @old by one with @room free slots. */
+static int dma_resv_list_grow(struct dma_resv *obj, struct dma_resv_list *old,
+			      unsigned int room, gfp_t gfp)
+{
+	struct dma_resv_list *list;
+	unsigned int need;
+
+	if (check_add_overflow(old->num_fences, room, &need))
+		return -ENOMEM;
+	/* At least double it, so that adding n fences copies O(n). */
+	need = max(need, min(old->capacity, UINT_MAX / 2) * 2);
 	list = dma_resv_list_alloc(need, gfp);
 	if (!list)
 		return -ENOMEM;
 
-	if (old)
-		dma_resv_list_move(old, list);
+	dma_resv_list_move(old, list);
 	dma_resv_list_publish(obj, list);
-	if (old)
-		dma_resv_list_free_moved(old, list);
+	dma_resv_list_free_moved(old, list);
 	return 0;
 }
 
@@ -355,8 +366,10 @@ int dma_resv_reserve_fences(struct dma_resv *obj, unsigned int num_fences)
 		return -ENOMEM;
 
 	list = dma_resv_list_of(obj);
-	if (!list || list->capacity - list->num_fences < room)
-		return dma_resv_list_grow(obj, room, GFP_KERNEL);
+	if (!list)
+		return dma_resv_list_create(obj, room, GFP_KERNEL);
+	if (list->capacity - list->num_fences < room)
+		return dma_resv_list_grow(obj, list, room, GFP_KERNEL);
 
 	list->reserved = list->capacity;
 	return 0;
@@ -421,15 +434,13 @@ dma_resv_list_find_replaceable(const struct dma_resv_list *list,
 	return i;
 }
 
+/* Store @fence in place of one of the fences in the list, if it may be. */
 static bool dma_resv_list_overwrite(struct dma_resv_list *list,
 				    struct dma_fence *fence,
 				    enum dma_resv_usage usage)
 {
 	struct dma_fence *old;
 	unsigned int i;
-
-	if (!list || !list->num_fences)
-		return false;
 
 	i = dma_resv_list_find_replaceable(list, fence, usage);
 	if (i == list->num_fences)
@@ -443,28 +454,37 @@ static bool dma_resv_list_overwrite(struct dma_resv_list *list,
 }
 
 /*
- * Find a slot for a fence that was added without a reservation. The caller of
- * dma_resv_add_fence() cannot be told, and without the fence memory would be
- * reused while a device works on it. So try whatever is allowed where reclaim
- * must not be waited for. Returns a list with a free slot; or NULL, after
- * waiting until a used one may be overwritten.
+ * Add a fence without a reservation, with the reference of the caller. The
+ * caller of dma_resv_add_fence() cannot be told, and without the fence memory
+ * would be reused while a device works on it. So try whatever is allowed where
+ * reclaim must not be waited for, and overwrite a fence after waiting for it.
  */
-static struct dma_resv_list *dma_resv_list_rescue(struct dma_resv *obj)
+static noinline void dma_resv_add_unreserved(struct dma_resv *obj,
+					     struct dma_fence *fence,
+					     enum dma_resv_usage usage)
 {
 	struct dma_resv_list *list = dma_resv_list_of(obj);
+	gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN;
+	int ret = 0;
 
 	dma_buf_misuse(true);
 
-	if (list && list->num_fences < list->capacity)
-		return list;
-
-	if (!dma_resv_list_grow(obj, 1, GFP_NOWAIT | __GFP_NOWARN))
-		return dma_resv_list_of(obj);
+	if (!list)
+		ret = dma_resv_list_create(obj, 1, gfp);
+	else if (list->num_fences == list->capacity)
+		ret = dma_resv_list_grow(obj, list, 1, gfp);
+	if (!ret) {
+		dma_resv_list_append(dma_resv_list_of(obj), fence, usage);
+		return;
+	}
 
 	/* A published fence signals in finite time, so this wait ends. */
-	if (list)
+	if (list) {
 		dma_fence_wait(dma_resv_slot_fence(list->slots[0]), false);
-	return NULL;
+		if (dma_resv_list_overwrite(list, fence, usage))
+			return;
+	}
+	dma_fence_put(fence);
 }
 
 /**
@@ -500,16 +520,14 @@ void dma_resv_add_fence(struct dma_resv *obj, struct dma_fence *fence,
 	dma_fence_get(fence);
 
 	list = dma_resv_list_of(obj);
-	if (dma_resv_list_overwrite(list, fence, usage))
+	if (list && list->num_fences &&
+	    dma_resv_list_overwrite(list, fence, usage))
 		return;
 
-	if (!list || list->num_fences >= list->reserved)
-		list = dma_resv_list_rescue(obj);
-
-	if (list)
+	if (likely(list && list->num_fences < list->reserved))
 		dma_resv_list_append(list, fence, usage);
-	else if (!dma_resv_list_overwrite(dma_resv_list_of(obj), fence, usage))
-		dma_fence_put(fence);
+	else
+		dma_resv_add_unreserved(obj, fence, usage);
 }
 EXPORT_SYMBOL(dma_resv_add_fence);
 
