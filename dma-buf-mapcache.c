@@ -29,7 +29,8 @@
  * The record of a device exists while a driver is bound: a devres action ends
  * it, after the driver's remove and before the DMA API is torn down. It is made
  * at a map, if the device can be locked at once: importers also map in their
- * probe, with that lock. Without a record a mapping is neither shared nor kept.
+ * probe, with that lock. Without a record a mapping is neither shared nor kept;
+ * but if no driver is bound, it is shared.
  *
  * What is dropped is first taken off all lists, with dma_buf_mapcache_lock, and
  * counted in dma_buf_pages.dropping and in the record; then unmapped without
@@ -317,11 +318,12 @@ static inline void dma_buf_mapcache_list(struct dma_buf_pages *pages,
 		dma_buf_mapcache_idle.bounced += mapped;
 	mapping->stamp = ++dma_buf_mapcache_clock;
 	list_add_tail(&mapping->lru, &dma_buf_mapcache_lru[mapping->bounces]);
-	hlist_add_head(&mapping->sibling, &pages->idle);
+	if (hlist_unhashed(&mapping->sibling))
+		hlist_add_head(&mapping->sibling, &pages->cached);
 	pages->kept = true;
 }
 
-/* Take an idle mapping off the lists. */
+/* Take a mapping off the list of idle ones. */
 static inline void
 dma_buf_mapcache_unlist(struct dma_buf_pages_mapping *mapping)
 {
@@ -333,15 +335,15 @@ dma_buf_mapcache_unlist(struct dma_buf_pages_mapping *mapping)
 	dma_buf_mapcache_idle.mapped -= mapped;
 	if (mapping->bounces)
 		dma_buf_mapcache_idle.bounced -= mapped;
-	hlist_del_init(&mapping->sibling);
-	list_del_init(&mapping->lru);
+	list_del(&mapping->lru);
 }
 
-/* Take an idle mapping off the lists, for dma_buf_mapcache_drop(). */
+/* Take an idle mapping off all lists, for dma_buf_mapcache_drop(). */
 static void dma_buf_mapcache_claim(struct dma_buf_pages_mapping *mapping,
 				   struct list_head *claimed)
 {
 	dma_buf_mapcache_unlist(mapping);
+	hlist_del_init(&mapping->sibling);
 	mapping->pages->dropping++;
 	mapping->record->dropping++;
 	dma_buf_mapcache_all_dropping++;
@@ -414,8 +416,10 @@ void dma_buf_mapcache_drop_idle(struct dma_buf_pages *pages)
 		return;
 
 	scoped_guard(spinlock, &dma_buf_mapcache_lock)
-		hlist_for_each_entry_safe(mapping, next, &pages->idle, sibling)
-			dma_buf_mapcache_claim(mapping, &claimed);
+		hlist_for_each_entry_safe(mapping, next, &pages->cached,
+					  sibling)
+			if (!mapping->users)
+				dma_buf_mapcache_claim(mapping, &claimed);
 	dma_buf_mapcache_drop(&claimed);
 	dma_buf_mapcache_wait(&pages->dropping);
 	pages->kept = false;
@@ -559,48 +563,61 @@ dma_buf_mapcache_is_current(const struct dma_buf_pages_mapping *mapping)
 				 !READ_ONCE(mapping->dev->driver);
 }
 
-static inline struct dma_buf_pages_mapping *
-dma_buf_mapcache_find_shared(struct dma_buf_pages *pages,
-			     const struct dma_buf_mapcache_key *key)
+/* Test whether a mapping is one of those that can be shared, see above. */
+static inline bool
+dma_buf_mapcache_is_shareable(const struct dma_buf_pages_mapping *mapping)
 {
-	struct dma_buf_pages_mapping *mapping;
-
-	if (!READ_ONCE(dma_buf_mapcache_enabled))
-		return NULL;
-	hlist_for_each_entry(mapping, &pages->shared, sibling)
-		if (dma_buf_mapcache_fits(mapping, key) &&
-		    dma_buf_mapcache_is_current(mapping))
-			return mapping;
-	return NULL;
+	return !mapping->pieces || mapping->dir == DMA_TO_DEVICE;
 }
 
-/* Find an idle mapping and take it off the lists. */
+/* Test whether a mapping in use may have another user. */
+static inline bool
+dma_buf_mapcache_may_share(const struct dma_buf_pages_mapping *mapping)
+{
+	return dma_buf_mapcache_is_shareable(mapping) &&
+	       dma_buf_mapcache_is_current(mapping);
+}
+
+/*
+ * Find a mapping; one that was idle is not any more, and has no user yet. While
+ * it has one, it is listed only if another map may find it: there can be any
+ * number of the others.
+ */
 static inline struct dma_buf_pages_mapping *
-dma_buf_mapcache_take_idle(struct dma_buf_pages *pages,
-			   const struct dma_buf_mapcache_key *key)
+dma_buf_mapcache_find(struct dma_buf_pages *pages,
+		      const struct dma_buf_mapcache_key *key)
 {
 	struct dma_buf_pages_mapping *mapping, *found = NULL;
 
-	if (!pages->kept || !READ_ONCE(dma_buf_mapcache_enabled))
+	/* Others may remove from the list meanwhile, but not add to it. */
+	if (hlist_empty(&pages->cached) || !READ_ONCE(dma_buf_mapcache_enabled))
 		return NULL;
 
 	spin_lock(&dma_buf_mapcache_lock);
-	hlist_for_each_entry(mapping, &pages->idle, sibling) {
-		if (dma_buf_mapcache_fits(mapping, key)) {
-			dma_buf_mapcache_unlist(mapping);
+	hlist_for_each_entry(mapping, &pages->cached, sibling) {
+		if (dma_buf_mapcache_fits(mapping, key) &&
+		    (!mapping->users || dma_buf_mapcache_may_share(mapping))) {
 			found = mapping;
 			break;
 		}
+	}
+	if (found && !found->users) {
+		dma_buf_mapcache_unlist(found);
+		if (!dma_buf_mapcache_is_shareable(found))
+			hlist_del_init(&found->sibling);
 	}
 	spin_unlock(&dma_buf_mapcache_lock);
 	return found;
 }
 
-/* Unmap a mapping that is neither in use nor listed. */
-static void dma_buf_mapcache_forget(struct dma_buf_pages_mapping *mapping)
+/* Unmap a mapping that is neither in use nor idle. */
+static noinline void
+dma_buf_mapcache_forget(struct dma_buf_pages_mapping *mapping)
 {
 	struct dma_buf_mapcache_device *record = mapping->record;
 
+	scoped_guard(spinlock, &dma_buf_mapcache_lock)
+		hlist_del_init(&mapping->sibling);
 	dma_buf_pages_destroy_mapping(mapping);
 	dma_buf_mapcache_put_record(record);
 }
@@ -623,23 +640,16 @@ dma_buf_mapcache_make(struct dma_buf_pages *pages, struct device *dev,
 	mapping->mask = key.mask;
 	mapping->segment = key.segment;
 	mapping->bounces = dma_buf_mapcache_bounces(pages, mapping);
-	if (READ_ONCE(dma_buf_mapcache_enabled))
-		mapping->record = dma_buf_mapcache_get_record(dev) ?:
-				  dma_buf_mapcache_make_record(dev);
-	return mapping;
-}
-
-/* Begin the use of a mapping that has no users. */
-static inline void
-dma_buf_mapcache_begin(struct dma_buf_pages *pages,
-		       struct dma_buf_pages_mapping *mapping)
-{
-	mapping->users = 1;
-	mapping->lent = true;
 	if (!READ_ONCE(dma_buf_mapcache_enabled))
-		return;
-	if (!mapping->pieces || mapping->dir == DMA_TO_DEVICE)
-		hlist_add_head(&mapping->sibling, &pages->shared);
+		return mapping;
+
+	mapping->record = dma_buf_mapcache_get_record(dev) ?:
+			  dma_buf_mapcache_make_record(dev);
+	if (dma_buf_mapcache_may_share(mapping)) {
+		scoped_guard(spinlock, &dma_buf_mapcache_lock)
+			hlist_add_head(&mapping->sibling, &pages->cached);
+	}
+	return mapping;
 }
 
 /* Add a user; return the table for it, or ERR_PTR(-ENOMEM). */
@@ -684,8 +694,8 @@ dma_buf_mapcache_map(struct dma_buf_pages *pages, struct device *dev,
 	const struct dma_buf_mapcache_key key = dma_buf_mapcache_key(dev, dir);
 	struct dma_buf_pages_mapping *mapping;
 
-	mapping = dma_buf_mapcache_find_shared(pages, &key);
-	if (mapping) {
+	mapping = dma_buf_mapcache_find(pages, &key);
+	if (mapping && mapping->users) {
 		*result = DMA_BUF_MAPCACHE_SHARED;
 		mapping = dma_buf_mapcache_share(pages, mapping);
 		if (!IS_ERR(mapping))
@@ -693,7 +703,6 @@ dma_buf_mapcache_map(struct dma_buf_pages *pages, struct device *dev,
 		return mapping;
 	}
 
-	mapping = dma_buf_mapcache_take_idle(pages, &key);
 	/* A new mask has the DMA API forget that the device bounces. */
 	if (mapping && mapping->bounces && !dma_dev_need_sync(dev)) {
 		dma_buf_mapcache_forget(mapping);
@@ -709,7 +718,8 @@ dma_buf_mapcache_map(struct dma_buf_pages *pages, struct device *dev,
 		if (IS_ERR(mapping))
 			return mapping;
 	}
-	dma_buf_mapcache_begin(pages, mapping);
+	mapping->users = 1;
+	mapping->lent = true;
 	this_cpu_inc(dma_buf_mapcache_events[*result]);
 	return mapping;
 }
@@ -797,7 +807,6 @@ static inline bool dma_buf_mapcache_keep(struct dma_buf_pages *pages,
 static inline void dma_buf_mapcache_end(struct dma_buf_pages *pages,
 					struct dma_buf_pages_mapping *mapping)
 {
-	hlist_del_init(&mapping->sibling);
 	if (mapping->spare) {
 		kvfree(mapping->spare);
 		mapping->spare = NULL;

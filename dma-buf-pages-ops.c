@@ -382,9 +382,10 @@ EXPORT_SYMBOL_NS_GPL(dma_buf_pages_revoke, DMA_BUF);
  */
 void dma_buf_pages_end(struct dma_buf_pages *pages)
 {
-	WARN_ON_ONCE(!list_empty(&pages->mappings) ||
-		     !hlist_empty(&pages->shared));
+	WARN_ON_ONCE(!list_empty(&pages->mappings));
 	dma_buf_mapcache_drop_idle(pages);
+	/* What is left is in use. */
+	WARN_ON_ONCE(!hlist_empty(&pages->cached));
 	if (pages->vaddr)
 		dma_buf_pages_drop_vmap(pages);
 }

@@ -64,19 +64,19 @@ struct dma_buf_pages_segment {
  * @pages: the memory
  * @debug: entry of a list of dma-buf-pages-debug.c
  * @has_twice: a page may be in the list twice; for DMA API debugging
- * @users: how many tables importers have; with @lent, @primary and @spare these
- *	are of dma-buf-mapcache.c, protected by the reservation lock
+ * @users: how many tables importers have, 0 if the mapping is idle; not of a
+ *	copy. With @lent, @primary and @spare these are of dma-buf-mapcache.c,
+ *	protected by the reservation lock
  * @lent: an importer has @sgt
  * @primary: the mapping that this one's table is a copy of; NULL for a mapping
  * @spare: a copy that no importer has, or NULL
  * @bounces: the mapping may have bounce buffers; constant, as the next two
  * @mask: DMA mask of @dev when it was made
- * @record: of @dev, with a reference; NULL if the mapping must not be shared or
- *	kept
+ * @record: of @dev, with a reference; NULL if the mapping must not be kept, and
+ *	be shared only if no driver is bound
  * @stamp: when it became idle; with @lru, protected by dma_buf_mapcache_lock
  * @lru: entry of a list of idle mappings
- * @sibling: entry of &dma_buf_pages.shared, with the reservation lock, or of
- *	&dma_buf_pages.idle, with dma_buf_mapcache_lock
+ * @sibling: entry of &dma_buf_pages.cached, likewise protected
  * @entries: of @sgt, in one allocation with the rest
  */
 struct dma_buf_pages_mapping {

@@ -72,8 +72,7 @@ void dma_buf_pages_init(struct dma_buf_pages *pages)
 	dma_buf_pages_make_empty(pages);
 	mutex_init(&pages->lock);
 	INIT_LIST_HEAD(&pages->mappings);
-	INIT_HLIST_HEAD(&pages->shared);
-	INIT_HLIST_HEAD(&pages->idle);
+	INIT_HLIST_HEAD(&pages->cached);
 	pages->vaddr = NULL;
 	pages->dropping = 0;
 	pages->kept = false;

@@ -484,7 +484,7 @@ static void dma_buf_bounce_test_kept_mapping(struct kunit *test)
 						   CPU + round : DEVICE - round,
 						   SIZE));
 		/* From the second round on they are reused. */
-		KUNIT_EXPECT_EQ(test, hlist_count_nodes(&pages->idle),
+		KUNIT_EXPECT_EQ(test, mock_mapcache_count_idle(pages),
 				min_t(int, round + 1, ARRAY_SIZE(bounce_dirs)));
 	}
 	bounce_destroy(&bounce);

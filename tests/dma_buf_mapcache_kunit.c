@@ -134,9 +134,7 @@ static enum dma_buf_mapcache_result use_once(struct kunit *test,
 
 static unsigned int count_idle(struct dma_buf *dmabuf)
 {
-	struct dma_buf_pages *pages = dmabuf->priv;
-
-	return hlist_count_nodes(&pages->idle);
+	return mock_mapcache_count_idle(dmabuf->priv);
 }
 
 /* Size of the table of one buffer for @dev. */
@@ -285,6 +283,7 @@ static void dma_buf_mapcache_test_shared(struct kunit *test)
 	const struct dir_case *param = test->param_value;
 	struct device *dev = mock_device_create(test);
 	struct dma_buf *dmabuf = buffer_create(test);
+	struct dma_buf_pages *pages = dmabuf->priv;
 	struct use first, second, third;
 	bool shares;
 
@@ -294,9 +293,15 @@ static void dma_buf_mapcache_test_shared(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, second.result, shares ? DMA_BUF_MAPCACHE_SHARED :
 						      DMA_BUF_MAPCACHE_MISS);
 	if (!shares) {
+		/* As long as they are in use no map has to pass them. */
+		KUNIT_EXPECT_TRUE(test, hlist_empty(&pages->cached));
 		use_unmap(&first);
 		use_unmap(&second);
 		KUNIT_EXPECT_EQ(test, count_idle(dmabuf), 2);
+		first = use_map(test, dmabuf, dev, param->dir);
+		KUNIT_EXPECT_EQ(test, first.result, DMA_BUF_MAPCACHE_HIT);
+		KUNIT_EXPECT_EQ(test, hlist_count_nodes(&pages->cached), 1);
+		use_unmap(&first);
 		return;
 	}
 	KUNIT_EXPECT_EQ(test, first.mapping->users, 2);

@@ -36,6 +36,7 @@
 #include "mock_fence.h"
 #include "mock_files.h"
 #include "mock_importer.h"
+#include "mock_mapcache.h"
 #include "mock_race.h"
 #include "mock_user.h"
 
@@ -288,9 +289,7 @@ static void dma_buf_revoke_test_verb(struct kunit *test)
 #if IS_ENABLED(CONFIG_DMABUF_PAGES)
 static unsigned int count_idle(struct dma_buf *dmabuf)
 {
-	struct dma_buf_pages *pages = dmabuf->priv;
-
-	return hlist_count_nodes(&pages->idle);
+	return mock_mapcache_count_idle(dmabuf->priv);
 }
 
 /* Succeeds if idle mappings go, and those in use do not become idle. */

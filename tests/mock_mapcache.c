@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The parameters of the mapping cache, saved for a test and restored when it
- * ends, also by an assertion.
+ * ends, also by an assertion; and what it keeps of a buffer.
  */
 #include <kunit/resource.h>
 #include <kunit/test.h>
 
+#include <linux/dma-buf-pages.h>
+#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -56,6 +58,23 @@ void mock_mapcache_save(struct kunit *test)
 			kunit_add_action_or_reset(test, mock_mapcache_restore,
 						  saved));
 	dma_buf_mapcache_enabled = true;
+}
+
+/**
+ * mock_mapcache_count_idle - count the mappings that stay for the next map
+ * @pages: the memory, which no other task maps, and no shrinker visits
+ *
+ * Context: Any.
+ * Return: the number of mappings that are not in use.
+ */
+unsigned int mock_mapcache_count_idle(const struct dma_buf_pages *pages)
+{
+	const struct dma_buf_pages_mapping *mapping;
+	unsigned int count = 0;
+
+	hlist_for_each_entry(mapping, &pages->cached, sibling)
+		count += !mapping->users;
+	return count;
 }
 
 MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);

@@ -50,14 +50,12 @@ struct dma_buf_pages_run {
  *	depend on an end of CPU access
  * @mappings: device mappings whose caches or bounce buffers have to be
  *	maintained around an access by the CPU; the others are not listed
- * @shared: device mappings in use which other attachments of the device may
- *	share; protected by the reservation lock
- * @idle: device mappings that stay for the next use, in no other list of these;
+ * @cached: device mappings which the next map may find, be they in use or idle;
  *	protected by a lock of dma-buf-mapcache.c, as is @dropping
  * @vaddr: kernel mapping, from the first vmap on; on 32-bit machines until the
  *	last vunmap, otherwise until dma_buf_pages_end()
- * @dropping: how many mappings that were @idle are being unmapped
- * @kept: there may be a mapping @idle or @dropping; written with the
+ * @dropping: how many mappings that were idle are being unmapped
+ * @kept: there may be a mapping that is idle or @dropping; written with the
  *	reservation lock
  * @exposed: a device, a program or the kernel may have had a mapping, so the
  *	content is unknown. Set before that mapping becomes visible, by the
@@ -81,8 +79,7 @@ struct dma_buf_pages {
 	struct dma_buf_pages_run sole_run;
 	struct mutex lock; /* mappings, vaddr */
 	struct list_head mappings;
-	struct hlist_head shared;
-	struct hlist_head idle;
+	struct hlist_head cached;
 	void *vaddr;
 	unsigned int dropping;
 	bool kept;
