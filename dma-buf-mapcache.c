@@ -179,7 +179,7 @@ static u64 dma_buf_mapcache_clock;
 /* Woken whenever a mapping has been dropped. */
 static DECLARE_WAIT_QUEUE_HEAD(dma_buf_mapcache_dropped);
 
-/* NULL if it could not be made: nothing is kept then. */
+/* NULL if it could not be made: nothing is shared or kept then. */
 static struct shrinker *dma_buf_mapcache_shrinker;
 
 /* Events since boot, by enum dma_buf_mapcache_result, and drops. */
@@ -640,7 +640,7 @@ dma_buf_mapcache_make(struct dma_buf_pages *pages, struct device *dev,
 	mapping->mask = key.mask;
 	mapping->segment = key.segment;
 	mapping->bounces = dma_buf_mapcache_bounces(pages, mapping);
-	if (!READ_ONCE(dma_buf_mapcache_enabled))
+	if (!READ_ONCE(dma_buf_mapcache_enabled) || !dma_buf_mapcache_shrinker)
 		return mapping;
 
 	mapping->record = dma_buf_mapcache_get_record(dev) ?:
@@ -727,25 +727,29 @@ EXPORT_SYMBOL_IF_KUNIT(dma_buf_mapcache_map);
 
 /* -- keeping --------------------------------------------------------------- */
 
-/* Test whether a mapping without users may stay. */
+/* Test whether a mapping without users may stay, if the bounds allow it. */
 static inline bool
 dma_buf_mapcache_may_keep(const struct dma_buf_pages_mapping *mapping)
 {
-	size_t mapped = dma_buf_mapcache_mapped(mapping);
-
 	lockdep_assert_held(&dma_buf_mapcache_lock);
 	if (!mapping->record || mapping->record->dead ||
 	    !mapping->record->may_stay)
 		return false;
-	if (!dma_buf_mapcache_enabled)
-		return false;
-	if (!dma_buf_mapcache_keep_writable && mapping->mapped != DMA_TO_DEVICE)
-		return false;
-	if (mapping->bounces && mapped > dma_buf_mapcache_max_bounce)
-		return false;
-	return mapped <= dma_buf_mapcache_max_mapped &&
-	       mapping->size <= dma_buf_mapcache_max_bytes &&
-	       dma_buf_mapcache_max_mappings && dma_buf_mapcache_shrinker;
+	return dma_buf_mapcache_enabled &&
+	       (dma_buf_mapcache_keep_writable ||
+		mapping->mapped == DMA_TO_DEVICE);
+}
+
+/* Test whether a mapping alone is over a bound: no other one has to go then. */
+static bool
+dma_buf_mapcache_is_too_large(const struct dma_buf_pages_mapping *mapping)
+{
+	size_t mapped = dma_buf_mapcache_mapped(mapping);
+
+	return !dma_buf_mapcache_max_mappings ||
+	       mapping->size > dma_buf_mapcache_max_bytes ||
+	       mapped > dma_buf_mapcache_max_mapped ||
+	       (mapping->bounces && mapped > dma_buf_mapcache_max_bounce);
 }
 
 /* Return the least recently used mapping of all; there is one. */
@@ -764,42 +768,50 @@ static struct dma_buf_pages_mapping *dma_buf_mapcache_oldest(void)
 static inline bool dma_buf_mapcache_is_over(void)
 {
 	lockdep_assert_held(&dma_buf_mapcache_lock);
-	if (!dma_buf_mapcache_enabled)
-		return dma_buf_mapcache_idle.count;
 	return dma_buf_mapcache_idle.count > dma_buf_mapcache_max_mappings ||
 	       dma_buf_mapcache_idle.bytes > dma_buf_mapcache_max_bytes ||
-	       dma_buf_mapcache_idle.mapped > dma_buf_mapcache_max_mapped;
+	       dma_buf_mapcache_idle.mapped > dma_buf_mapcache_max_mapped ||
+	       dma_buf_mapcache_idle.bounced > dma_buf_mapcache_max_bounce;
 }
 
-/* Claim what is over the bounds, which may have been lowered. */
-static inline void dma_buf_mapcache_claim_excess(struct list_head *claimed)
+/* Drop what is over the bounds, which may have been lowered. */
+static noinline void dma_buf_mapcache_trim(void)
 {
 	struct list_head *bouncing = &dma_buf_mapcache_lru[true];
+	LIST_HEAD(claimed);
 
-	lockdep_assert_held(&dma_buf_mapcache_lock);
+	spin_lock(&dma_buf_mapcache_lock);
 	while (dma_buf_mapcache_idle.bounced > dma_buf_mapcache_max_bounce)
 		dma_buf_mapcache_claim(dma_buf_mapcache_first(bouncing),
-				       claimed);
-	while (dma_buf_mapcache_is_over())
-		dma_buf_mapcache_claim(dma_buf_mapcache_oldest(), claimed);
+				       &claimed);
+	while (dma_buf_mapcache_idle.count &&
+	       (!dma_buf_mapcache_enabled || dma_buf_mapcache_is_over()))
+		dma_buf_mapcache_claim(dma_buf_mapcache_oldest(), &claimed);
+	spin_unlock(&dma_buf_mapcache_lock);
+	dma_buf_mapcache_drop(&claimed);
 }
 
 /* Make a mapping idle; return false when it has to be unmapped. */
 static inline bool dma_buf_mapcache_keep(struct dma_buf_pages *pages,
 					 struct dma_buf_pages_mapping *mapping)
 {
-	LIST_HEAD(claimed);
-	bool kept;
+	bool kept, over = false;
 
 	spin_lock(&dma_buf_mapcache_lock);
 	kept = dma_buf_mapcache_may_keep(mapping);
-	if (kept)
+	if (kept) {
 		dma_buf_mapcache_list(pages, mapping);
-	dma_buf_mapcache_claim_excess(&claimed);
+		over = dma_buf_mapcache_is_over();
+		if (over && dma_buf_mapcache_is_too_large(mapping)) {
+			dma_buf_mapcache_unlist(mapping);
+			kept = false;
+		}
+	}
 	spin_unlock(&dma_buf_mapcache_lock);
 
-	if (!list_empty(&claimed))
-		dma_buf_mapcache_drop(&claimed);
+	/* With the cache off all idle mappings go. */
+	if (unlikely(over || !kept))
+		dma_buf_mapcache_trim();
 	return kept;
 }
 
