@@ -6,7 +6,8 @@
  * importer that comes and goes. After the way of fsx, which does so for files
  * of disks.
  *
- * FSX_OPS in the environment says how many calls per exporter, FSX_SEED the first
+ * FSX_OPS in the environment says how many calls per exporter, FSX_OPS_CONTIGUOUS
+ * how many for CMA and huge pages, which User Mode Linux has not; FSX_SEED the first
  * seed. A failure prints the seed and the last calls.
  */
 #include "progress.h"
@@ -576,7 +577,9 @@ static void fsx_step(struct fsx *fsx)
 
 TEST_F(fsx, random_calls_agree_with_a_model)
 {
-	unsigned long nr = from_environment("FSX_OPS", OPS_DEFAULT);
+	bool contiguous = variant->exporter == CMA || variant->exporter == UDMABUF_HUGE;
+	unsigned long nr = from_environment(contiguous ? "FSX_OPS_CONTIGUOUS" : "FSX_OPS",
+					    OPS_DEFAULT);
 	__u64 seed = from_environment("FSX_SEED", SEED_DEFAULT), i;
 	struct fsx *fsx = &self->fsx;
 
