@@ -563,7 +563,7 @@ dma_buf_mapcache_is_current(const struct dma_buf_pages_mapping *mapping)
 				 !READ_ONCE(mapping->dev->driver);
 }
 
-/* Test whether a mapping is one of those that can be shared, see above. */
+/* Not what the device may write to and needs syncs, see the top of the file. */
 static inline bool
 dma_buf_mapcache_is_shareable(const struct dma_buf_pages_mapping *mapping)
 {
@@ -579,9 +579,9 @@ dma_buf_mapcache_may_share(const struct dma_buf_pages_mapping *mapping)
 }
 
 /*
- * Find a mapping; one that was idle is not any more, and has no user yet. While
- * it has one, it is listed only if another map may find it: there can be any
- * number of the others.
+ * Find a mapping. One that was idle is so no more, and the caller is its first
+ * user. Those that cannot be shared are not listed while they are in use: a
+ * buffer may have any number of them, and each map would have to pass them all.
  */
 static inline struct dma_buf_pages_mapping *
 dma_buf_mapcache_find(struct dma_buf_pages *pages,

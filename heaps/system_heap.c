@@ -95,7 +95,7 @@ struct system_request {
 };
 
 /**
- * struct system_take - what is taken for a buffer, or for some of a page each
+ * struct system_take - folios for one buffer, or for many of a page each
  * @request: what it is a part of
  * @nr_pages: how many pages they need
  * @left: how many of them are missing
